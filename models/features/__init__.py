@@ -1,0 +1,1 @@
+"""Named feature sets and their formulas, the same live and in training."""

@@ -1,0 +1,1 @@
+"""The incidents worker: anomalous scores in, incident lifecycle events out."""

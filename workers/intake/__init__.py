@@ -1,0 +1,1 @@
+"""The intake worker: raw records of any wire format in, canonical events keyed by entity out."""

@@ -1,0 +1,1 @@
+"""The scoring worker: vectors in, calibrated scores with reasons out."""

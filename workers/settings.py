@@ -1,0 +1,137 @@
+"""Every setting, its default and its unit; read once at start from the environment and an optional YAML file.
+
+Environment variables carry the prefix `FAULTLINE_` and nest with `__`; `FAULTLINE_CONFIG` names the YAML file; the
+environment wins. `<NAME>_FILE` reads a secret from a file. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A group of settings. Frozen: what a worker was started with stays so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(Section):
+    bootstrap_servers: str = Field("localhost:9092", description="host:port list of the brokers")
+    group_protocol: Literal["auto", "consumer", "classic"] = Field(
+        "auto", description="auto: KIP-848 where the broker allows a session of at most 10 s, else classic"
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, description="librdkafka options, written with _ for . (security_protocol=SASL_SSL)"
+    )
+
+
+class RedisSettings(Section):
+    url: str = Field("redis://localhost:6379/0", description="Redis for checkpoints and readable windows")
+    timeout_ms: int = Field(2000, ge=1, description="bound on one call; a slower Redis skips the checkpoint")
+
+
+class TopicSettings(Section):
+    """Names given here are taken verbatim; the defaults get the namespace in front."""
+
+    raw: list[str] = Field(default_factory=lambda: ["telemetry.raw.v1"])
+    events: str = "telemetry.events.v1"
+    features: str = "telemetry.features.v1"
+    scores: str = "anomaly.scores.v1"
+    anomalies: str = "anomaly.events.v1"
+    incidents: str = "anomaly.incidents.v1"
+    incident_state: str = "anomaly.incidents.state.v1"
+    groups: str = "anomaly.groups.v1"
+    drift: str = "anomaly.drift.v1"
+    deadletter: str = "telemetry.deadletter.v1"
+    control: str = "faultline.control.v1"
+    state_prefix: str = Field("faultline.state", description="state topics are <prefix>.<worker>.v1")
+    partitions: int = Field(12, ge=1, description="partitions of every partitioned topic that topics create makes")
+    replication: int = Field(-1, description="replication factor; -1 is the broker's default")
+    retention_hours: float = Field(72, gt=0, description="retention of inputs; at least twice the longest memory")
+
+
+class WorkerSettings(Section):
+    delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
+    start: str = Field("earliest", description="where to begin when nothing was ever committed: earliest, latest, a time")
+    accept_cold_state: bool = Field(False, description="go on with empty state where offsets or rebuild points expired")
+    instance_id: str = Field("", description="a static member of the group; classic protocol only")
+    poll_records: int = Field(10_000, ge=1, description="most records of one poll")
+    poll_timeout_ms: int = Field(50, ge=0)
+    commit_interval_ms: int = Field(200, ge=1)
+    checkpoint_interval_ms: int = Field(1000, ge=1)
+    checkpoint_records: int = Field(100_000, ge=1)
+    max_replay_records: int = Field(50_000_000, ge=1, description="stop when a lost state would take a longer replay")
+    max_transaction_outputs: int = Field(50_000, ge=1)
+    max_transaction_bytes: int = Field(64 << 20, ge=1)
+    transaction_timeout_ms: int = Field(10_000, ge=1000)
+    session_timeout_ms: int = Field(6_000, ge=1000)
+    commit_deadline_ms: int = Field(30_000, ge=1000, description="how long an unknown outcome is asked after")
+    shutdown_deadline_ms: int = Field(20_000, ge=1000)
+
+
+class HttpSettings(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535, description="/livez /readyz /metrics; 0 takes a free port and logs it")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class SchemaRegistrySettings(Section):
+    url: str = Field("", description="empty: Avro single-object encoding")
+
+
+class RegistrySettings(Section):
+    url: str = Field("./registry", description="folder or fsspec URL of the model registry; empty: fallback only")
+
+
+class IntakeSettings(Section):
+    entity: str = Field("[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing")
+    mapping: str = Field("", description="YAML file with the field mapping of plain JSON")
+
+
+class WindowsSettings(Section):
+    profiles: str = Field("", description="YAML file or folder with profiles beside or instead of the shipped ones")
+    enabled: list[str] = Field(default_factory=lambda: ["service", "host", "generic"])
+    lateness_ms: int = Field(10_000, ge=0)
+    idle_timeout_ms: int = Field(30_000, ge=0, description="a quiet partition gets a tick after this; 0: never")
+    max_skew_ms: int = Field(300_000, ge=0)
+    retire_after_ms: int = Field(3_600_000, ge=1)
+    max_entities: int = Field(200_000, ge=1, description="entities a partition; the least recently active is evicted")
+    max_metrics: int = Field(256, ge=1, description="metrics an entity")
+    view_ttl_s: int = Field(7_200, ge=1, description="life of the readable windows in Redis")
+
+
+class ScoringSettings(Section):
+    cache_periods: int = Field(1_000, ge=1, description="model periods kept in memory (LRU)")
+    timezone: str = "UTC"
+
+
+class IncidentsSettings(Section):
+    open_windows: int = Field(3, ge=1, description="m: anomalous windows that open an incident …")
+    open_of: int = Field(5, ge=1, description="n: … among this many")
+    resolve_windows: int = Field(3, ge=1, description="k: clean windows that resolve it")
+    close_after_ms: int = Field(900_000, ge=0, description="grace in which a resolved incident can reopen")
+    continue_every_ms: int = Field(300_000, ge=0)
+
+
+class Settings(Section):
+    """All settings of one process."""
+
+    namespace: str = Field("", description="put before topics, groups, transactional ids and Redis keys: staging.")
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    topics: TopicSettings = TopicSettings()
+    registry: RegistrySettings = RegistrySettings()
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
+    worker: WorkerSettings = WorkerSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    intake: IntakeSettings = IntakeSettings()
+    windows: WindowsSettings = WindowsSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    incidents: IncidentsSettings = IncidentsSettings()

@@ -1,0 +1,1 @@
+"""The windows worker: events into rolling windows, windows into feature vectors."""

@@ -1,0 +1,69 @@
+"""What the windows stage asks of a profile's engine: fixed panes (`service`), samples (`host`, `generic`), events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.columns import Events, Vectors
+from workers.runtime.records import Output, View
+from workers.runtime.stage import Logged, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The passing of event time over one batch of m records; ticks and skipped records move it as well.
+
+    `before[i]` and `after[i]` are the watermark (epoch microseconds) just before and just after record i;
+    both never decrease and `before[i+1] == after[i]`. `offsets[i]` is the record's offset in the input partition.
+    `watched[i]` is the earliest event time from which on somebody watched the partition without a break up to
+    record i (time that passed without records or ticks gives no silent vectors).
+    """
+
+    offsets: NDArray[np.int64]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    watched: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What one engine gives for a stretch of records: vectors in (record, time, entity) order, logged state, views.
+
+    All of `vectors.at` lie in one record range that no later emission of the batch goes back behind. The stage
+    encodes vectors; `logged` are finished outputs to the state topic, each with the record it belongs to.
+    """
+
+    vectors: Vectors
+    logged: list[tuple[int, Output]]
+    views: list[View]
+    counts: Mapping[str, int]
+
+
+class Engine(Protocol):
+    """State and rules of one profile on one partition. Deterministic, clockless, independent of batch cuts."""
+
+    def step(self, events: Events, skewed: NDArray[np.bool_], timeline: Timeline) -> Iterator[Emission]:
+        """Take this profile's events of a batch (`events.record` indexes `timeline`) and close what time has passed.
+
+        `skewed[i]` marks events whose clock is wrong: signs of life that no window counts (they are dead letters of
+        the stage). Counts must account for every event: `in_panes`, `late_in_closed_pane` (a subset of it),
+        `dropped_late`, `skewed`, `dropped_limit`.
+        """
+        ...
+
+    def anchor(self) -> int | None:
+        """First offset that any retained state depends on; None when nothing is retained."""
+        ...
+
+    def parts(self) -> Mapping[str, Part]: ...
+
+    def restore(self, parts: Mapping[str, bytes]) -> None: ...
+
+    def recall(self, logged: list[Logged]) -> None:
+        """Take back logged state (coarse panes) before a rebuild; records before an entry's offset do not change it."""
+        ...
