@@ -1,0 +1,70 @@
+"""What is to be made up: how long, of how many entities, how much of it anomalous. Same plan, same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Profile = Literal["service", "host", "log"]
+
+MINUTE = 60_000_000
+DAY = 24 * 60 * MINUTE
+MONDAY = 1_704_067_200_000_000
+"""2024-01-01T00:00:00Z, a Monday: where data begins when nobody says when, so that a seed alone names the data."""
+
+SERVICE_NAMES = ("checkout", "payments", "search", "cart", "catalog", "accounts", "shipping", "inventory")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A data set before it is made. Times are epoch microseconds, UTC; raises ValueError on impossible wishes.
+
+    `interval` is the grid on which rates are drawn and anomalies lie (microseconds); host samples come once per
+    interval. `anomaly_rate` is the share of an entity's intervals that are anomalous, `episode` the least and most
+    intervals that one anomaly lasts. `volume` scales the number of requests. Hours of day are those of `timezone`.
+    """
+
+    profile: Profile = "service"
+    days: float = 7.0
+    interval: int = 5 * MINUTE
+    entities: int = 1
+    anomaly_rate: float = 0.05
+    episode: tuple[int, int] = (1, 1)
+    seed: int = 0
+    start: int = MONDAY
+    volume: float = 1.0
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        shortest, longest = self.episode
+        if self.days <= 0 or self.interval < 1_000_000 or self.intervals < 1:
+            raise ValueError("days must be positive and hold at least one interval of at least a second")
+        if self.entities < 1:
+            raise ValueError("at least one entity is needed")
+        if not 0 <= self.anomaly_rate <= 0.5:
+            raise ValueError("the anomaly rate is a share between 0 and 0.5: more than half is no longer an anomaly")
+        if not 1 <= shortest <= longest:
+            raise ValueError("an episode lasts MIN:MAX intervals with 1 <= MIN <= MAX")
+        if self.volume <= 0:
+            raise ValueError("the volume is a positive factor")
+        if self.seed < 0:
+            raise ValueError("the seed is not negative")
+        ZoneInfo(self.timezone)
+
+    @property
+    def intervals(self) -> int:
+        """Whole intervals in the data set."""
+        return round(self.days * DAY) // self.interval
+
+    @property
+    def end(self) -> int:
+        return self.start + self.intervals * self.interval
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the entities, the same for every seed."""
+        if self.profile == "host":
+            return [f"host-{number:02d}" for number in range(1, self.entities + 1)]
+        numbered = (f"service-{number:02d}" for number in range(len(SERVICE_NAMES) + 1, self.entities + 1))
+        return [*SERVICE_NAMES[: self.entities], *numbered]
