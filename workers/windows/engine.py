@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,12 +36,18 @@ class Emission:
 
     All of `vectors.at` lie in one record range that no later emission of the batch goes back behind. The stage
     encodes vectors; `logged` are finished outputs to the state topic, each with the record it belongs to.
+
+    A table of vectors has one list of names. Where entities differ in their metrics (dynamic profiles), rows of other
+    names are in the tables of `more`, and `order` says how all rows stand in one sequence: position p holds row
+    `order[p]` of the tables put end to end (`vectors`, then `more`). None: as they stand, and `more` is empty.
     """
 
     vectors: Vectors
     logged: list[tuple[int, Output]]
     views: list[View]
     counts: Mapping[str, int]
+    more: Sequence[Vectors] = ()
+    order: NDArray[np.intp] | None = None
 
 
 class Engine(Protocol):
