@@ -12,6 +12,22 @@ from numpy.typing import NDArray
 from schemas.columns import Events, Vectors
 from workers.runtime.records import Output, View
 from workers.runtime.stage import Logged, Part
+from workers.windows.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePolicy:
+    """What the settings decide for every engine; times in microseconds."""
+
+    lateness: int = 10_000_000
+    max_skew: int = 300_000_000
+    retire_after: int = 3_600_000_000
+    max_entities: int = 200_000
+    max_metrics: int = 256
+    view_prefix: str = ""  # the namespace in front of Redis keys
+    view_every: int = 10_000_000  # event time between two views of an entity, at least
+    view_ttl_s: int = 7_200
+    state_topic: str = "faultline.state.windows.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +89,7 @@ class Engine(Protocol):
     def recall(self, logged: list[Logged]) -> None:
         """Take back logged state (coarse panes) before a rebuild; records before an entry's offset do not change it."""
         ...
+
+
+EngineFactory = Callable[[Profile, EnginePolicy, int], Engine]
+"""Makes the empty engine of a profile on one partition (the last argument)."""
