@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,7 +51,9 @@ class Emission:
     """What one engine gives for a stretch of records: vectors in (record, time, entity) order, logged state, views.
 
     All of `vectors.at` lie in one record range that no later emission of the batch goes back behind. The stage
-    encodes vectors; `logged` are finished outputs to the state topic, each with the record it belongs to.
+    encodes vectors; `logged` are finished outputs to the state topic, each with the record it belongs to (key:
+    `state_log.state_key`). At each record the stage puts an emission's vectors before what it logged; an engine
+    that logs between vectors of one record ends the emission there, at a place that no batch cut moves.
 
     A table of vectors has one list of names. Where entities differ in their metrics (dynamic profiles), rows of other
     names are in the tables of `more`, and `order` says how all rows stand in one sequence: position p holds row
