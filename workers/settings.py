@@ -2,13 +2,46 @@
 
 Environment variables carry the prefix `FAULTLINE_` and nest with `__`; `FAULTLINE_CONFIG` names the YAML file; the
 environment wins. `<NAME>_FILE` reads a secret from a file. Unknown keys are refused.
+
+    FAULTLINE_KAFKA__BOOTSTRAP_SERVERS=broker:9092 FAULTLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE=/run/secrets/kafka
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from workers.settings_sources import SettingsError, Values, explain, read_environment, read_yaml
+
+PREFIX = "FAULTLINE_"
+CONFIG_VARIABLE = "FAULTLINE_CONFIG"
+
+_NOT_SETTINGS = "FAULTLINE_TEST_"
+"""Variables that only the tests read."""
+
+DECIDED_BY_US = frozenset(
+    {
+        "acks",
+        "auto.offset.reset",
+        "bootstrap.servers",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "group.id",
+        "group.instance.id",
+        "group.protocol",
+        "isolation.level",
+        "partitioner",
+        "transactional.id",
+    }
+)
+"""librdkafka options that the promise of exactly once depends on, or that have a setting of their own."""
 
 
 class Section(BaseModel):
@@ -25,6 +58,21 @@ class KafkaSettings(Section):
     options: dict[str, str] = Field(
         default_factory=dict, description="librdkafka options, written with _ for . (security_protocol=SASL_SSL)"
     )
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _as_librdkafka_writes_them(cls, options: object) -> object:
+        if not isinstance(options, Mapping):
+            return options
+        return {str(name).lower().replace("_", "."): _scalar(value) for name, value in options.items()}
+
+    @field_validator("options")
+    @classmethod
+    def _leaves_alone_what_is_ours(cls, options: dict[str, str]) -> dict[str, str]:
+        taken = sorted(DECIDED_BY_US & options.keys())
+        if taken:
+            raise ValueError(f"{', '.join(taken)} cannot be set here: the workers depend on their own value. Remove it")
+        return options
 
 
 class RedisSettings(Section):
@@ -54,7 +102,7 @@ class TopicSettings(Section):
 
 class WorkerSettings(Section):
     delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
-    start: str = Field("earliest", description="where to begin when nothing was ever committed: earliest, latest, a time")
+    start: str = Field("earliest", description="where to begin when nothing was committed: earliest, latest, a time")
     accept_cold_state: bool = Field(False, description="go on with empty state where offsets or rebuild points expired")
     instance_id: str = Field("", description="a static member of the group; classic protocol only")
     poll_records: int = Field(10_000, ge=1, description="most records of one poll")
@@ -69,6 +117,19 @@ class WorkerSettings(Section):
     session_timeout_ms: int = Field(6_000, ge=1000)
     commit_deadline_ms: int = Field(30_000, ge=1000, description="how long an unknown outcome is asked after")
     shutdown_deadline_ms: int = Field(20_000, ge=1000)
+
+    @field_validator("start")
+    @classmethod
+    def _is_a_place_in_the_log(cls, start: str) -> str:
+        if start in ("earliest", "latest"):
+            return start
+        try:
+            zone = datetime.fromisoformat(start).tzinfo
+        except ValueError:
+            raise ValueError("must be earliest, latest or a time such as 2026-03-01T00:00:00Z") from None
+        if zone is None:
+            raise ValueError(f"says no time zone: write {start}Z for UTC")
+        return start
 
 
 class HttpSettings(Section):
@@ -90,7 +151,9 @@ class RegistrySettings(Section):
 
 
 class IntakeSettings(Section):
-    entity: str = Field("[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing")
+    entity: str = Field(
+        "[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing"
+    )
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON")
 
 
@@ -122,7 +185,10 @@ class IncidentsSettings(Section):
 class Settings(Section):
     """All settings of one process."""
 
-    namespace: str = Field("", description="put before topics, groups, transactional ids and Redis keys: staging.")
+    namespace: str = Field(
+        "",
+        description="put, with a dot, before topics, groups, transactional ids and Redis keys",
+    )
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
@@ -135,3 +201,71 @@ class Settings(Section):
     windows: WindowsSettings = WindowsSettings()
     scoring: ScoringSettings = ScoringSettings()
     incidents: IncidentsSettings = IncidentsSettings()
+
+    @field_validator("namespace")
+    @classmethod
+    def _can_begin_a_topic_name(cls, namespace: str) -> str:
+        if namespace and not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", namespace):
+            raise ValueError(
+                "may hold letters, digits, _ - and dots inside (the dot after it is added): staging, eu.prod"
+            )
+        return namespace
+
+    @property
+    def prefix(self) -> str:
+        """What goes before a default name: `staging.`, or nothing."""
+        return f"{self.namespace}." if self.namespace else ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.worker.instance_id and self.kafka.group_protocol == "consumer":
+            raise ValueError(
+                "worker.instance_id needs kafka.group_protocol=classic (or auto): under the consumer protocol a static "
+                "member that restarts is refused and then owns nothing"
+            )
+        if self.worker.commit_interval_ms >= self.worker.transaction_timeout_ms:
+            raise ValueError(
+                "worker.commit_interval_ms must be below worker.transaction_timeout_ms, or the broker aborts every "
+                "transaction before it is committed"
+            )
+        return self
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process, from `environ` (default: the real one) over the YAML file it may name.
+
+    Default topic names carry the namespace; names given explicitly do not. `SettingsError` names everything that is
+    wrong at once, each with the fix.
+    """
+    environ = os.environ if environ is None else environ
+    values = Values()
+    config = environ.get(CONFIG_VARIABLE)
+    if config:
+        read_yaml(Settings, Path(config), values)
+    ours = {n: v for n, v in environ.items() if n != CONFIG_VARIABLE and not n.startswith(_NOT_SETTINGS)}
+    read_environment(Settings, PREFIX, ours, values)
+    problems = list(values.problems)
+    try:
+        settings = Settings.model_validate(values.tree)
+    except ValidationError as error:
+        problems += explain(error, values)
+    if problems:
+        raise SettingsError(problems)
+    return _with_namespace(settings)
+
+
+def _with_namespace(settings: Settings) -> Settings:
+    """The default topic names with the namespace before them."""
+    topics = settings.topics
+    names = {name: getattr(topics, name) for name in TopicSettings.model_fields.keys() - topics.model_fields_set}
+    renamed: dict[str, object] = {n: settings.prefix + v for n, v in names.items() if isinstance(v, str)}
+    if "raw" in names:
+        renamed["raw"] = [settings.prefix + name for name in topics.raw]
+    return settings.model_copy(update={"topics": topics.model_copy(update=renamed)})
+
+
+def _scalar(value: object) -> object:
+    """YAML's true and 5 as librdkafka writes them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
