@@ -1,0 +1,249 @@
+"""Canonical events outside Kafka: Parquet (columns as in the Avro schema) and NDJSON, one event a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, Events, Strings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TYPE_NAMES = {GAUGE: "gauge", COUNTER: "counter", DELTA: "delta"}
+
+
+def rfc3339(times: NDArray[np.int64]) -> list[str]:
+    """Epoch microseconds as RFC 3339 in UTC, with microseconds and Z."""
+    texts: list[str] = np.datetime_as_string(times.astype("datetime64[us]"), unit="us").tolist()
+    return [text + "Z" for text in texts]
+
+
+def to_dicts(events: Events) -> Iterator[dict[str, object]]:
+    """One JSON-able object per event, in the canonical form; absent fields are left out."""
+    attr_at = np.searchsorted(events.attr_row, np.arange(len(events) + 1)).tolist()
+    metric_at = np.searchsorted(events.metric_row, np.arange(len(events) + 1)).tolist()
+    dist_at = np.searchsorted(events.dist_row, np.arange(len(events) + 1)).tolist()
+    attr_names, attr_values = _texts(events.attr_name), _texts(events.attr_value)
+    metrics = list(zip(_texts(events.metric_name), _metric_values(events), strict=True))
+    entities, kinds, sources, ids = (_texts(c) for c in (events.entity, events.kind, events.source, events.id))
+    observed = rfc3339(np.where(events.observed_at == NULL_TIME, 0, events.observed_at))
+    weights = events.weight.tolist()
+    for row, timestamp in enumerate(rfc3339(events.time)):
+        event: dict[str, object] = {"timestamp": timestamp, "entity": entities[row], "kind": kinds[row]}
+        if ids[row] is not None:
+            event["id"] = ids[row]
+        if sources[row] is not None:
+            event["source"] = sources[row]
+        if events.observed_at[row] != NULL_TIME:
+            event["observed_at"] = observed[row]
+        if weights[row] != 1:
+            event["weight"] = weights[row]
+        span = slice(attr_at[row], attr_at[row + 1])
+        event["attributes"] = dict(zip(attr_names[span], attr_values[span], strict=True))
+        event["metrics"] = dict(metrics[metric_at[row] : metric_at[row + 1]])
+        if dist_at[row] < dist_at[row + 1]:
+            event["distributions"] = [_distribution(events, j) for j in range(dist_at[row], dist_at[row + 1])]
+        yield event
+
+
+def _texts(column: Strings) -> list[str | None]:
+    values = [*column.values, None]
+    return [values[code] for code in column.codes.tolist()]
+
+
+def _metric_values(events: Events) -> list[object]:
+    """Plain numbers for gauges, {value, type} for the others."""
+    return [
+        value if code == GAUGE else {"value": value, "type": TYPE_NAMES[code]}
+        for value, code in zip(events.metric_value.tolist(), events.metric_type.tolist(), strict=True)
+    ]
+
+
+def _distribution(events: Events, number: int) -> dict[str, object]:
+    bounds = events.bounds[events.bound_start[number] : events.bound_start[number + 1]]
+    counts = events.counts[events.count_start[number] : events.count_start[number + 1]]
+    return {"name": events.dist_name.at(number), "bounds": bounds.tolist(), "counts": counts.tolist()}
+
+
+def to_arrow(events: Events) -> pa.Table:
+    """The columns of the canonical event: nested lists of records for attributes, metrics and distributions."""
+    import pyarrow as pa
+
+    numbers = np.arange(len(events) + 1)
+    types = pa.array([TYPE_NAMES[code] for code in range(len(TYPE_NAMES))])
+    attributes = {"name": _dictionary(events.attr_name), "value": _dictionary(events.attr_value)}
+    metrics = {
+        "name": _dictionary(events.metric_name),
+        "value": pa.array(events.metric_value),
+        "type": pa.DictionaryArray.from_arrays(pa.array(events.metric_type, pa.int8()), types),
+    }
+    distributions = {
+        "name": _dictionary(events.dist_name),
+        "bounds": pa.ListArray.from_arrays(pa.array(events.bound_start, pa.int32()), pa.array(events.bounds)),
+        "counts": pa.ListArray.from_arrays(pa.array(events.count_start, pa.int32()), pa.array(events.counts)),
+    }
+    return pa.table(
+        {
+            "timestamp": _times(events.time),
+            "entity": _dictionary(events.entity),
+            "kind": _dictionary(events.kind),
+            "source": _dictionary(events.source),
+            "id": _dictionary(events.id),
+            "observed_at": _times(events.observed_at),
+            "weight": pa.array(events.weight),
+            "attributes": _list(np.searchsorted(events.attr_row, numbers), attributes),
+            "metrics": _list(np.searchsorted(events.metric_row, numbers), metrics),
+            "distributions": _list(np.searchsorted(events.dist_row, numbers), distributions),
+        }
+    )
+
+
+def _times(times: NDArray[np.int64]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(times, pa.timestamp("us", "UTC"), mask=times == NULL_TIME)
+
+
+def _dictionary(column: Strings) -> pa.Array:
+    import pyarrow as pa
+
+    codes = pa.array(column.codes, pa.int32(), mask=column.codes < 0)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(list(column.values), pa.string()))
+
+
+def _list(starts: NDArray[np.intp], fields: dict[str, pa.Array]) -> pa.Array:
+    import pyarrow as pa
+
+    records = pa.StructArray.from_arrays(list(fields.values()), list(fields))
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), records)
+
+
+def is_canonical(schema: pa.Schema) -> bool:
+    """Whether columns are canonical events rather than a table of metrics."""
+    import pyarrow as pa
+
+    if not {"timestamp", "entity", "kind", "metrics"} <= set(schema.names):
+        return False
+    kind = schema.field("metrics").type
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind))
+
+
+def from_arrow(table: pa.Table) -> Events:
+    """Canonical columns back to events. Nested columns may be lists of records or maps; optional ones may be missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = table.combine_chunks()
+    count = len(table)
+
+    def column(name: str) -> pa.Array | None:
+        if name not in table.column_names:
+            return None
+        chunks = table.column(name).chunks
+        return chunks[0] if chunks else pa.array([], table.column(name).type)
+
+    time = column("timestamp")
+    if time is None or time.null_count:
+        raise ValueError("a canonical event has no timestamp")
+    attr_row, attrs = _entries(column("attributes"), ("name", "value"))
+    metric_row, metrics = _entries(column("metrics"), ("name", "value", "type"))
+    dist_row, dists = _entries(column("distributions"), ("name", "bounds", "counts"))
+    bound_start, bounds = _flat(dists["bounds"], np.float64)
+    count_start, counts = _flat(dists["counts"], np.int64)
+    weight = column("weight")
+    values = metrics["value"]
+    return Events(
+        record=np.arange(count, dtype=np.int32),
+        time=_micros(time),
+        entity=strings_of(column("entity"), count),
+        kind=strings_of(column("kind"), count),
+        weight=np.ones(count) if weight is None else _floats(pc.fill_null(weight, 1.0)),
+        observed_at=_micros(column("observed_at"), count),
+        id=strings_of(column("id"), count),
+        source=strings_of(column("source"), count),
+        attr_row=attr_row,
+        attr_name=strings_of(attrs["name"], len(attr_row)),
+        attr_value=strings_of(attrs["value"], len(attr_row)),
+        metric_row=metric_row,
+        metric_name=strings_of(metrics["name"], len(metric_row)),
+        metric_value=np.empty(0) if values is None else _floats(values),
+        metric_type=_type_codes(metrics["type"], len(metric_row)),
+        dist_row=dist_row,
+        dist_name=strings_of(dists["name"], len(dist_row)),
+        bound_start=bound_start,
+        bounds=bounds,
+        count_start=count_start,
+        counts=counts,
+    )
+
+
+def _entries(column: pa.Array | None, fields: tuple[str, ...]) -> tuple[NDArray[np.int32], dict[str, pa.Array | None]]:
+    """Which row owns each nested entry, and the entries' fields (None where the column lacks one)."""
+    import pyarrow as pa
+
+    if column is None:
+        return np.empty(0, np.int32), dict.fromkeys(fields)
+    if pa.types.is_map(column.type):
+        column = column.cast(
+            pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])), safe=False
+        )
+        fields_in = {"name": "key", **{name: name for name in fields[1:]}}
+    else:
+        fields_in = {name: name for name in fields}
+    sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    owner = np.repeat(np.arange(len(column), dtype=np.int32), sizes)
+    records = column.flatten()
+    known = {records.type.field(i).name for i in range(records.type.num_fields)}
+    place = {name: pa.compute.struct_field(records, source) for name, source in fields_in.items() if source in known}
+    return owner, {name: place.get(name) for name in fields}
+
+
+def strings_of(column: pa.Array | None, count: int) -> Strings:
+    """A dictionary-encoded column of ours; a missing one is null throughout."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column is None:
+        return Strings(np.full(count, -1, np.int32), ())
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    encoded = pc.dictionary_encode(column)
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return Strings(codes, tuple(str(value) for value in encoded.dictionary.to_pylist()))
+
+
+def _type_codes(column: pa.Array | None, count: int) -> NDArray[np.int8]:
+    if column is None:
+        return np.full(count, GAUGE, np.int8)
+    names = strings_of(column, count)
+    codes = {name: code for code, name in TYPE_NAMES.items()}
+    unknown = sorted(set(names.values) - set(codes))
+    if unknown:
+        raise ValueError(f"metric type {unknown[0]!r} is none of {', '.join(codes)}")
+    table = np.array([codes[name] for name in names.values] + [GAUGE], np.int8)
+    return table[names.codes]
+
+
+def _micros(column: pa.Array | None, count: int = 0) -> NDArray[np.int64]:
+    import pyarrow as pa
+
+    if column is None:
+        return np.full(count, NULL_TIME)
+    times = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
+    return np.array(times.fill_null(NULL_TIME).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _floats(column: pa.Array) -> NDArray[np.float64]:
+    return np.array(column.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _flat(column: pa.Array | None, dtype: type[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+    if column is None:
+        return np.zeros(1, np.int64), np.empty(0, dtype)
+    sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return starts, np.array(column.flatten().to_numpy(zero_copy_only=False), dtype)
