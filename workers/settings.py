@@ -117,6 +117,7 @@ class WorkerSettings(Section):
     session_timeout_ms: int = Field(6_000, ge=1000)
     commit_deadline_ms: int = Field(30_000, ge=1000, description="how long an unknown outcome is asked after")
     shutdown_deadline_ms: int = Field(20_000, ge=1000)
+    anomaly_format: Literal["json", "avro"] = Field("json", description="encoding of the records on anomaly.* topics")
 
     @field_validator("start")
     @classmethod
@@ -154,7 +155,13 @@ class IntakeSettings(Section):
     entity: str = Field(
         "[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing"
     )
-    mapping: str = Field("", description="YAML file with the field mapping of plain JSON")
+    mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
+    formats: dict[str, str] = Field(
+        default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
+    )
+    max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
+    max_attributes: int = Field(256, ge=1, description="attributes an event; one with more is a dead letter")
+    max_metrics: int = Field(4_096, ge=1, description="metrics and distributions an event")
 
 
 class WindowsSettings(Section):
@@ -176,10 +183,24 @@ class ScoringSettings(Section):
 
 class IncidentsSettings(Section):
     open_windows: int = Field(3, ge=1, description="m: anomalous windows that open an incident …")
-    open_of: int = Field(5, ge=1, description="n: … among this many")
-    resolve_windows: int = Field(3, ge=1, description="k: clean windows that resolve it")
+    open_of: int = Field(5, ge=1, le=100, description="n: … among this many")
+    resolve_windows: int = Field(3, ge=1, description="k: clean windows in a row that resolve it")
+    clear_below: float = Field(0.8, gt=0, le=1, description="a window is clean below this anomaly score")
+    lower_windows: int = Field(6, ge=1, description="windows in a row below an incident's severity that lower it")
     close_after_ms: int = Field(900_000, ge=0, description="grace in which a resolved incident can reopen")
     continue_every_ms: int = Field(300_000, ge=0)
+    flap_reopens: int = Field(3, ge=1, description="reopenings from which on an incident counts as flapping")
+    flap_resolve_windows: int = Field(12, ge=1, description="clean windows in a row that resolve a flapping incident")
+    abandon_after_ms: int = Field(172_800_000, ge=1, description="an entity without any score this long is given up")
+    max_age_ms: int = Field(604_800_000, ge=1, description="an incident open this long is closed as the new normal")
+
+    @model_validator(mode="after")
+    def _can_open(self) -> Self:
+        if self.open_windows > self.open_of:
+            raise ValueError(
+                f"open_windows ({self.open_windows}) cannot exceed open_of ({self.open_of}): no incident would ever open"
+            )
+        return self
 
 
 class Settings(Section):
