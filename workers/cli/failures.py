@@ -1,0 +1,39 @@
+"""What can go wrong in a command and is nobody's bug: one sentence and one exit code for each."""
+
+from __future__ import annotations
+
+from workers.runtime.errors import WorkerError
+from workers.settings_sources import SettingsError
+
+FAILED, WRONG_USE = 1, 2
+
+
+class Failure(Exception):
+    """A command that cannot do what it was asked for. The message says what to do."""
+
+
+class WrongUse(Failure):
+    """What was asked for makes no sense; nothing was done."""
+
+
+def explain(error: Exception) -> tuple[str, int] | None:
+    """(message, exit code), or None where a traceback is what helps."""
+    if isinstance(error, SettingsError):
+        return str(error), WRONG_USE
+    if isinstance(error, WrongUse):
+        return str(error), WRONG_USE
+    if isinstance(error, (Failure, WorkerError)):
+        return str(error), FAILED
+    return _client_error(error)
+
+
+def _client_error(error: Exception) -> tuple[str, int] | None:
+    """Errors of Kafka's and Redis' clients. Imported here: the clients take longer to load than most commands run."""
+    from confluent_kafka import KafkaException
+    from redis import RedisError
+
+    if isinstance(error, KafkaException):
+        return f"Kafka: {error.args[0].str()}. `faultline config check` tells more", FAILED
+    if isinstance(error, RedisError):
+        return f"Redis: {error}. `faultline config check` tells more", FAILED
+    return None

@@ -1,0 +1,135 @@
+"""The `faultline` command: what it offers, loaded only when it is called, and one place where errors become words.
+
+A new command is one file `workers/cli/<name>.py` with an `app`, plus one line in `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+RUN, OPERATE, LEARN = "Run", "Operate", "Learn and judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: its module below `workers.cli` (which has an `app`), its line in the overview, its extra."""
+
+    name: str
+    module: str
+    panel: str
+    help: str
+    extra: str = ""
+
+
+COMMANDS = (
+    Entry("demo", "demo", RUN, "Watch telemetry become incidents: needs no Kafka and no Redis.", "demo"),
+    Entry("worker", "worker", RUN, "Run one worker: intake, windows, scoring, incidents."),
+    Entry("source", "source", RUN, "Send telemetry: of this host, made up, or replayed from files.", "sources"),
+    Entry("topics", "topics", OPERATE, "Create the topics as the workers need them, or compare them."),
+    Entry("config", "config", OPERATE, "Check the settings against everything they name, or show them."),
+    Entry("status", "status", OPERATE, "Groups, owners, lag, oldest watermark and models."),
+    Entry("deadletter", "deadletter", OPERATE, "List, read and replay records that could not be processed."),
+    Entry("scores", "scores", OPERATE, "Follow the scores as they are committed."),
+    Entry("incidents", "incidents", OPERATE, "Follow the incidents as they are committed."),
+    Entry("schemas", "schemas", OPERATE, "Print the Avro and JSON schemas of every record."),
+    Entry("train", "train", LEARN, "Fit models on telemetry and put them into the registry.", "train"),
+    Entry("models", "models", LEARN, "List, show and promote models of the registry."),
+)
+
+
+class LazyGroup(TyperGroup):
+    """The overview from `COMMANDS`; a command's module is imported only when that command is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._entries = {entry.name: entry for entry in COMMANDS}
+        for entry in COMMANDS:
+            self.add_command(TyperCommand(entry.name, help=entry.help, rich_help_panel=entry.panel))
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self._entries)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, (load(self._entries[name]) if name in self._entries else command), rest
+
+
+def load(entry: Entry) -> Any:
+    """Import a command. Where a library of an extra is missing, says which extra to install."""
+    try:
+        module = importlib.import_module(f"workers.cli.{entry.module}")
+    except ModuleNotFoundError as error:
+        if not entry.extra or (error.name or "").split(".")[0] in ("workers", "models", "schemas"):
+            raise
+        _fail(f"faultline {entry.name} needs {error.name}. Install: pip install 'faultline[{entry.extra}]'", 1)
+    command = get_command(module.app)
+    command.name = entry.name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=True
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"faultline {version('faultline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def faultline(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Turn telemetry on Kafka into calibrated anomaly scores and incidents, exactly once.
+
+    Settings come from variables FAULTLINE_… or the YAML file that FAULTLINE_CONFIG names
+    (`faultline config show` lists them). Exit codes: 0 good, 1 failed, 2 wrong use.
+
+    Example: faultline demo
+    """
+
+
+def main() -> None:
+    """Run the command line. Expected failures end in one line that says what to do; only bugs show a traceback."""
+    try:
+        app(prog_name="faultline")
+    except KeyboardInterrupt:
+        _fail("stopped", 1)
+    except BrokenPipeError:
+        # The reader (head, jq …) has seen enough. Python would complain once more when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        explained = _explain(error)
+        if explained is None:
+            raise
+        _fail(*explained)
+
+
+def _explain(error: Exception) -> tuple[str, int] | None:
+    """Words and exit code for an error that an operator can do something about; None for a bug."""
+    from workers.cli.failures import explain
+
+    return explain(error)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        print(f"faultline: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
