@@ -1,0 +1,300 @@
+"""The consumer side on confluent-kafka: incremental rebalances, strict offsets, batches as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+)
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from workers.runtime.errors import Fatal, Retriable, WorkerError
+from workers.runtime.kafka_topics import Topics
+from workers.runtime.ports import Ownership, Polled, TopicInfo
+from workers.runtime.records import Records
+from workers.runtime.slices import Committed, TopicPartition
+from workers.runtime.stage import Logged
+from workers.runtime.times import epoch_milliseconds
+
+log = structlog.get_logger(__name__)
+
+_RESUME_OFFSET_ERRORS = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._NO_OFFSET}
+_AUTHORIZATION = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+}
+
+
+def failure(error: KafkaError, doing: str) -> WorkerError:
+    """A client error as one of the closed set."""
+    if error.code() in _AUTHORIZATION:
+        return Fatal(f"{doing}: {error.str()}", "Grant the ACLs listed in docs/operating.md, then restart")
+    if error.fatal():
+        return Fatal(f"{doing}: {error.str()}", "Restart; if it comes again, check the broker's log")
+    return Retriable(f"{error.name()}: {doing}: {error.str()}")
+
+
+class KafkaSource:
+    """One member of a consumer group. Used by one thread; callbacks run inside `poll`, `serve` and `close`."""
+
+    def __init__(self, config: Mapping[str, Any], topics: Topics) -> None:
+        """`config`: librdkafka options incl. `group.id` and the protocol's own; the strict ones are set here."""
+        self._fatal: KafkaError | None = None
+        self._config = dict(config)
+        self._consumer = Consumer(
+            {
+                "auto.offset.reset": "error",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "fetch.queue.backoff.ms": 5,
+                "queued.min.messages": 50_000,
+                "queued.max.messages.kbytes": 65_536,
+                **config,
+                "error_cb": self._on_error,
+            }
+        )
+        self._topics = topics
+        self._ownership: Ownership | None = None
+        self._owned: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
+
+    # -- membership ---------------------------------------------------------------------------------------------------
+
+    def subscribe(self, topics: Sequence[str], ownership: Ownership) -> None:
+        self._ownership = ownership
+        self._consumer.subscribe(
+            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        # Assigned at the end and paused: nothing is read before the partition's own start is known (`resume_at`).
+        consumer.incremental_assign([KafkaPartition(p.topic, p.partition, OFFSET_END) for p in partitions])
+        if partitions:
+            consumer.pause(partitions)
+        tps = _tps(partitions)
+        self._owned |= set(tps)
+        self._paused |= set(tps)
+        self._tell(lambda ownership: ownership.on_assigned(tps))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        tps = _tps(partitions)
+        self._tell(lambda ownership: ownership.on_revoked(tps))
+        self._gone(consumer, partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        tps = _tps(partitions)
+        self._tell(lambda ownership: ownership.on_lost(tps))
+        self._gone(consumer, partitions)
+
+    def _gone(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        self._owned -= set(_tps(partitions))
+        self._paused -= set(_tps(partitions))
+        consumer.incremental_unassign(partitions)
+
+    def _tell(self, what: Callable[[Ownership], None]) -> None:
+        if self._ownership is not None:
+            what(self._ownership)
+
+    def group_metadata(self) -> object:
+        return self._consumer.consumer_group_metadata()
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    def poll(self, most: int, timeout: float) -> Polled:
+        self._raise_fatal()
+        try:
+            messages = self._consumer.consume(most, timeout)
+        except KafkaException as error:
+            raise failure(error.args[0], "consume") from error
+        self._raise_fatal()
+        return self._columns(messages)
+
+    def serve(self, timeout: float) -> None:
+        reading = [KafkaPartition(*tp) for tp in self._owned - self._paused]
+        try:
+            if reading:
+                self._consumer.pause(reading)
+            self._consumer.consume(1, timeout)
+            still = [p for p in reading if TopicPartition(p.topic, p.partition) in self._owned - self._paused]
+            if still:
+                self._consumer.resume(still)
+        except KafkaException as error:
+            raise failure(error.args[0], "serving a rebalance") from error
+        self._raise_fatal()
+
+    def resume_at(self, tp: TopicPartition, offset: int) -> None:
+        try:
+            self._consumer.seek(KafkaPartition(*tp, offset))
+            self._consumer.resume([KafkaPartition(*tp)])
+        except KafkaException as error:
+            raise failure(error.args[0], f"seek {tp} to {offset}") from error
+        self._paused.discard(tp)
+
+    def pause(self, tp: TopicPartition) -> None:
+        if tp in self._owned:
+            self._consumer.pause([KafkaPartition(*tp)])
+            self._paused.add(tp)
+
+    def _columns(self, messages: list[Message]) -> Polled:
+        polled = Polled()
+        if not messages:
+            return polled
+        groups: dict[TopicPartition, list[Message]] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                where = _where(message)
+                group = groups.get(where)
+                if group is None:
+                    groups[where] = [message]
+                else:
+                    group.append(message)
+            else:
+                self._event(message, error, polled)
+        polled.records = [_records(topic, partition, group) for (topic, partition), group in groups.items()]
+        return polled
+
+    def _event(self, message: Message, error: KafkaError, polled: Polled) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            polled.ends[_where(message)] = message.offset() or 0
+        elif error.code() in _RESUME_OFFSET_ERRORS:
+            polled.expired.append(_where(message))
+        elif error.fatal() or error.code() in _AUTHORIZATION:
+            raise failure(error, "consume")
+        elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise Fatal(f"an input topic does not exist: {error.str()}", "Create it: faultline topics create")
+        else:
+            log.warning("consumer", error=error.str(), code=error.name())
+
+    def _on_error(self, error: KafkaError) -> None:
+        # Runs inside poll; a fatal error is seen nowhere else (a fenced static member owns nothing, silently).
+        if error.fatal():
+            self._fatal = error
+        elif error.code() not in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE):
+            log.warning("kafka", error=error.str(), code=error.name())
+        else:
+            log.info("kafka", error=error.str(), code=error.name())
+
+    def _raise_fatal(self) -> None:
+        if self._fatal is not None:
+            raise failure(self._fatal, "consumer")
+
+    # -- facts --------------------------------------------------------------------------------------------------------
+
+    def committed(self, tps: Sequence[TopicPartition], timeout: float) -> Mapping[TopicPartition, Committed]:
+        try:
+            found = self._consumer.committed([KafkaPartition(*tp) for tp in tps], timeout)
+        except KafkaException as error:
+            raise failure(error.args[0], "reading committed offsets") from error
+        result = {}
+        for p in found:
+            if p.error is not None:
+                raise failure(p.error, "reading committed offsets")
+            offset = p.offset if p.offset >= 0 else None
+            result[TopicPartition(p.topic, p.partition)] = Committed(offset, p.metadata)
+        return result
+
+    def bounds(self, tp: TopicPartition, timeout: float) -> tuple[int, int]:
+        try:
+            found = self._consumer.get_watermark_offsets(KafkaPartition(*tp), timeout)
+        except KafkaException as error:
+            raise failure(error.args[0], f"reading the bounds of {tp}") from error
+        if found is None:
+            raise Retriable(f"no answer about the bounds of {tp}")
+        return found[0], found[1]
+
+    def known_bounds(self, tp: TopicPartition) -> tuple[int, int] | None:
+        found = self._consumer.get_watermark_offsets(KafkaPartition(*tp), cached=True)
+        return None if found is None or found[1] < 0 else (max(found[0], 0), found[1])
+
+    def offset_at(self, tp: TopicPartition, start: str, timeout: float) -> int:
+        first, end = self.bounds(tp, timeout)
+        if start in ("earliest", "latest"):
+            return first if start == "earliest" else end
+        at = epoch_milliseconds(start)
+        try:
+            found = self._consumer.offsets_for_times([KafkaPartition(*tp, at)], timeout)[0]
+        except KafkaException as error:
+            raise failure(error.args[0], f"looking up {start} in {tp}") from error
+        return found.offset if found.offset >= 0 else end
+
+    def topic(self, name: str, timeout: float) -> TopicInfo:
+        return self._topics.info(name, max(timeout, 5.0))
+
+    def logged(self, topic: str, partition: int, timeout: float) -> list[Logged]:
+        reader = Consumer({**_reader_config(self._config), "group.id": f"{self._config['group.id']}-state"})
+        latest: dict[bytes, bytes | None] = {}
+        try:
+            reader.assign([KafkaPartition(topic, partition, OFFSET_BEGINNING)])
+            while True:
+                messages = reader.consume(10_000, timeout)
+                if not messages:
+                    raise Retriable(f"no answer from the state topic {topic}[{partition}]")
+                for message in messages:
+                    error = message.error()
+                    if error is None:
+                        key = message.key() or b""
+                        latest.pop(key, None)  # topic order is the order of the newest record of each key
+                        latest[key] = message.value()
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        return [Logged(k, v) for k, v in latest.items() if v is not None]
+                    elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                        raise Fatal(f"the state topic {topic} does not exist", "Create it: faultline topics create")
+                    else:
+                        raise failure(error, f"reading {topic}[{partition}]")
+        finally:
+            reader.close()
+
+    @property
+    def consumer(self) -> Consumer:
+        """The client itself, for offsets outside transactions."""
+        return self._consumer
+
+    def close(self) -> None:
+        """Leave the group; revocation is told before this returns."""
+        self._consumer.close()
+
+
+def _tps(partitions: Sequence[KafkaPartition]) -> list[TopicPartition]:
+    return [TopicPartition(p.topic, p.partition) for p in partitions]
+
+
+def _where(message: Message) -> TopicPartition:
+    return TopicPartition(message.topic() or "", message.partition() or 0)
+
+
+def _records(topic: str, partition: int, messages: list[Message]) -> Records:
+    count = len(messages)
+    stamps = np.fromiter((m.timestamp()[1] for m in messages), np.int64, count)
+    if messages[0].timestamp()[0] == TIMESTAMP_NOT_AVAILABLE:
+        raise Fatal(f"{topic} carries no record timestamps", "Use a broker of version 0.10 or later")
+    return Records(
+        topic=topic,
+        partition=partition,
+        offsets=np.fromiter(map(Message.offset, messages), np.int64, count),
+        timestamps=stamps * 1000,
+        keys=list(map(Message.key, messages)),
+        values=list(map(Message.value, messages)),
+        headers=list(map(Message.headers, messages)),
+    )
+
+
+def _reader_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The connection's options alone, for a reader that is no member of the group."""
+    membership = ("group.", "session.", "heartbeat.", "partition.assignment.", "max.poll.", "queued.")
+    kept = {k: v for k, v in config.items() if not k.startswith(membership) and not callable(v)}
+    return {**kept, "enable.partition.eof": True, "isolation.level": "read_committed", "enable.auto.commit": False}

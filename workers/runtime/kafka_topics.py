@@ -1,0 +1,87 @@
+"""What the broker says about topics and itself: ids, partition counts, size limits, session limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+
+from workers.runtime.errors import Fatal, Retriable
+from workers.runtime.ports import TopicInfo
+
+_WANTED_SESSION_MS = 10_000
+
+
+class Topics:
+    """Looks facts up by the admin client; what an embedded broker cannot tell gets the plainest answer."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._admin = AdminClient(dict(config))
+
+    def info(self, name: str, timeout: float) -> TopicInfo:
+        """Id and partitions. Raises Retriable (no answer), Fatal (no such topic)."""
+        try:
+            described = self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name].result()
+            return TopicInfo(str(described.topic_id), len(described.partitions))
+        except KafkaException:
+            return TopicInfo("", self._partitions(name, timeout))
+
+    def _partitions(self, name: str, timeout: float) -> int:
+        try:
+            topic = self._admin.list_topics(name, timeout=timeout).topics[name]
+        except KafkaException as error:
+            raise Retriable(f"topic {name}: {error}") from error
+        if topic.error is not None:
+            if topic.error.retriable():
+                raise Retriable(f"topic {name}: {topic.error.str()}")
+            raise Fatal(f"topic {name}: {topic.error.str()}", "Create it: faultline topics create; or grant READ on it")
+        return len(topic.partitions)
+
+    def counts(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, int]:
+        """Partitions of each topic. Raises Retriable, Fatal."""
+        return {name: self._partitions(name, timeout) for name in names}
+
+    def limits(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, int]:
+        """The largest record each topic takes, in bytes; topics that cannot be described are left out."""
+        wanted = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
+        limits = {}
+        try:
+            futures = self._admin.describe_configs(list(wanted.values()), request_timeout=timeout)
+            for name, resource in wanted.items():
+                limits[name] = int(futures[resource].result()["max.message.bytes"].value)
+        except (KafkaException, KeyError, TypeError, ValueError):
+            return limits
+        return limits
+
+    def short_sessions(self, group: str, session_ms: int, timeout: float = 10.0) -> bool:
+        """Whether KIP-848 can notice a dead member within 10 s: the broker allows it, and the group is set to it.
+
+        False also where the broker knows no such setting (before 4.0, or embedded): the classic protocol is used.
+        """
+        broker = self._broker_settings(timeout)
+        least = broker.get("group.consumer.min.session.timeout.ms")
+        if least is None or int(least) > _WANTED_SESSION_MS:
+            return False
+        session = max(int(least), session_ms)
+        entry = ConfigEntry("consumer.session.timeout.ms", str(session), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])
+        try:
+            for future in self._admin.incremental_alter_configs([resource], request_timeout=timeout).values():
+                future.result()
+        except KafkaException:
+            default = broker.get("group.consumer.session.timeout.ms")
+            return default is not None and int(default) <= _WANTED_SESSION_MS
+        return True
+
+    def _broker_settings(self, timeout: float) -> dict[str, str]:
+        try:
+            broker = next(iter(self._admin.list_topics(timeout=timeout).brokers))
+            resource = ConfigResource(ResourceType.BROKER, str(broker))
+            found = self._admin.describe_configs([resource], request_timeout=timeout)[resource].result()
+        except (KafkaException, StopIteration):
+            return {}
+        return {name: entry.value for name, entry in found.items() if entry.value is not None}

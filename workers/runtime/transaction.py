@@ -1,0 +1,103 @@
+"""The one commit point: outputs, dead letters and input offsets together, and what is done when that is in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from workers.runtime.clock import Clock, Deadline
+from workers.runtime.errors import Fatal, Retriable, Unknown
+from workers.runtime.metadata import CommitMetadata
+from workers.runtime.metrics import Metrics
+from workers.runtime.ports import Sink, Source
+from workers.runtime.slices import Committed, Progress, Slice, TopicPartition, Verdict, resolve
+
+Reached = Callable[[str], None]
+"""Called with the name of each step as it is reached: where kill tests strike."""
+
+_ASK_SECONDS = 5.0
+
+
+class Transaction:
+    """Sends slices as one transaction and always ends with a verdict per partition."""
+
+    def __init__(self, source: Source, sink: Sink, clock: Clock, metrics: Metrics, reached: Reached) -> None:
+        self._source, self._sink, self._clock, self._metrics, self._reached = source, sink, clock, metrics, reached
+
+    def run(
+        self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str], deadline: Deadline
+    ) -> dict[TopicPartition, Verdict]:
+        """Commit these slices, which are all of partitions that are owned now.
+
+        Raises Fatal, also when an unknown outcome stays unknown until the deadline.
+        """
+        try:
+            self._commit(slices, metadata)
+        except Retriable as error:
+            self._metrics.aborted(error)
+            try:
+                self._sink.abort()
+            except Unknown:
+                self._reopen(deadline)
+        except Unknown as error:
+            self._metrics.unknown_outcome(error)
+            self._reopen(deadline)
+        else:
+            return dict.fromkeys(slices, Verdict.DONE)
+        return self._judge(slices, metadata, deadline)
+
+    def _commit(self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str]) -> None:
+        self._sink.begin()
+        self._reached("begun")
+        for tp, part in slices.items():
+            self._sink.send(tp, part.outputs)
+        self._reached("produced")
+        offsets = {tp: (part.end.offset, metadata[tp]) for tp, part in slices.items()}
+        self._sink.send_offsets(offsets, self._source.group_metadata())
+        self._reached("offsets_sent")
+        self._sink.commit()
+        self._reached("committed")
+
+    def _reopen(self, deadline: Deadline) -> None:
+        """The same identity anew: `init_transactions` completes or aborts what was left open."""
+        while True:
+            try:
+                return self._sink.reopen()
+            except Retriable as error:
+                if deadline.passed:
+                    raise Fatal(f"the producer cannot reopen: {error}", "Check the brokers, then restart") from error
+                self._clock.sleep(0.1)
+
+    def _judge(
+        self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str], deadline: Deadline
+    ) -> dict[TopicPartition, Verdict]:
+        """Go by what the broker holds: the committed offset is the outcome."""
+        while True:
+            try:
+                found = self._source.committed(list(slices), min(_ASK_SECONDS, deadline.left or _ASK_SECONDS))
+                break
+            except Retriable as error:
+                if deadline.passed:
+                    raise Fatal(
+                        f"the outcome of a transaction stayed unknown: {error}",
+                        "Check the brokers, then restart: the committed offsets decide",
+                    ) from error
+                self._clock.sleep(0.1)
+        return {
+            tp: resolve(part.start, part.end, progress(found[tp], CommitMetadata.decode(metadata[tp])))
+            for tp, part in slices.items()
+        }
+
+
+def progress(found: Committed, ours: CommitMetadata | None) -> Progress | None:
+    """A committed offset as progress in the topic that `ours` speaks of; None where nothing was committed there.
+
+    The position comes from the metadata; offsets of a topic of the same name that was deleted since say nothing.
+    """
+    if found.offset is None:
+        return None
+    metadata = CommitMetadata.decode(found.metadata)
+    if metadata is None:
+        return Progress(found.offset)
+    if ours is not None and metadata.topic_id != ours.topic_id:
+        return None
+    return Progress(found.offset, metadata.position)
