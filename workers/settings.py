@@ -98,6 +98,7 @@ class TopicSettings(Section):
     partitions: int = Field(12, ge=1, description="partitions of every partitioned topic that topics create makes")
     replication: int = Field(-1, description="replication factor; -1 is the broker's default")
     retention_hours: float = Field(72, gt=0, description="retention of inputs; at least twice the longest memory")
+    results_hours: float = Field(720, gt=0, description="retention of incidents, groups, drift and dead letters")
 
 
 class WorkerSettings(Section):
@@ -117,6 +118,7 @@ class WorkerSettings(Section):
     session_timeout_ms: int = Field(6_000, ge=1000)
     commit_deadline_ms: int = Field(30_000, ge=1000, description="how long an unknown outcome is asked after")
     shutdown_deadline_ms: int = Field(20_000, ge=1000)
+    fail_at: str = Field("", description="for kill tests only: step:count:signal, as in produced:3:SIGKILL")
     anomaly_format: Literal["json", "avro"] = Field("json", description="encoding of the records on anomaly.* topics")
 
     @field_validator("start")

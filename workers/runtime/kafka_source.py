@@ -21,7 +21,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from workers.runtime.errors import Fatal, Retriable, WorkerError
 from workers.runtime.kafka_topics import Topics
 from workers.runtime.ports import Ownership, Polled, TopicInfo
-from workers.runtime.records import Records
+from workers.runtime.records import Headers, Records
 from workers.runtime.slices import Committed, TopicPartition
 from workers.runtime.stage import Logged
 from workers.runtime.times import epoch_milliseconds
@@ -236,7 +236,7 @@ class KafkaSource:
         return self._topics.info(name, max(timeout, 5.0))
 
     def logged(self, topic: str, partition: int, timeout: float) -> list[Logged]:
-        reader = Consumer({**_reader_config(self._config), "group.id": f"{self._config['group.id']}-state"})
+        reader = Consumer({**reader_config(self._config), "group.id": f"{self._config['group.id']}-state"})
         latest: dict[bytes, bytes | None] = {}
         try:
             reader.assign([KafkaPartition(topic, partition, OFFSET_BEGINNING)])
@@ -289,11 +289,19 @@ def _records(topic: str, partition: int, messages: list[Message]) -> Records:
         timestamps=stamps * 1000,
         keys=list(map(Message.key, messages)),
         values=list(map(Message.value, messages)),
-        headers=list(map(Message.headers, messages)),
+        headers=[_headers(message) for message in messages],
     )
 
 
-def _reader_config(config: Mapping[str, Any]) -> dict[str, Any]:
+def _headers(message: Message) -> Headers | None:
+    found = message.headers()
+    if not found:
+        return None
+    pairs = found.items() if isinstance(found, dict) else found
+    return [(name, value.encode() if isinstance(value, str) else value or b"") for name, value in pairs]
+
+
+def reader_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The connection's options alone, for a reader that is no member of the group."""
     membership = ("group.", "session.", "heartbeat.", "partition.assignment.", "max.poll.", "queued.")
     kept = {k: v for k, v in config.items() if not k.startswith(membership) and not callable(v)}

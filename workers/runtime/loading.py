@@ -18,6 +18,7 @@ from workers.runtime.ports import Source, Store, TopicInfo
 from workers.runtime.recovery import Fresh, Plan, Rebuild, Restore, Situation, Stop, plan
 from workers.runtime.slices import NOWHERE, Committed, Progress, Slice, TopicPartition
 from workers.runtime.stage import NO_WATERMARK, Logged, RebuildPoint, Stage, State
+from workers.runtime.transaction import progress
 
 log = structlog.get_logger(__name__)
 
@@ -160,6 +161,8 @@ class Loader(Generic[State]):
             assert isinstance(decided, Restore)
             start, until, position = decided.checkpoint.offset, decided.until, decided.position
             watermark, logged = NO_WATERMARK, []
+        # Empty state has taken nothing up yet: it starts over with the control records, too.
+        control = found.metadata.control if found.metadata and not isinstance(decided, Fresh) else 0
         if state is None:
             state = self._stage.start(tp.partition, watermark, logged)
         partition = Partition(
@@ -169,11 +172,10 @@ class Loader(Generic[State]):
             next_offset=start,
             mute_until=until,
             mute_position=position,
-            slice=Slice(_begun(decided, found), Progress(until, position)),
+            slice=Slice(_begun(decided, found), Progress(until, position, control)),
             chain=chain,
             rebuild=RebuildPoint(start, watermark),
             watermark=found.metadata.watermark if found.metadata else watermark,
-            control=found.metadata.control if found.metadata else 0,
             checkpointed_at=float("-inf"),
             last_record_at=self._clock.monotonic(),
         )
@@ -191,4 +193,4 @@ def _begun(decided: Plan, found: _Found) -> Progress:
     metadata = found.metadata
     if isinstance(decided, Fresh) or found.committed.offset is None:
         return NOWHERE
-    return Progress(found.committed.offset, metadata.position if metadata else 0)
+    return progress(found.committed, metadata) or NOWHERE

@@ -18,10 +18,10 @@ from workers.runtime.errors import Fatal, Retriable, WorkerError
 from workers.runtime.loading import Loader
 from workers.runtime.metrics import Metrics
 from workers.runtime.partitions import Partition, stepped
-from workers.runtime.ports import Polled, Sink, Source, Store
+from workers.runtime.ports import Controls, Polled, Sink, Source, Store
 from workers.runtime.records import Chunk, Output, Records
 from workers.runtime.slices import Progress, Slice, TopicPartition, Verdict
-from workers.runtime.stage import Stage, State
+from workers.runtime.stage import Controlled, Stage, State
 from workers.runtime.transaction import Reached, Transaction
 
 log = structlog.get_logger(__name__)
@@ -61,6 +61,7 @@ class Loop(Generic[State]):
         clock: Clock,
         metrics: Metrics,
         reached: Reached = lambda step: None,
+        controls: Controls | None = None,
         on_idle: Callable[[Partition[State]], None] | None = None,
     ) -> None:
         self.stage, self.source, self.sink, self.store = stage, source, sink, store
@@ -69,7 +70,8 @@ class Loop(Generic[State]):
         self.transaction = Transaction(source, sink, clock, metrics, reached)
         self.loader = Loader(stage, source, store, policy, clock, metrics)
         self.last_progress = clock.monotonic()
-        self._on_idle = on_idle
+        self.assigned_once = False
+        self._controls, self._on_idle = controls, on_idle
         self._committed_at = clock.monotonic()
         self._no_checkpoint_before = 0.0
         self._failing_since: float | None = None
@@ -92,6 +94,7 @@ class Loop(Generic[State]):
             if tp in self.partitions:
                 self._reload(tp)
         self._load()
+        self._take_up()
         if self._commit_due():
             self.commit()
         if self._on_idle:
@@ -127,6 +130,7 @@ class Loop(Generic[State]):
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         self.metrics.rebalanced("assigned", len(partitions))
+        self.assigned_once = True
         self.loader.want(partitions)
         log.info("assigned", partitions=[tp.partition for tp in partitions])
 
@@ -230,11 +234,26 @@ class Loop(Generic[State]):
         part.size += sum(map(_size, outputs))
         part.views.update((view.key, view) for view in chunk.views)
         part.end = (
-            Progress(int(records.offsets[chunk.done]), chunk.position)
+            Progress(int(records.offsets[chunk.done]), chunk.position, part.end.control)
             if chunk.done < len(records)
-            else Progress(int(records.offsets[-1]) + 1)
+            else Progress(int(records.offsets[-1]) + 1, 0, part.end.control)
         )
         self.metrics.counted(chunk.counts)
+
+    def _take_up(self) -> None:
+        """New control records come into force between two batches, and the transaction says at which offset."""
+        if self._controls is None or not isinstance(self.stage, Controlled):
+            return
+        self._controls.refresh()
+        for partition in self.partitions.values():
+            part = partition.slice
+            if part.end.control >= self._controls.end or partition.replaying or part.end.position:
+                continue
+            outputs = self.stage.take_up(partition.state, partition.next_offset, self._controls.after(part.end.control))
+            part.outputs += outputs
+            part.size += sum(map(_size, outputs))
+            part.end = Progress(part.end.offset, 0, self._controls.end)
+            partition.settle(self.stage)
 
     def _full(self) -> bool:
         slices = [p.slice for p in self.partitions.values()]

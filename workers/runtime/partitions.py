@@ -34,7 +34,6 @@ class Partition(Generic[State]):
     chain: CheckpointChain
     rebuild: RebuildPoint
     watermark: int = NO_WATERMARK
-    control: int = 0
     in_step: bool = False
     since_checkpoint: int = 0
     checkpointed_at: float = 0.0
@@ -59,7 +58,7 @@ class Partition(Generic[State]):
         if offset > self.next_offset and not self.in_step:
             self.next_offset = offset
             if not self.replaying:
-                self.slice.end = Progress(max(offset, self.slice.end.offset))
+                self.slice.end = Progress(max(offset, self.slice.end.offset), 0, self.slice.end.control)
 
     def replay_tail(self) -> int:
         """How many records a successor would have to replay, going by the better of checkpoint and rebuild point."""
@@ -80,7 +79,7 @@ class Partition(Generic[State]):
             topic_id=self.info.id,
             partitions=self.info.partitions,
             config_hash=config_hash,
-            control=self.control,
+            control=self.slice.end.control,
             position=self.slice.end.position,
         ).encode()
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from workers.runtime.records import Output, Records, View
 from workers.runtime.slices import Committed, TopicPartition
-from workers.runtime.stage import Logged
+from workers.runtime.stage import Control, Logged
 
 
 @dataclass(slots=True)
@@ -119,6 +119,23 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Controls(Protocol):
+    """The control topic as far as it was read; the latest record of each key."""
+
+    @property
+    def end(self) -> int:
+        """The offset up to which records are known."""
+        ...
+
+    def refresh(self) -> None:
+        """Take in what has arrived, without waiting."""
+        ...
+
+    def after(self, offset: int) -> list[Control]:
+        """The records from that offset on, in order."""
+        ...
 
 
 class Store(Protocol):

@@ -24,10 +24,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a partition is: the next offset, and how many outputs of the record there are already out."""
+    """How far a partition is: the next offset, how many outputs of the record there are already out, and up to which
+    offset control records have been taken up."""
 
     offset: int
     position: int = 0
+    control: int = 0
 
 
 NOWHERE = Progress(-1)

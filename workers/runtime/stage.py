@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from workers.runtime.records import Chunk, Records
+from workers.runtime.records import Chunk, Output, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,15 @@ class Logged:
 
 
 State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One record of the control topic; `value` None takes the key's earlier record back."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
 
 
 class Stage(Protocol[State]):
@@ -87,6 +96,19 @@ class Stage(Protocol[State]):
 
     def restore(self, partition: int, parts: Mapping[str, bytes]) -> State:
         """The state that `parts` was taken from."""
+        ...
+
+
+@runtime_checkable
+class Controlled(Protocol):
+    """A stage that control records change (model aliases, feedback). They come into force between two batches."""
+
+    def take_up(self, state: Any, offset: int, controls: Sequence[Control]) -> list[Output]:
+        """Put `controls` into force for records from input offset `offset` on.
+
+        Returns the outputs that log this to the state topic, with `offset`: a rebuild replays every record under the
+        controls that were in force there.
+        """
         ...
 
 

@@ -100,4 +100,4 @@ def progress(found: Committed, ours: CommitMetadata | None) -> Progress | None:
         return Progress(found.offset)
     if ours is not None and metadata.topic_id != ours.topic_id:
         return None
-    return Progress(found.offset, metadata.position)
+    return Progress(found.offset, metadata.position, metadata.control)

@@ -1,0 +1,234 @@
+"""A worker process: put stage, Kafka, Redis and probes together, run the cycle until a signal, end in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from workers.runtime import logs
+from workers.runtime.clock import Deadline, SystemClock
+from workers.runtime.errors import Fatal, Retriable
+from workers.runtime.health import Health
+from workers.runtime.http import Probes
+from workers.runtime.kafka_controls import KafkaControls
+from workers.runtime.kafka_sink import AtLeastOnceSink, KafkaSink
+from workers.runtime.kafka_source import KafkaSource
+from workers.runtime.kafka_topics import Topics
+from workers.runtime.loop import Loop, LoopPolicy
+from workers.runtime.metrics import Metrics
+from workers.runtime.partitions import Partition
+from workers.runtime.ports import Sink
+from workers.runtime.redis_store import RedisStore
+from workers.runtime.slots import Slot
+from workers.runtime.stage import Controlled, Stage
+from workers.settings import Settings
+
+State = TypeVar("State")
+log = structlog.get_logger(__name__)
+
+OnIdle = Callable[[Partition[Any]], None]
+
+
+def run_worker(
+    settings: Settings,
+    name: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    build: Callable[[Topics], Stage[Any]],
+    on_idle: Callable[[Topics, Metrics], OnIdle] | None = None,
+) -> int:
+    """Run one worker until SIGTERM or SIGINT; returns the process's exit code (0 good, 1 failed).
+
+    `inputs` and `outputs` are topic names; those that are partitioned alike must have the same count (CONTRACTS §1),
+    which `build` may check: it gets what can be asked about topics.
+    """
+    logs.configure(settings.log.level, settings.log.format, worker=name, pid=os.getpid())
+    try:
+        _Process(settings, name, inputs, outputs, build, on_idle).run()
+    except Fatal as error:
+        log.error("stopped", reason=str(error), way_out=error.way_out)
+        return 1
+    return 0
+
+
+class _Process:
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        build: Callable[[Topics], Stage[Any]],
+        on_idle: Callable[[Topics, Metrics], OnIdle] | None,
+    ) -> None:
+        self.settings, self.clock = settings, SystemClock()
+        self.stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        self.metrics = Metrics(name)
+        client = client_config(settings, name)
+        topics = Topics(client)
+        counts = self._patiently(lambda: topics.counts([*inputs, *outputs, settings.topics.deadletter]))
+        stage = build(topics)
+        limits = topics.limits([*outputs, settings.topics.deadletter])
+        group = f"{settings.prefix}faultline-{name}"
+        self.source = KafkaSource({**client, **membership(settings, topics, group), "group.id": group}, topics)
+        self.store = RedisStore(settings.redis.url, settings.prefix, settings.redis.timeout_ms / 1000)
+        self._check_redis()
+        self.slot = Slot(settings.prefix, name)
+        self.sink: Sink
+        if settings.worker.delivery == "exactly-once":
+            self.sink = KafkaSink(
+                client, self.slot.transactional_id, settings.worker.transaction_timeout_ms, limits, self.clock
+            )
+        else:
+            self.sink = AtLeastOnceSink(client, self.source.consumer, limits)
+        deadline = Deadline.after(self.clock, settings.worker.commit_deadline_ms / 1000)
+        self.controls = (
+            KafkaControls({**client, "group.id": group}, settings.topics.control, deadline)
+            if isinstance(stage, Controlled)
+            else None
+        )
+        self.loop: Loop[Any] = Loop(
+            stage,
+            self.source,
+            self.sink,
+            self.store,
+            loop_policy(settings, inputs, counts[settings.topics.deadletter]),
+            self.clock,
+            self.metrics,
+            reached=fail_at(settings.worker.fail_at),
+            controls=self.controls,
+            on_idle=on_idle(topics, self.metrics) if on_idle else None,
+        )
+        self.health = Health(self.loop, self.source, self.metrics, self.clock)
+
+    def run(self) -> None:
+        """Cycle until told to stop. Raises Fatal."""
+        probes = Probes(
+            self.settings.http.host,
+            self.settings.http.port,
+            self.metrics.registry,
+            self.health.alive,
+            self.health.ready,
+        )
+        log.info("started", http_port=probes.port, transactional_id=self.slot.transactional_id)
+        try:
+            self.loop.start()
+            while not self.stopping:
+                self.loop.cycle()
+                self.health.observe()
+            self.loop.drain()
+            log.info("stopped", reason="signal")
+        finally:
+            self._close(probes)
+
+    def _close(self, probes: Probes) -> None:
+        # Leaving the group first: others take over at once, and not after the session's time-out.
+        self.source.close()
+        self.sink.close()
+        if self.controls:
+            self.controls.close()
+        self.store.close()
+        self.slot.release()
+        probes.close()
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.stopping = True
+
+    def _check_redis(self) -> None:
+        try:
+            self.store.check()
+        except Retriable as error:
+            log.warning("Redis cannot be reached; going on without checkpoints until it can", error=str(error))
+
+    def _patiently(self, call: Callable[[], Any]) -> Any:
+        """At start a broker may still be coming up: ask again until the deadline."""
+        deadline = Deadline.after(self.clock, self.settings.worker.commit_deadline_ms / 1000)
+        while True:
+            try:
+                return call()
+            except Retriable as error:
+                if deadline.passed or self.stopping:
+                    raise Fatal(
+                        f"no answer from Kafka at {self.settings.kafka.bootstrap_servers}: {error}",
+                        "Check FAULTLINE_KAFKA__BOOTSTRAP_SERVERS: faultline config check",
+                    ) from error
+                log.info("waiting for Kafka", reason=str(error))
+                self.clock.sleep(0.5)
+
+
+def client_config(settings: Settings, name: str) -> dict[str, Any]:
+    """The connection's options, common to all clients of a worker."""
+    return {
+        "bootstrap.servers": settings.kafka.bootstrap_servers,
+        "client.id": f"faultline-{name}-{socket.gethostname()}-{uuid.uuid4().hex[:6]}",
+        **settings.kafka.options,
+    }
+
+
+def membership(settings: Settings, topics: Topics, group: str) -> dict[str, Any]:
+    """The options of the group protocol: KIP-848 where it can notice a dead member soon, else classic."""
+    protocol, session = settings.kafka.group_protocol, settings.worker.session_timeout_ms
+    if settings.worker.instance_id:
+        protocol = "classic"
+    short = protocol != "classic" and topics.short_sessions(group, session)
+    if protocol == "consumer" or (protocol == "auto" and short):
+        if not short:
+            log.warning("a dead member will be noticed late: the broker's least session is above 10 s")
+        return {"group.protocol": "consumer"}
+    static = {"group.instance.id": settings.worker.instance_id} if settings.worker.instance_id else {}
+    return {
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": session,
+        "heartbeat.interval.ms": max(200, session // 4),
+        **static,
+    }
+
+
+def loop_policy(settings: Settings, inputs: Sequence[str], deadletter_partitions: int) -> LoopPolicy:
+    worker = settings.worker
+    return LoopPolicy(
+        topics=tuple(inputs),
+        deadletter_topic=settings.topics.deadletter,
+        deadletter_partitions=deadletter_partitions,
+        start=worker.start,
+        poll_records=worker.poll_records,
+        poll_timeout=worker.poll_timeout_ms / 1000,
+        commit_interval=worker.commit_interval_ms / 1000,
+        checkpoint_interval=worker.checkpoint_interval_ms / 1000,
+        checkpoint_records=worker.checkpoint_records,
+        max_replay=worker.max_replay_records,
+        max_outputs=worker.max_transaction_outputs,
+        max_bytes=worker.max_transaction_bytes,
+        commit_deadline=worker.commit_deadline_ms / 1000,
+        accept_cold_state=worker.accept_cold_state,
+    )
+
+
+def fail_at(where: str) -> Callable[[str], None]:
+    """For kill tests: `step:count:signal` sends this process the signal when the step is reached the count-th time."""
+    if not where:
+        return lambda step: None
+    try:
+        wanted, count, name = where.split(":")
+        left, number = int(count), signal.Signals[name]
+    except (ValueError, KeyError) as error:
+        raise Fatal(f"worker.fail_at is {where!r}", "Write step:count:signal, as in produced:3:SIGKILL") from error
+
+    def reached(step: str) -> None:
+        nonlocal left
+        if step == wanted:
+            left -= 1
+            if left == 0:
+                log.warning("failing on purpose", step=step, signal=name)
+                os.kill(os.getpid(), number)
+
+    return reached
