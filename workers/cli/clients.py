@@ -12,6 +12,9 @@ from confluent_kafka.admin import AdminClient
 from workers.cli.failures import Failure
 from workers.settings import Settings
 
+CONNECT = 5.0
+"""Seconds in which some broker must have answered."""
+
 TIMEOUT = 15.0
 """Seconds that a command waits for one answer."""
 
@@ -32,7 +35,7 @@ def connect(settings: Settings) -> AdminClient:
     """An admin client that has reached a broker. `Failure` names the address and the setting otherwise."""
     try:
         admin = AdminClient(kafka_options(settings))
-        admin.list_topics(timeout=TIMEOUT)
+        admin.list_topics(timeout=CONNECT)
     except KafkaException as error:
         raise Failure(unreachable(settings, error)) from error
     return admin

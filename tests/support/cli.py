@@ -1,0 +1,42 @@
+"""The `faultline` command as its users meet it: a process with arguments, an environment, output and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as one JSON document."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """Standard output as one JSON document a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def faultline(*arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> Finished:
+    """Run the command to its end. The only `FAULTLINE_…` variables it sees are those of `env`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAULTLINE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.cli.main", *arguments],
+        env={**inherited, "COLUMNS": "200", "NO_COLOR": "1", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
