@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from workers.runtime.clock import Deadline
 from workers.runtime.errors import Fatal, Retriable
+from workers.runtime.kafka_log import client_logger
 from workers.runtime.kafka_source import failure, reader_config
 from workers.runtime.stage import Control
 
@@ -21,7 +22,9 @@ class KafkaControls:
         """Raises Fatal when the topic does not exist, Retriable when its end is not reached by the deadline."""
         self._latest: dict[bytes, Control] = {}
         self._topic, self.end = topic, 0
-        self._consumer = Consumer({**reader_config(config), "group.id": f"{config['group.id']}-control"})
+        self._consumer = Consumer(
+            {**reader_config(config), "group.id": f"{config['group.id']}-control"}, logger=client_logger()
+        )
         self._consumer.assign([KafkaPartition(topic, 0, OFFSET_BEGINNING)])
         while not self._read(min(1.0, deadline.left)):
             if deadline.passed:

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from workers.runtime.clock import Clock, Deadline
 from workers.runtime.errors import Fatal, Retriable, Unknown, WorkerError
+from workers.runtime.kafka_log import client_logger
 from workers.runtime.kafka_source import failure
 from workers.runtime.records import Output
 from workers.runtime.slices import TopicPartition
@@ -49,7 +50,7 @@ class KafkaSink:
 
     def reopen(self) -> None:
         self._producer = None  # the old one's threads end with it; its open transaction ends with the next line
-        producer = Producer(self._config)
+        producer = Producer(self._config, logger=client_logger())
         try:
             producer.init_transactions(_CALL_SECONDS)
         except KafkaException as error:
@@ -119,7 +120,7 @@ class AtLeastOnceSink:
     """Produces, waits for every delivery, then commits the offsets: after a crash some outputs come again."""
 
     def __init__(self, config: Mapping[str, Any], consumer: Consumer, limits: Mapping[str, int]) -> None:
-        self._producer = Producer({**_QUICK, **config})
+        self._producer = Producer({**_QUICK, **config}, logger=client_logger())
         self._consumer, self._limits = consumer, limits
         self._offsets: list[KafkaPartition] = []
         self._failed: KafkaError | None = None

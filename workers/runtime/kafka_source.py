@@ -19,6 +19,7 @@ from confluent_kafka import (
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from workers.runtime.errors import Fatal, Retriable, WorkerError
+from workers.runtime.kafka_log import client_logger
 from workers.runtime.kafka_topics import Topics
 from workers.runtime.ports import Ownership, Polled, TopicInfo
 from workers.runtime.records import Headers, Records
@@ -65,7 +66,8 @@ class KafkaSource:
                 "queued.max.messages.kbytes": 65_536,
                 **config,
                 "error_cb": self._on_error,
-            }
+            },
+            logger=client_logger(),
         )
         self._topics = topics
         self._ownership: Ownership | None = None
@@ -236,7 +238,9 @@ class KafkaSource:
         return self._topics.info(name, max(timeout, 5.0))
 
     def logged(self, topic: str, partition: int, timeout: float) -> list[Logged]:
-        reader = Consumer({**reader_config(self._config), "group.id": f"{self._config['group.id']}-state"})
+        reader = Consumer(
+            {**reader_config(self._config), "group.id": f"{self._config['group.id']}-state"}, logger=client_logger()
+        )
         latest: dict[bytes, bytes | None] = {}
         try:
             reader.assign([KafkaPartition(topic, partition, OFFSET_BEGINNING)])

@@ -11,6 +11,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from workers.runtime.errors import Fatal, Retriable
+from workers.runtime.kafka_log import client_logger
 from workers.runtime.ports import TopicInfo
 
 _WANTED_SESSION_MS = 10_000
@@ -20,7 +21,7 @@ class Topics:
     """Looks facts up by the admin client; what an embedded broker cannot tell gets the plainest answer."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._admin = AdminClient(dict(config))
+        self._admin = AdminClient(dict(config), logger=client_logger())
 
     def info(self, name: str, timeout: float) -> TopicInfo:
         """Id and partitions. Raises Retriable (no answer), Fatal (no such topic)."""

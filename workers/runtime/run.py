@@ -54,6 +54,10 @@ def run_worker(
     except Fatal as error:
         log.error("stopped", reason=str(error), way_out=error.way_out)
         return 1
+    except Exception:
+        # Not one of the closed set: a bug. What was committed stands, nothing else was written; say all there is.
+        log.exception("stopped by a bug; please report it")
+        return 1
     return 0
 
 
@@ -89,6 +93,7 @@ class _Process:
             )
         else:
             self.sink = AtLeastOnceSink(client, self.source.consumer, limits)
+        self._patiently(self.sink.reopen)  # ends at once what a killed predecessor of this slot left open
         deadline = Deadline.after(self.clock, settings.worker.commit_deadline_ms / 1000)
         self.controls = (
             KafkaControls({**client, "group.id": group}, settings.topics.control, deadline)

@@ -1,0 +1,113 @@
+"""`faultline worker …`: one worker process, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from workers.settings import Settings, load_settings
+
+app = typer.Typer(
+    help="Run one worker. Each is one consumer group: more processes of a kind share its partitions, up to one each."
+    "\n\nSettings come from the environment (FAULTLINE_…) and from FAULTLINE_CONFIG; see `faultline config show`.",
+    no_args_is_help=True,
+)
+
+Cold = Annotated[
+    bool,
+    typer.Option(
+        "--accept-cold-state",
+        help="Go on with empty windows where offsets have expired or a rebuild is not possible any more. Use it once, "
+        "when the worker stopped and told you to.",
+    ),
+]
+
+
+@app.command()
+def intake(accept_cold_state: Cold = False) -> None:
+    """Raw records of any wire format into canonical events, keyed by entity.
+
+    Example: FAULTLINE_TOPICS__RAW='["logs", "otel"]' faultline worker intake
+    """
+    from workers.intake.stage import build
+
+    t = _settings(accept_cold_state)
+    _run(t, "intake", t.topics.raw, [t.topics.events], lambda counts: build(t, counts), alike=False)
+
+
+@app.command()
+def windows(accept_cold_state: Cold = False) -> None:
+    """Events into rolling windows (readable in Redis) and feature vectors.
+
+    Example: FAULTLINE_WINDOWS__ENABLED='["service"]' faultline worker windows
+    """
+    from workers.topics import state_topic
+    from workers.windows.stage import build
+    from workers.windows.ticking import Ticking
+
+    t = _settings(accept_cold_state)
+    outputs = [t.topics.features, state_topic(t, "windows")]
+    _run(t, "windows", [t.topics.events], outputs, lambda counts: build(t), on_idle=lambda m: Ticking(t, m))
+
+
+@app.command()
+def scoring(accept_cold_state: Cold = False) -> None:
+    """Feature vectors into calibrated scores with reasons.
+
+    Example: FAULTLINE_REGISTRY__URL=s3://models/faultline faultline worker scoring
+    """
+    from workers.scoring.stage import build
+    from workers.topics import state_topic
+
+    t = _settings(accept_cold_state)
+    outputs = [t.topics.scores, t.topics.anomalies, state_topic(t, "scoring")]
+    _run(t, "scoring", [t.topics.features], outputs, lambda counts: build(t))
+
+
+@app.command()
+def incidents(accept_cold_state: Cold = False) -> None:
+    """Scores into incidents that open and close by a published rule.
+
+    Example: FAULTLINE_INCIDENTS__OPEN_WINDOWS=2 faultline worker incidents
+    """
+    from workers.incidents.stage import build
+    from workers.topics import state_topic
+
+    t = _settings(accept_cold_state)
+    outputs = [t.topics.incidents, t.topics.incident_state, state_topic(t, "incidents")]
+    _run(t, "incidents", [t.topics.scores], outputs, lambda counts: build(t))
+
+
+def _settings(accept_cold_state: bool) -> Settings:
+    settings = load_settings()
+    if not accept_cold_state:
+        return settings
+    worker = settings.worker.model_copy(update={"accept_cold_state": True})
+    return settings.model_copy(update={"worker": worker})
+
+
+def _run(
+    settings: Settings,
+    name: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    build: Callable[[dict[str, int]], Any],
+    on_idle: Callable[[Any], Callable[[Any], None]] | None = None,
+    alike: bool = True,
+) -> None:
+    from workers.runtime.errors import Fatal
+    from workers.runtime.kafka_topics import Topics
+    from workers.runtime.run import run_worker
+
+    def built(topics: Topics) -> Any:
+        counts = topics.counts([*inputs, *outputs])
+        if alike and len(set(counts.values())) > 1:
+            raise Fatal(
+                f"these topics must have the same number of partitions: {counts}",
+                "A key must lie in the same partition of all of them: faultline topics list shows what is there",
+            )
+        return build(counts)
+
+    raise typer.Exit(run_worker(settings, name, inputs, outputs, built, on_idle))
