@@ -205,6 +205,10 @@ class IncidentsSettings(Section):
         return self
 
 
+class SourceSettings(Section):
+    entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
+
+
 class Settings(Section):
     """All settings of one process."""
 
@@ -224,6 +228,7 @@ class Settings(Section):
     windows: WindowsSettings = WindowsSettings()
     scoring: ScoringSettings = ScoringSettings()
     incidents: IncidentsSettings = IncidentsSettings()
+    source: SourceSettings = SourceSettings()
 
     @field_validator("namespace")
     @classmethod

@@ -133,7 +133,7 @@ def is_canonical(schema: pa.Schema) -> bool:
 
 
 def from_arrow(table: pa.Table) -> Events:
-    """Canonical columns back to events. Nested columns may be lists of records or maps; optional ones may be missing."""
+    """Canonical columns back to events. Nested columns are lists of records or maps; optional ones may be missing."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -152,8 +152,8 @@ def from_arrow(table: pa.Table) -> Events:
     attr_row, attrs = _entries(column("attributes"), ("name", "value"))
     metric_row, metrics = _entries(column("metrics"), ("name", "value", "type"))
     dist_row, dists = _entries(column("distributions"), ("name", "bounds", "counts"))
-    bound_start, bounds = _flat(dists["bounds"], np.float64)
-    count_start, counts = _flat(dists["counts"], np.int64)
+    bound_start, bounds = _flat(dists["bounds"])
+    count_start, counts = _flat(dists["counts"])
     weight = column("weight")
     values = metrics["value"]
     return Events(
@@ -177,7 +177,7 @@ def from_arrow(table: pa.Table) -> Events:
         bound_start=bound_start,
         bounds=bounds,
         count_start=count_start,
-        counts=counts,
+        counts=counts.astype(np.int64),
     )
 
 
@@ -241,9 +241,10 @@ def _floats(column: pa.Array) -> NDArray[np.float64]:
     return np.array(column.to_numpy(zero_copy_only=False), np.float64)
 
 
-def _flat(column: pa.Array | None, dtype: type[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+def _flat(column: pa.Array | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where each list begins, and all their values."""
     if column is None:
-        return np.zeros(1, np.int64), np.empty(0, dtype)
+        return np.zeros(1, np.int64), np.empty(0)
     sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return starts, np.array(column.flatten().to_numpy(zero_copy_only=False), dtype)
+    return starts, _floats(column.flatten())

@@ -61,8 +61,8 @@ def take(events: Events, rows: Rows) -> Events:
     attr, attr_row = _nested(events.attr_row, len(events), rows)
     metric, metric_row = _nested(events.metric_row, len(events), rows)
     dist, dist_row = _nested(events.dist_row, len(events), rows)
-    bounds, bound_start = _ragged(events.bounds, events.bound_start, dist)
-    counts, count_start = _ragged(events.counts, events.count_start, dist)
+    bounds, bound_start = _ragged(events.bound_start, dist)
+    counts, count_start = _ragged(events.count_start, dist)
     return Events(
         record=np.arange(len(rows), dtype=np.int32),
         time=events.time[rows],
@@ -82,9 +82,9 @@ def take(events: Events, rows: Rows) -> Events:
         dist_row=dist_row,
         dist_name=events.dist_name.take(dist),
         bound_start=bound_start,
-        bounds=bounds,
+        bounds=events.bounds[bounds],
         count_start=count_start,
-        counts=counts,
+        counts=events.counts[counts],
     )
 
 
@@ -160,12 +160,10 @@ def _nested(owner: NDArray[np.int32], count: int, rows: Rows) -> tuple[Rows, NDA
     return _runs(starts[rows], sizes), np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
 
 
-def _ragged(
-    values: NDArray[np.generic], starts: NDArray[np.int64], chosen: Rows
-) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
-    """The chosen slices of a ragged column, and where each begins."""
+def _ragged(starts: NDArray[np.int64], chosen: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    """Where the chosen slices of a ragged column lie, and where each begins once they are put together."""
     sizes = np.diff(starts)[chosen]
-    return values[_runs(starts[chosen], sizes)], np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return _runs(starts[chosen], sizes), np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _runs(starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Rows:
@@ -179,5 +177,7 @@ def _renumbered(owners: Sequence[NDArray[np.int32]], starts: NDArray[np.int64]) 
 
 
 def _joined_starts(starts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Starts of ragged columns put end to end."""
     ends = np.cumsum([0, *(int(part[-1]) for part in starts)])
-    return np.concatenate([[0], *(part[1:] + end for part, end in zip(starts, ends[:-1], strict=True))]).astype(np.int64)
+    moved = [part[1:] + end for part, end in zip(starts, ends[:-1], strict=True)]
+    return np.concatenate([[0], *moved]).astype(np.int64)

@@ -56,9 +56,7 @@ def _written(producer: Producer, place: TopicPartition, value: bytes, timeout: f
     def report(error: KafkaError | None, message: Message) -> None:
         outcome.append(error if error is not None else int(message.offset() or 0))
 
-    producer.produce(
-        place.topic, value, partition=place.partition, headers=[(TICK_HEADER, b"end")], on_delivery=report
-    )
+    producer.produce(place.topic, value, partition=place.partition, headers=[(TICK_HEADER, b"end")], on_delivery=report)
     producer.flush(timeout)
     result = outcome[0] if outcome else KafkaError(KafkaError._MSG_TIMED_OUT, "the closing tick was not acknowledged")
     if isinstance(result, KafkaError):

@@ -39,8 +39,8 @@ class Publisher:
     """Sends blocks of events to one topic. Use as a context manager: leaving it flushes.
 
     `options` are librdkafka options (bootstrap servers, security). `encode` gives one record value per event.
-    `send` blocks while the producer's queue is full, so a slow broker slows the source; the first delivery error is
-    kept and raised by `flush` as `PublishError`.
+    `send` blocks while the producer's queue is full, so a slow broker slows the source. The first record that was not
+    delivered is remembered; `flush` raises it as `PublishError`, and so does the next `send` unless `tolerant`.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Publisher:
         encode: Callable[[Events], list[bytes]],
         clock: Clock | None = None,
         timeout: float = 30.0,
+        tolerant: bool = False,
     ) -> None:
         self.topic = topic
         self.delivery = Delivery()
@@ -57,6 +58,7 @@ class Publisher:
         self._encode = encode
         self._clock = clock or SystemClock()
         self._timeout = timeout
+        self._tolerant = tolerant
         self._fatal: KafkaError | None = None
         self._places: dict[str, tuple[bytes, int]] = {}
         self._producer = Producer(
@@ -86,6 +88,7 @@ class Publisher:
         """Queue a block for delivery, each partition's events in the block's order."""
         if not len(events):
             return
+        self._check(tolerant=self._tolerant)
         values = self._encode(events)
         known = [self._place(name) for name in events.entity.values]
         keys = [key for key, _ in known]
@@ -117,9 +120,12 @@ class Publisher:
                     f"{remaining} records were not acknowledged within {self._timeout:.0f} s: is the broker up?"
                 )
             left = remaining
+        self._check(tolerant=False)
+
+    def _check(self, tolerant: bool) -> None:
         if self._fatal is not None:
             raise PublishError(f"the producer cannot go on: {self._fatal.str()}")
-        if self.delivery.failed:
+        if self.delivery.failed and not tolerant:
             raise PublishError(
                 f"{self.delivery.failed} of {self.delivery.sent} records were refused, the first one with: "
                 f"{self.delivery.first_error}"
@@ -168,8 +174,7 @@ class Publisher:
         deadline = self._clock.monotonic() + self._timeout
         waiting = len(self._producer)
         while waiting and waiting + count > _WAITING:
-            if self._fatal is not None:
-                raise PublishError(f"the producer cannot go on: {self._fatal.str()}")
+            self._check(tolerant=self._tolerant)
             self._producer.poll(0.05)
             if len(self._producer) < waiting:
                 waiting = len(self._producer)

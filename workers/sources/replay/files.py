@@ -14,11 +14,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
+from schemas.events import decode_events
 
 from schemas.columns import Events
-from schemas.events import decode_events
 from workers.sources.canonical import from_arrow, is_canonical
-from workers.sources.replay.tables import UnusableFile, is_number, metric_columns, table_events
+from workers.sources.replay.tables import RESERVED, UnusableFile, is_number, metric_columns, table_events
 
 BLOCK = 20_000
 """Rows read at once."""
@@ -28,7 +28,7 @@ SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".ndjson", ".jsonl", ".ndjson.
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read. `kind` is the kind of events that table rows become, `split` keeps only rows of that split."""
+    """How files are read: `kind` is what table rows become, `split` keeps only rows of that split."""
 
     kind: str = "metric"
     time_unit: str = "ms"
@@ -150,7 +150,7 @@ def _wanted(schema: pa.Schema, reading: Reading, oddities: Oddities) -> list[str
     if missing:
         raise UnusableFile(f"no column {' and no '.join(missing)}")
     metrics = metric_columns(schema)
-    oddities.left_out |= {name for name, kind in _types(schema) if not is_number(kind)} - {"timestamp", "entity", "split"}
+    oddities.left_out |= {name for name, kind in _types(schema) if not is_number(kind)} - RESERVED
     if not metrics:
         raise UnusableFile("no numeric column besides the reserved ones")
     if reading.split and "split" not in schema.names:

@@ -57,5 +57,6 @@ def requests(hours: NDArray[np.float64], weekdays: NDArray[np.int64]) -> NDArray
 
 def _smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """0 below 0, 1 above 1, a cubic step between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
+    x = np.clip(x, 0.0, 1.0)
+    step: NDArray[np.float64] = x * x * (3 - 2 * x)
+    return step

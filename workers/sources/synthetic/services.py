@@ -56,17 +56,12 @@ def draw_rates(truth: Truth) -> Rates:
     shape = (plan.entities, plan.intervals)
     middle = plan.start + np.arange(plan.intervals, dtype=np.int64) * plan.interval + plan.interval // 2
     hours, weekdays = local_hours(middle, plan.timezone)
-    count = _normal_counts(plan, requests(hours, weekdays), rng)
+    normal = _normal_counts(plan, requests(hours, weekdays), rng)
     rate = _normal_error_rate(shape, rng)
     p99 = _normal_p99(busyness(hours, weekdays), shape, rng)
 
-    count = np.rint(count * truth.grid("traffic", 1.0)).astype(np.int64)
-    wrong = truth.grid("error_rate", np.nan)
-    failed = rng.binomial(count, np.where(np.isnan(wrong), rate, wrong))
-    low, high = ERROR_RATE
-    low, high = np.where(np.isnan(wrong), low, 0.05), np.where(np.isnan(wrong), high, 0.25)
-    # Held inside the stated band where so many requests can show it; np.clip gives the upper end where they cannot.
-    failed = np.clip(failed, np.ceil(low * count), np.floor(high * count)).astype(np.int64)
+    count = np.rint(normal * truth.grid("traffic", 1.0)).astype(np.int64)
+    failed = _failures(count, rate, truth.grid("error_rate", np.nan), rng)
     warned = rng.binomial(count - failed, 0.02)
     median = p99 * np.exp(-_P99_Z * SPREAD) * truth.grid("latency", 1.0)
     return Rates(count, failed, warned, median)
@@ -90,6 +85,19 @@ def _normal_error_rate(shape: tuple[int, int], rng: np.random.Generator) -> NDAr
     return np.clip(usual * np.exp(0.25 * rng.standard_normal(shape)), *ERROR_RATE)
 
 
+def _failures(
+    count: NDArray[np.int64], rate: NDArray[np.float64], wrong: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Failed requests, held inside the stated band (`wrong`: the rate in anomalies, NaN else).
+
+    Few requests cannot show every rate: where no whole number lies inside the band, the one below it is taken.
+    """
+    low, high = np.where(np.isnan(wrong), ERROR_RATE[0], 0.05), np.where(np.isnan(wrong), ERROR_RATE[1], 0.25)
+    drawn = rng.binomial(count, np.where(np.isnan(wrong), rate, wrong))
+    held: NDArray[np.float64] = np.minimum(np.maximum(drawn, np.ceil(low * count)), np.floor(high * count))
+    return held.astype(np.int64)
+
+
 def _normal_p99(busy: NDArray[np.float64], shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
     """Each service has a usual 99th percentile (ms), a little higher when busy; intervals vary by two per cent."""
     usual = rng.uniform(116, 124, (shape[0], 1))
@@ -100,7 +108,7 @@ def service_events(truth: Truth) -> Iterator[Events]:
     """The events of all services in time order, in blocks of some hundred thousand at most (quiet plans: fewer).
 
     Requests (`api`: latency_ms, status_code, path, level) for the profile `service`, log lines (`log`: latency_ms,
-    level, message) for `log`. An interval's events are spread evenly over it; the first seconds hold no more than the last.
+    level, message) for `log`. Times are spread evenly over each interval.
     """
     plan = truth.plan
     rates = draw_rates(truth)
@@ -140,7 +148,7 @@ def _request_words() -> _Words:
 
 
 def _log_words() -> _Words:
-    values = tuple([*_LEVELS, *(text for level in _LEVELS for text in _MESSAGES[level])])
+    values = (*_LEVELS, *(text for level in _LEVELS for text in _MESSAGES[level]))
     code = {value: number for number, value in enumerate(values)}
     levels = np.array([[code[level]] * _TABLE for level in _LEVELS], np.int32)
     texts = np.array([_cycle([code[text] for text in _MESSAGES[level]]) for level in _LEVELS], np.int32)

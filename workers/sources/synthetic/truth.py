@@ -21,7 +21,7 @@ class Truth:
     """Anomalous episodes, ordered by entity and start.
 
     `entity` numbers the plan's names; `first` and `last` are interval numbers, both included; `kind` numbers `kinds`.
-    `effects` holds one column per effect: what an episode multiplies or sets, 1 (factor) or NaN (set) where it does not.
+    `effects` holds one column per effect: what an episode multiplies (1: not) or sets (NaN: not).
     """
 
     plan: Plan
