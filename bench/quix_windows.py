@@ -1,0 +1,47 @@
+"""The peer: Quix Streams with the same 10-second windows. Runs in its own virtual environment, imports nothing of ours.
+
+usage: quix_windows.py BOOTSTRAP TOPIC GUARANTEE COUNT STATE_DIR
+"""
+
+import json
+import sys
+import time
+from datetime import timedelta
+
+from quixstreams import Application
+from quixstreams.dataframe.windows import Count, Max, Mean, Min, Sum
+
+bootstrap, topic, guarantee, count, state = sys.argv[1:]
+app = Application(
+    broker_address=bootstrap,
+    consumer_group=f"quix-{time.time_ns()}",
+    auto_offset_reset="earliest",
+    processing_guarantee=guarantee,
+    commit_interval=5.0,
+    commit_every=0,
+    state_dir=state,
+    consumer_extra_config={"fetch.queue.backoff.ms": 5, "queued.min.messages": 50_000},
+    producer_extra_config={"linger.ms": 5, "compression.type": "lz4"},
+    loglevel="ERROR",
+)
+events = app.topic(topic, value_deserializer="json", timestamp_extractor=lambda value, *_: value["timestamp"])
+first = 0.0
+
+
+def begun(value: object) -> None:
+    """Time from the first record on, so that start-up and assignment are not counted."""
+    global first
+    first = first or time.perf_counter()
+
+
+(
+    app.dataframe(events)
+    .update(begun)
+    .apply(lambda value: value["metrics"]["latency_ms"])
+    .tumbling_window(timedelta(seconds=10), grace_ms=timedelta(seconds=10))
+    .agg(count=Count(), sum=Sum(), mean=Mean(), low=Min(), high=Max())
+    .final()
+    .to_topic(app.topic(f"{topic}-quix-out", value_serializer="json"))
+)
+app.run(count=int(count), timeout=120.0)
+print(json.dumps({"events": int(count), "seconds": time.perf_counter() - first}))
