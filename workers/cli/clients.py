@@ -18,6 +18,7 @@ CONNECT = 5.0
 TIMEOUT = 15.0
 """Seconds that a command waits for one answer."""
 
+_LARGEST = 64 << 20
 _CRITICAL = 2  # of syslog's levels: librdkafka repeats every refused connection otherwise
 
 
@@ -66,6 +67,7 @@ def transactional_producer(settings: Settings, purpose: str) -> Producer:
         "transactional.id": f"{settings.prefix}faultline-{purpose}",
         "partitioner": "murmur2_random",
         "linger.ms": 2,
+        "message.max.bytes": _LARGEST,  # the topic decides what is too large
     }
     return Producer(kafka_options(settings, options))
 
