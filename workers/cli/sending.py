@@ -102,12 +102,13 @@ def deliver(
     outlives refused records and ends well when stopped; a finite one fails then. Raises `Failure`.
     """
     open_partitions: list[int] = []
-    interrupted = False
+    interrupted, refused = False, 0
     try:
         with target.publisher(tolerant=not finite) as publisher, voice.counter("sending", total) as counter:
             try:
                 for block in blocks:
                     publisher.send(block)
+                    refused = _tell_refused(publisher, voice, refused)
                     counter.add(len(block), rfc3339(block.time[-1:])[0][:16] if len(block) else "")
             except Interrupted:
                 interrupted = True
@@ -129,6 +130,14 @@ def deliver(
         "seconds": round(seconds, 3),
         "left_open": open_partitions,
     }
+
+
+def _tell_refused(publisher: Publisher, voice: Voice, known: int) -> int:
+    """Say when records were refused since the last time; how many were in all."""
+    delivery = publisher.delivery
+    if delivery.failed > known:
+        voice.console.print(f"{delivery.failed:,} records were refused, the first with: {delivery.first_error}")
+    return delivery.failed
 
 
 def drain(voice: Voice, blocks: Iterable[Events]) -> dict[str, object]:
