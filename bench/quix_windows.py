@@ -37,11 +37,11 @@ def begun(value: object) -> None:
 (
     app.dataframe(events)
     .update(begun)
-    .apply(lambda value: value["metrics"]["latency_ms"])
+    .apply(lambda value: value["latency_ms"])
     .tumbling_window(timedelta(seconds=10), grace_ms=timedelta(seconds=10))
     .agg(count=Count(), sum=Sum(), mean=Mean(), low=Min(), high=Max())
     .final()
-    .to_topic(app.topic(f"{topic}-quix-out", value_serializer="json"))
+    .to_topic(app.topic(f"{topic}-out", value_serializer="json"))
 )
 app.run(count=int(count), timeout=120.0)
 print(json.dumps({"events": int(count), "seconds": time.perf_counter() - first}))

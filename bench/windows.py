@@ -12,8 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 import psutil
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bench import machine
@@ -50,6 +51,7 @@ CASES = (
     Case(100_000, 4_000_000, "json"),
 )
 QUIX_EVENTS = 100_000
+PEER_TOPIC = "quix"
 
 
 def main() -> None:
@@ -65,7 +67,8 @@ def main() -> None:
                 limit = statistics.median(_script("consume_alone.py", kafka, topic, case.events) for _ in range(rounds))
                 print(f"consume() alone           {limit:12,.0f} events/s")
             if case.form == "json" and not peer:
-                peer = statistics.median(_quix(kafka, topic) for _ in range(rounds))
+                _produce_for_peer(kafka, case)
+                peer = statistics.median(_quix(kafka) for _ in range(rounds))
                 print(f"Quix Streams, exactly once{peer:12,.0f} events/s")
             runs = [_worker(kafka, redis.url, case, number) for number in range(rounds)]
             rate = statistics.median(run.rate for run in runs)
@@ -126,6 +129,23 @@ def _produce(bootstrap: str, case: Case) -> str:
     return topic
 
 
+def _produce_for_peer(bootstrap: str, case: Case) -> None:
+    """The same events as the plainest JSON that the peer can read: flat, with milliseconds."""
+    made = AdminClient({"bootstrap.servers": bootstrap}).create_topics(
+        [NewTopic(PEER_TOPIC, PARTITIONS), NewTopic(f"{PEER_TOPIC}-out", PARTITIONS)]
+    )
+    for future in made.values():
+        future.result()
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
+    for table in service_events(case.entities, QUIX_EVENTS, PER_SECOND):
+        columns = zip(table.time.tolist(), table.entity.codes.tolist(), table.metric_value.tolist(), strict=True)
+        for time_us, code, latency in columns:
+            key = table.entity.values[code].encode()
+            value = orjson.dumps({"timestamp": time_us // 1000, "latency_ms": latency})
+            producer.produce(PEER_TOPIC, value, key, partition_of(key, PARTITIONS))
+    producer.flush()
+
+
 def _worker(bootstrap: str, redis_url: str, case: Case, number: int) -> Run:
     """One worker process over the whole topic, from its first commit to its last."""
     group_namespace = case.namespace
@@ -153,8 +173,8 @@ def _forget(bootstrap: str, group: str) -> None:
     for future in AdminClient({"bootstrap.servers": bootstrap}).delete_consumer_groups([group]).values():
         try:
             future.result()
-        except Exception as error:  # noqa: BLE001  (there is none before the first round)
-            if "GROUP_ID_NOT_FOUND" not in str(error):
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                 raise
 
 
@@ -190,12 +210,12 @@ def _script(name: str, bootstrap: str, topic: str, count: int) -> float:
     return float(found["events"] / found["seconds"])
 
 
-def _quix(bootstrap: str, topic: str) -> float:
+def _quix(bootstrap: str) -> float:
     python = _peer_python()
     with tempfile.TemporaryDirectory() as state:
         script = Path(__file__).with_name("quix_windows.py")
         out = subprocess.run(
-            [python, script, bootstrap, topic, "exactly-once", str(QUIX_EVENTS), state],
+            [python, script, bootstrap, PEER_TOPIC, "exactly-once", str(QUIX_EVENTS), state],
             check=True,
             capture_output=True,
             text=True,
