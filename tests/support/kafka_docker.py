@@ -29,13 +29,22 @@ def engine_answers() -> bool:
 class DockerKafka(KafkaServer):
     """A container with a fixed port, so that it comes back where its clients look for it."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, users: Mapping[str, str] | None = None) -> None:
         from testcontainers.core.container import DockerContainer
 
-        super().__init__(settings)
+        super().__init__(settings, users)
         self._container: Any = DockerContainer(IMAGE).with_bind_ports(9092, self.port)
-        for name, value in self._properties().items():
-            self._container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
+        properties = self._properties(":9092", ":9094", "localhost:9093")
+        del properties["controller.quorum.bootstrap.servers"]  # the image formats for a quorum with static voters
+        properties["controller.quorum.voters"] = "1@localhost:9093"
+        advertised = f"PLAINTEXT://127.0.0.1:{self.port}"
+        if self.users:
+            self._container.with_bind_ports(9094, self.user_port)
+            advertised += f",SASL_PLAINTEXT://127.0.0.1:{self.user_port}"
+        properties["advertised.listeners"] = advertised
+        for name, value in properties.items():
+            # The image's own rule: . is _, and _ is __ (as in the listener's name).
+            self._container.with_env("KAFKA_" + name.replace("_", "__").replace(".", "_").upper(), value)
         self._container.with_env("CLUSTER_ID", CLUSTER_ID)
         self._started = False
 
@@ -67,15 +76,3 @@ class DockerKafka(KafkaServer):
     def close(self) -> None:
         if self._started:
             self._container.stop(force=True, delete_volume=True)
-
-    def _properties(self) -> dict[str, str]:
-        return {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": "1@localhost:9093",
-            "controller.listener.names": "CONTROLLER",
-            "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            **self.settings,
-        }

@@ -57,13 +57,26 @@ appender.stdout.layout.pattern = %d %p %c{1}: %m%n
 class KafkaServer(ABC):
     """A broker to stop, kill, freeze. Port and data outlive a restart; `close` (or the `with` block) ends both."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        self.port = free_port()
+    def __init__(self, settings: Mapping[str, str] | None = None, users: Mapping[str, str] | None = None) -> None:
+        """`users`: name → password of users without any right until an ACL grants it; see `as_user`."""
+        self.port, self.user_port = free_port(), free_port()
+        self.users = dict(users or {})
         self.settings = {**DEFAULTS, **(settings or {})}
 
     @property
     def bootstrap_servers(self) -> str:
+        """Where clients may do anything."""
         return f"127.0.0.1:{self.port}"
+
+    def as_user(self, name: str) -> dict[str, str]:
+        """librdkafka options of a client that is this user, on the port where only users are let in."""
+        return {
+            "bootstrap.servers": f"127.0.0.1:{self.user_port}",
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": name,
+            "sasl.password": self.users[name],
+        }
 
     @abstractmethod
     def start(self) -> None:
@@ -99,6 +112,37 @@ class KafkaServer(ABC):
             return False
         return True
 
+    def _properties(self, clients: str, users: str, controller: str) -> dict[str, str]:
+        """server.properties with three listeners at host:port each, the one for users only where there are any."""
+        listeners = {
+            "PLAINTEXT": clients,
+            "CONTROLLER": controller,
+            **({"SASL_PLAINTEXT": users} if self.users else {}),
+        }
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.bootstrap.servers": controller,
+            "controller.listener.names": "CONTROLLER",
+            "listeners": ",".join(f"{name}://{address}" for name, address in listeners.items()),
+            "listener.security.protocol.map": (
+                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT"
+            ),
+            **(self._authorizer() if self.users else {}),
+            **self.settings,
+        }
+
+    def _authorizer(self) -> dict[str, str]:
+        logins = " ".join(f'user_{name}="{password}"' for name, password in self.users.items())
+        return {
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+                f"org.apache.kafka.common.security.plain.PlainLoginModule required {logins};"
+            ),
+        }
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -110,8 +154,13 @@ class KafkaServer(ABC):
 class JavaKafka(KafkaServer):
     """The broker as a process of its own, from Maven's jars. `log` keeps everything that it said, over restarts."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None, jvm: tuple[str, ...] = ("-Xmx512m",)) -> None:
-        super().__init__(settings)
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+        jvm: tuple[str, ...] = ("-Xmx512m",),
+    ) -> None:
+        super().__init__(settings, users)
         self._java, self._class_path, self._jvm = kafka_jars.java(), kafka_jars.class_path(), jvm
         self.home = Path(tempfile.mkdtemp(prefix="faultline-kafka-"))
         self.log = self.home / "server.log"
@@ -159,21 +208,12 @@ class JavaKafka(KafkaServer):
 
     def _format(self) -> None:
         (self.home / "log4j2.properties").write_text(_LOG4J)
-        self._config.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
+        here = "127.0.0.1"
+        properties = self._properties(f"{here}:{self.port}", f"{here}:{self.user_port}", f"{here}:{free_port()}")
+        properties["log.dirs"] = str(self.home / "data")
+        self._config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
         command = self._command("-Xmx128m", "-XX:TieredStopAtLevel=1")
         storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", str(self._config)]
         done = subprocess.run([*command, *storage], capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
-
-    def _properties(self) -> dict[str, str]:
-        controller = free_port()
-        return {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-            "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "log.dirs": str(self.home / "data"),
-            **self.settings,
-        }

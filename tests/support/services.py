@@ -23,9 +23,12 @@ KAFKA_VARIABLE = "FAULTLINE_TEST_KAFKA"
 REDIS_VARIABLE = "FAULTLINE_TEST_REDIS"
 
 
-def new_kafka(settings: Mapping[str, str] | None = None) -> KafkaServer:
-    """A broker of one's own, not started yet, that may be killed and restarted. `Missing` says what to install."""
-    return DockerKafka(settings) if engine_answers() else JavaKafka(settings)
+def new_kafka(settings: Mapping[str, str] | None = None, users: Mapping[str, str] | None = None) -> KafkaServer:
+    """A broker of one's own, not started yet, that may be killed and restarted. `Missing` says what to install.
+
+    `settings` go into server.properties; `users` (name → password) may do nothing until an ACL says so.
+    """
+    return DockerKafka(settings, users) if engine_answers() else JavaKafka(settings, users)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -19,7 +20,7 @@ from workers.cli.clients import TIMEOUT, is_missing
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as the broker has it. `allowed`: what this client may do with it."""
+    """A topic as the broker has it. `allowed`: what this client may do with it; nothing of one it may not even see."""
 
     name: str
     partitions: int
@@ -39,21 +40,23 @@ class Committed:
 
 
 def topics(admin: AdminClient, names: Sequence[str]) -> dict[str, Topic]:
-    """Those of `names` that exist and may be seen."""
+    """Those of `names` that exist, also those that this client may not see."""
     if not names:
         return {}
     described = admin.describe_topics(
         TopicCollection(list(names)), include_authorized_operations=True, request_timeout=TIMEOUT
     )
-    found = {}
+    found, hidden = {}, {}
     for name, future in described.items():
         try:
             found[name] = future.result(TIMEOUT)
         except KafkaException as error:
-            if not is_missing(error.args[0]):
+            if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                hidden[name] = Topic(name, 0, 0, {}, frozenset())
+            elif not is_missing(error.args[0]):
                 raise
     configs = topic_configs(admin, list(found))
-    return {
+    return hidden | {
         name: Topic(
             name,
             len(topic.partitions),

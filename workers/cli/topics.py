@@ -39,7 +39,11 @@ class Compared:
 
     @property
     def state(self) -> str:
-        return "missing" if self.found is None else "differs" if self.differences else "ok"
+        if self.found is None:
+            return "missing"
+        if not self.found.allowed:
+            return "denied"
+        return "differs" if self.differences else "ok"
 
     @property
     def partitions_differ(self) -> bool:
@@ -47,10 +51,21 @@ class Compared:
 
 
 def compare(admin: AdminClient, settings: Settings) -> list[Compared]:
-    """Every topic of the installation beside what the cluster has."""
+    """Every topic of the installation beside what the cluster has.
+
+    Partitions that nobody asked for in a setting are those that the events topic already has.
+    """
     found = cluster.topics(admin, [spec.name for spec in topic_specs(settings)])
+    events = found.get(settings.topics.events)
+    if events and events.partitions and "partitions" not in settings.topics.model_fields_set:
+        settings = with_partitions(settings, events.partitions)
     specs = topic_specs(settings, _largest_input(settings, found))
     return [Compared(spec, found.get(spec.name), _differences(spec, found.get(spec.name))) for spec in specs]
+
+
+def with_partitions(settings: Settings, partitions: int) -> Settings:
+    topics = settings.topics.model_copy(update={"partitions": partitions})
+    return settings.model_copy(update={"topics": topics})
 
 
 def _largest_input(settings: Settings, found: Mapping[str, cluster.Topic]) -> int:
@@ -60,7 +75,7 @@ def _largest_input(settings: Settings, found: Mapping[str, cluster.Topic]) -> in
 
 
 def _differences(spec: TopicSpec, found: cluster.Topic | None) -> dict[str, tuple[str, str]]:
-    if found is None:
+    if found is None or not found.allowed:
         return {}
     differing = {}
     # Producers decide how raw topics are cut; whoever made them decides how long they keep.
@@ -96,8 +111,7 @@ def create(
     """
     settings = load_settings()
     if partitions is not None:
-        topics = settings.topics.model_copy(update={"partitions": partitions})
-        settings = settings.model_copy(update={"topics": topics})
+        settings = with_partitions(settings, partitions)
     admin = connect(settings)
     compared = compare(admin, settings)
     done = [_bring_in_line(admin, one, settings, update=update, dry_run=dry_run) for one in compared]
