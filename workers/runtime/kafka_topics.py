@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
@@ -25,26 +25,31 @@ class Topics:
 
     def info(self, name: str, timeout: float) -> TopicInfo:
         """Id and partitions. Raises Retriable (no answer), Fatal (no such topic)."""
+        cluster, partitions = self._look(name, timeout)
+        if cluster.controller_id not in cluster.brokers:
+            return TopicInfo("", partitions)  # an embedded broker: it would be asked for ids until the time-out
         try:
             described = self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name].result()
-            return TopicInfo(str(described.topic_id), len(described.partitions))
-        except KafkaException:
-            return TopicInfo("", self._partitions(name, timeout))
-
-    def _partitions(self, name: str, timeout: float) -> int:
-        try:
-            topic = self._admin.list_topics(name, timeout=timeout).topics[name]
         except KafkaException as error:
             raise Retriable(f"topic {name}: {error}") from error
+        return TopicInfo(str(described.topic_id), len(described.partitions))
+
+    def _look(self, name: str, timeout: float) -> tuple[ClusterMetadata, int]:
+        """The cluster, and how many partitions the topic has."""
+        try:
+            cluster = self._admin.list_topics(name, timeout=timeout)
+        except KafkaException as error:
+            raise Retriable(f"topic {name}: {error}") from error
+        topic = cluster.topics[name]
         if topic.error is not None:
             if topic.error.retriable():
                 raise Retriable(f"topic {name}: {topic.error.str()}")
             raise Fatal(f"topic {name}: {topic.error.str()}", "Create it: faultline topics create; or grant READ on it")
-        return len(topic.partitions)
+        return cluster, len(topic.partitions)
 
     def counts(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, int]:
         """Partitions of each topic. Raises Retriable, Fatal."""
-        return {name: self._partitions(name, timeout) for name in names}
+        return {name: self._look(name, timeout)[1] for name in names}
 
     def limits(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, int]:
         """The largest record each topic takes, in bytes; topics that cannot be described are left out."""

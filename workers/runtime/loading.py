@@ -108,9 +108,11 @@ class Loader(Generic[State]):
         return partition
 
     def _look(self, tp: TopicPartition, committed: Committed) -> _Found:
-        info = self._source.topic(tp.topic, _ASK_SECONDS)
-        log_start, log_end = self._source.bounds(tp, _ASK_SECONDS)
         metadata = CommitMetadata.decode(committed.metadata)
+        info = self._source.topic(tp.topic, _ASK_SECONDS)
+        if metadata is not None and not info.id:
+            info = TopicInfo(metadata.topic_id, info.partitions)  # a broker that tells none must not make it forgotten
+        log_start, log_end = self._source.bounds(tp, _ASK_SECONDS)
         start_at = (
             self._source.offset_at(tp, self._policy.start, _ASK_SECONDS) if committed.offset is None else log_start
         )

@@ -37,6 +37,10 @@ class CommitMetadata:
     control: int = 0
     position: int = 0
 
+    def of_another_topic(self, topic_id: str) -> bool:
+        """Whether the topic was recreated since. A broker that tells no id (empty) is no evidence of that."""
+        return bool(self.topic_id) and bool(topic_id) and self.topic_id != topic_id
+
     def encode(self) -> str:
         ref = self.checkpoint
         fields = (

@@ -81,7 +81,7 @@ def plan(situation: Situation, checkpoint_usable: bool = True) -> Plan:
     s = situation
     if s.committed is None:
         return Fresh(s.start_at)
-    if s.metadata is not None and s.metadata.topic_id != s.topic_id:
+    if s.metadata is not None and s.metadata.of_another_topic(s.topic_id):
         return Fresh(s.log_start)  # the topic was recreated: the old offsets say nothing about it
     if s.committed < s.log_start:
         if s.accept_cold_state:
@@ -105,7 +105,12 @@ def plan(situation: Situation, checkpoint_usable: bool = True) -> Plan:
 def _from_metadata(s: Situation, metadata: CommitMetadata, committed: int, checkpoint_usable: bool) -> Plan:
     same_config = metadata.config_hash == s.config_hash
     checkpoint = metadata.checkpoint
-    if checkpoint is not None and checkpoint_usable and same_config and checkpoint.offset >= s.log_start:
+    if (
+        checkpoint is not None
+        and checkpoint_usable
+        and same_config
+        and s.log_start <= checkpoint.offset <= committed  # a state ahead of the offset would skip records
+    ):
         return Restore(checkpoint, committed, metadata.position)
     if metadata.rebuild.offset < s.log_start:
         if s.accept_cold_state:

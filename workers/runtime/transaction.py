@@ -98,6 +98,6 @@ def progress(found: Committed, ours: CommitMetadata | None) -> Progress | None:
     metadata = CommitMetadata.decode(found.metadata)
     if metadata is None:
         return Progress(found.offset)
-    if ours is not None and metadata.topic_id != ours.topic_id:
+    if ours is not None and metadata.of_another_topic(ours.topic_id):
         return None
     return Progress(found.offset, metadata.position, metadata.control)
