@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.broker import Broker
 from tests.support.redis_server import RedisAt
 from tests.support.services import some_kafka, some_redis
+
+# The first example of many compiles a kernel, and machines of CI are slow at times: no example has a deadline. In CI
+# the examples are the same each time; whoever works on the code gets new ones.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 @pytest.fixture(scope="session")
