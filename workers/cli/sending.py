@@ -1,4 +1,4 @@
-"""What every source command does with its events: pace them, send or save them, show how far it is, say what was done."""
+"""What every source command does with its events: pace, send or save them, show how far it is, say what was done."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
 from rich.console import Console
 
 from schemas.columns import Events
@@ -16,7 +15,7 @@ from workers.cli.failures import Failure
 from workers.cli.output import print_json
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings, load_settings
-from workers.sources.canonical import rfc3339, to_dicts
+from workers.sources.canonical import encode_json, rfc3339
 from workers.sources.pacing import Interrupted, paced, unpaced
 from workers.sources.progress import Counter
 from workers.sources.publish import Publisher, PublishError
@@ -70,11 +69,6 @@ class Voice:
             print_json(document)
         else:
             self.say(text)
-
-
-def encode_json(events: Events) -> list[bytes]:
-    """Canonical events as JSON, one value each."""
-    return [orjson.dumps(event) for event in to_dicts(events)]
 
 
 def with_pace(blocks: Iterable[Events], speed: float | None, origin: int, stop: Stop) -> Iterator[Events]:

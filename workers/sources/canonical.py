@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, Events, Strings
@@ -48,6 +49,11 @@ def to_dicts(events: Events) -> Iterator[dict[str, object]]:
         if dist_at[row] < dist_at[row + 1]:
             event["distributions"] = [_distribution(events, j) for j in range(dist_at[row], dist_at[row + 1])]
         yield event
+
+
+def encode_json(events: Events) -> list[bytes]:
+    """Canonical events as JSON, one value each."""
+    return [orjson.dumps(event) for event in to_dicts(events)]
 
 
 def _texts(column: Strings) -> list[str | None]:

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from schemas.columns import Events
-from workers.sources.canonical import rfc3339, to_arrow, to_dicts
+from workers.sources.canonical import encode_json, rfc3339, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -47,7 +47,7 @@ class EventsFile:
 
     def write(self, events: Events) -> None:
         if self._lines is not None:
-            self._lines.writelines(orjson.dumps(event) + b"\n" for event in to_dicts(events))
+            self._lines.writelines(line + b"\n" for line in encode_json(events))
             return
         import pyarrow.parquet as pq
 

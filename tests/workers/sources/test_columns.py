@@ -98,7 +98,9 @@ def test_sorting_by_time_keeps_events_of_one_time_in_their_order(some: Events) -
 
 
 def test_shifting_moves_times_and_leaves_the_original_alone() -> None:
-    some = metric_events(np.array([5, 9]), Strings(np.zeros(2, np.int32), ("e",)), "metric", "t", ["m"], np.ones((2, 1)))
+    some = metric_events(
+        np.array([5, 9]), Strings(np.zeros(2, np.int32), ("e",)), "metric", "t", ["m"], np.ones((2, 1))
+    )
     moved = shift(some, 100)
     assert moved.time.tolist() == [105, 109]
     assert some.time.tolist() == [5, 9]

@@ -87,7 +87,7 @@ def test_without_pace_everything_comes_at_once_until_stopped() -> None:
         while True:
             yield _every_second(2)
 
+    stream = unpaced(blocks(), lambda: len(taken) >= 3)
     with pytest.raises(Interrupted):
-        for block in unpaced(blocks(), lambda: len(taken) >= 3):
-            taken.append(len(block))
+        taken.extend(len(block) for block in stream)
     assert taken == [2, 2, 2]

@@ -14,9 +14,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
-from schemas.events import decode_events
 
 from schemas.columns import Events
+from schemas.events import decode_events
 from workers.sources.canonical import from_arrow, is_canonical
 from workers.sources.replay.tables import RESERVED, UnusableFile, is_number, metric_columns, table_events
 

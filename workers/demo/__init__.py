@@ -1,0 +1,1 @@
+"""The demo: everything that an installation has, on one machine, for two minutes."""

@@ -1,0 +1,154 @@
+"""What comes out: vectors and scores counted, incidents followed from opening to resolution, lags of the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.records import decode
+from workers.demo.judging import Incident
+from workers.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the pictures show of a score; `time` is the window's end, epoch microseconds."""
+
+    entity: str
+    time: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An incident event worth telling: CREATE, ESCALATE, RESOLVE, REOPEN …"""
+
+    type: str
+    time: int
+    incident: Incident
+
+
+class Watcher:
+    """Reads the output topics from their beginning, outside any group, committed records only."""
+
+    def __init__(self, options: Mapping[str, object], settings: Settings) -> None:
+        topics = settings.topics
+        self.vectors = 0
+        self.dead_letters = 0
+        self.scores: list[Score] = []
+        self.incidents: dict[str, Incident] = {}
+        self.refused: list[str] = []
+        self._changes: list[Change] = []
+        self._take: dict[str, Callable[[list[Message]], None]] = {
+            topics.features: self._take_vectors,
+            topics.scores: self._take_scores,
+            topics.incidents: self._take_incidents,
+            topics.deadletter: self._take_dead_letters,
+        }
+        self._consumer = Consumer(
+            {
+                **options,
+                "group.id": "faultline-demo",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 50,
+            }
+        )
+        places = []
+        for topic in self._take:
+            known = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            places += [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in known]
+        self._consumer.assign(places)
+
+    def poll(self, timeout: float) -> list[Change]:
+        """Take in what has come, waiting so many seconds for the first of it; the incident events among it."""
+        batches: dict[str, list[Message]] = {}
+        for message in self._consumer.consume(5_000, timeout):
+            error = message.error()
+            if error is None:
+                batches.setdefault(str(message.topic()), []).append(message)
+            elif error.fatal():
+                raise KafkaException(error)
+        for topic, messages in batches.items():
+            self._take[topic](messages)
+        changes, self._changes = self._changes, []
+        return changes
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _take_vectors(self, messages: list[Message]) -> None:
+        self.vectors += len(messages)
+
+    def _take_dead_letters(self, messages: list[Message]) -> None:
+        self.dead_letters += len(messages)
+        for message in messages[: 3 - len(self.refused)]:
+            headers = dict(message.headers() or [])
+            self.refused.append(bytes(headers.get("faultline-error-message", b"")).decode(errors="replace"))
+
+    def _take_scores(self, messages: list[Message]) -> None:
+        records, _ = decode("Score", [message.value() for message in messages])
+        for record in records:
+            if record is not None:
+                value = float(record["anomaly_score"])  # type: ignore[arg-type]
+                self.scores.append(Score(str(record["entity"]), int(record["window_end"]), value))  # type: ignore[call-overload]
+
+    def _take_incidents(self, messages: list[Message]) -> None:
+        told = [message for message in messages if message.key() is not None]  # progress records have no key
+        records, _ = decode("IncidentEvent", [message.value() for message in told])
+        for record in records:
+            if record is None:
+                continue
+            incident = _incident(record)
+            self.incidents[incident.incident_id] = incident
+            self._changes.append(Change(str(record["type"]), int(record["time"]), incident))  # type: ignore[call-overload]
+
+
+def _incident(record: Mapping[str, object]) -> Incident:
+    def time(name: str) -> int:
+        return int(record[name])  # type: ignore[call-overload, no-any-return]
+
+    return Incident(
+        incident_id=str(record["incident_id"]),
+        entity=str(record["entity"]),
+        first_anomalous_at=time("first_anomalous_at"),
+        opened_at=time("opened_at"),
+        last_anomalous_at=time("last_anomalous_at"),
+        severity=str(record["severity"]),
+        reason=str(record["reason"]),
+        resolved_at=None if record.get("resolved_at") is None else time("resolved_at"),
+    )
+
+
+class Lags:
+    """How many records a worker's group has not yet committed, as the broker says."""
+
+    def __init__(self, options: Mapping[str, object], settings: Settings) -> None:
+        self._options, self._prefix = dict(options), settings.prefix
+        self._readers: dict[str, Consumer] = {}
+
+    def of(self, worker: str, topic: str) -> dict[int, int]:
+        """Lag per partition of a worker's input topic. A partition never committed counts from its beginning."""
+        reader = self._reader(worker)
+        known = reader.list_topics(topic, timeout=10).topics[topic].partitions
+        committed = reader.committed([TopicPartition(topic, partition) for partition in known], timeout=10)
+        lags = {}
+        for place in committed:
+            bounds = reader.get_watermark_offsets(TopicPartition(topic, place.partition), timeout=10)
+            if bounds is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            first, end = bounds
+            lags[place.partition] = end - max(place.offset, first, 0)
+        return lags
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+    def _reader(self, worker: str) -> Consumer:
+        if worker not in self._readers:
+            group = f"{self._prefix}faultline-{worker}"
+            self._readers[worker] = Consumer({**self._options, "group.id": group, "enable.auto.commit": False})
+        return self._readers[worker]
