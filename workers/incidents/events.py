@@ -1,0 +1,98 @@
+"""The records that a change leaves: the incident event as CloudEvent, the latest state, its tombstone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.records import encode
+from schemas.times import format_time
+from workers.incidents.identity import event_id
+from workers.incidents.incident import Change, Kind
+from workers.incidents.reasons import words
+from workers.incidents.scores import SEVERITIES
+from workers.runtime.records import Output
+
+SOURCE = "/faultline/incidents"
+TYPE_PREFIX = "faultline.incident."
+PROGRESS_HEADER = "faultline-progress"
+
+_CONTENT_TYPES = {"json": b"application/json", "avro": b"application/avro"}
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where the incidents worker writes to."""
+
+    incidents: str
+    states: str
+    log: str
+
+
+def incident_event(change: Change, entity: str, profile: str) -> dict[str, object]:
+    """The `IncidentEvent` record of a change, times in epoch microseconds."""
+    incident, said = change.incident, words(change, entity)
+    return {
+        "type": change.kind.value,
+        "id": event_id(incident.id, incident.sequence),
+        "time": change.time,
+        "score_id": change.score_id,
+        "incident_id": incident.id,
+        "fingerprint_id": incident.fingerprint,
+        "sequence": incident.sequence,
+        "entity": entity,
+        "profile": profile,
+        "cause": incident.cause,
+        "regular": incident.regular,
+        "severity": SEVERITIES[incident.severity],
+        "first_anomalous_at": incident.first_anomalous_at,
+        "opened_at": incident.opened_at,
+        "last_anomalous_at": incident.last_anomalous_at,
+        "resolved_at": incident.resolved_at,
+        "closed_at": incident.closed_at,
+        "occurrence_count": incident.occurrence_count,
+        "window_count": incident.window_count,
+        "rule": {"name": change.rule.name, "have": change.rule.have, "need": change.rule.need},
+        "reason": said.reason,
+        "impact": said.impact,
+        "recommendation": said.recommendation,
+        "contributions": [
+            {"metric": one.metric, "feature": one.feature, "share": one.share, "direction": one.direction}
+            for one in incident.evidence.contributions
+        ],
+    }
+
+
+def outputs(topics: Topics, form: Literal["json", "avro"], change: Change, entity: str, profile: str) -> list[Output]:
+    """What a change writes, in order: the event, the incident's latest state, and behind CLOSED its tombstone."""
+    event = incident_event(change, entity, profile)
+    state = {**event, "state": change.incident.phase.value}
+    incident_key = change.incident.id.encode()
+    written = [
+        Output(topics.incidents, entity.encode(), encode("IncidentEvent", [event], form)[0], _headers(event, form)),
+        Output(topics.states, incident_key, encode("IncidentState", [state], form)[0]),
+    ]
+    if change.kind is Kind.CLOSED:
+        written.append(Output(topics.states, incident_key, None))
+    return written
+
+
+def progress(topics: Topics, reached: int) -> Output:
+    """Every event of this partition with a time below `reached` (epoch microseconds) lies before this record."""
+    value = b'{"time":"' + format_time(reached).encode() + b'"}'
+    return Output(topics.incidents, None, value, ((PROGRESS_HEADER, str(reached).encode()),))
+
+
+def _headers(event: dict[str, object], form: Literal["json", "avro"]) -> tuple[tuple[str, bytes], ...]:
+    """CloudEvents 1.0 in Kafka's binary mode: attributes as headers, the record as the value."""
+    time = event["time"]
+    assert isinstance(time, int)
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event["id"]).encode()),
+        ("ce_source", SOURCE.encode()),
+        ("ce_type", f"{TYPE_PREFIX}{event['type']}".lower().encode()),
+        ("ce_time", format_time(time).encode()),
+        ("ce_subject", str(event["entity"]).encode()),
+        ("content-type", _CONTENT_TYPES[form]),
+    )

@@ -1,0 +1,232 @@
+"""The incidents worker: scores of a partition in, the lives of its incidents out.
+
+Time is the partition's watermark: the largest window end of the scores read so far. At each score the grace times and
+time-outs that it has passed come first, then the score itself, then the log records of the entities that changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from schemas.records import decode
+from workers.incidents.entity import NEVER, Entity, log_value
+from workers.incidents.events import Topics, outputs, progress
+from workers.incidents.incident import Change, Kind, Track
+from workers.incidents.lifecycle import advance, expire
+from workers.incidents.partition import PartitionState
+from workers.incidents.policy import Policy
+from workers.incidents.scores import ROLES, read_window
+from workers.runtime.records import Chunk, DeadLetter, Output, Records
+from workers.runtime.stage import Logged, Part, RebuildPoint
+from workers.settings import Settings
+
+_CHUNK_OUTPUTS = 5_000
+"""A chunk ends at the record that brings it to so many outputs."""
+_DECODE_RECORDS = 2_000
+"""Records decoded at a time, so that a batch of large ones does not lie decoded in memory as a whole."""
+
+_VERSION = 1
+"""Raised when the meaning of state or outputs changes, so that older checkpoints are not taken up."""
+
+_LOGGED_AT_ONCE = frozenset({Kind.CREATE, Kind.RESOLVE, Kind.REOPEN, Kind.CLOSED})
+"""Changes after which an entity's state is logged with the same record; the others are replayed to."""
+
+
+class IncidentsStage:
+    """`Stage` of the worker `incidents`; its state is a `PartitionState`. See `docs/incidents.md` for the rules.
+
+    Counts: `processed`, `skipped_role` (a challenger's score), `skipped_late` (window end not above the entity's
+    last), `dead`, `replayed` (already in the entity's logged state), `events_<type>`, `logged`.
+    """
+
+    name = "incidents"
+
+    def __init__(self, policy: Policy, topics: Topics, form: Literal["json", "avro"] = "json") -> None:
+        self._policy = policy
+        self._topics = topics
+        self._form = form
+        self.state_topic: str | None = topics.log
+        self.config_hash = hashlib.blake2b(repr((_VERSION, policy, topics, form)).encode(), digest_size=8).hexdigest()
+
+    def start(self, partition: int, watermark: int, logged: list[Logged]) -> PartitionState:
+        return PartitionState.rebuild(self._policy, watermark, logged)
+
+    def restore(self, partition: int, parts: Mapping[str, bytes]) -> PartitionState:
+        return PartitionState.restore(self._policy, parts)
+
+    def watermark(self, state: PartitionState) -> int:
+        return state.watermark
+
+    def rebuild_point(self, state: PartitionState) -> RebuildPoint | None:
+        return state.rebuild_point()
+
+    def parts(self, state: PartitionState) -> Mapping[str, Part]:
+        return state.parts()
+
+    def step(self, state: PartitionState, records: Records) -> Iterator[Chunk]:
+        offsets = records.offsets.tolist()
+        chunk = _Pending()
+        for start in range(0, len(records), _DECODE_RECORDS):
+            values = records.values[start : start + _DECODE_RECORDS]
+            scores, faults = decode("Score", values)
+            messages = {fault.record: fault for fault in faults}
+            for index, score in enumerate(scores, start):
+                offset = offsets[index]
+                state.read(offset)
+                if score is None:
+                    fault = messages[index - start]
+                    chunk.dead.append(DeadLetter(index, fault.error_class, fault.message))
+                else:
+                    self._take(state, chunk, index, offset, score, records.keys[index])
+                if len(chunk.outputs) >= _CHUNK_OUTPUTS:
+                    yield chunk.take(index + 1)
+        yield chunk.take(len(records))
+
+    def _take(
+        self,
+        state: PartitionState,
+        chunk: _Pending,
+        index: int,
+        offset: int,
+        score: dict[str, Any],
+        key: bytes | None,
+    ) -> None:
+        """One score. Nearly all are clean and of entities about which nothing is remembered: they end early."""
+        name: str = score["entity"]
+        if key is not None and key != name.encode():
+            message = f"the key is not the entity {name!r}; scores are keyed by their entity"
+            chunk.dead.append(DeadLetter(index, "key_mismatch", message))
+            return
+        if score["model"]["role"] not in ROLES:
+            chunk.counts["skipped_role"] += 1
+            return
+        end: int = score["window_end"]
+        if end > state.watermark:
+            reached = state.pass_time(offset, end)
+            if reached is not None:
+                chunk.outputs.append(progress(self._topics, reached))
+        record = _Record(offset, score["id"])
+        if state.timers and state.timers[0][0] <= state.watermark:
+            for due in state.due_entities():
+                self._settle(state, chunk, record, due)
+        entity = state.entities.get(name)
+        if end <= state.watermark - self._policy.abandon_after:
+            chunk.counts["skipped_late"] += 1
+        elif entity is not None or score["is_anomaly"]:
+            self._step_entity(state, chunk, record, entity or state.meet(name), score)
+        else:
+            chunk.processed += 1
+        for changed, log in record.touched.values():
+            self._finish(state, chunk, record, changed, log)
+
+    def _settle(self, state: PartitionState, chunk: _Pending, record: _Record, entity: Entity) -> None:
+        """What the passing of time alone changes in an entity."""
+        record.touch(entity)
+        for profile, track in entity.tracks.items():
+            was_idle = track.idle
+            changes = expire(self._policy, track, state.watermark, record.score_id)
+            self._write(chunk, record, entity, profile, changes)
+            if changes or track.idle != was_idle:
+                state.touched(entity, record.offset)
+                record.touch(entity, log=True)
+        if entity.occurrences.forget(state.watermark):
+            state.touched(entity, record.offset)
+
+    def _step_entity(
+        self, state: PartitionState, chunk: _Pending, record: _Record, entity: Entity, score: dict[str, Any]
+    ) -> None:
+        if record.offset <= entity.logged:
+            chunk.counts["replayed"] += 1
+            return
+        if entity.timer is not None and entity.timer <= state.watermark:
+            self._settle(state, chunk, record, entity)
+        profile: str = score["profile"]
+        anomalous: bool = score["is_anomaly"]
+        track = entity.tracks.get(profile)
+        if track is not None and self._late(profile, track, score["window_end"]):
+            chunk.counts["skipped_late"] += 1
+            if anomalous and entity.changed != NEVER:
+                record.touch(entity, log=True)  # a rebuild from a later record would not know that it came late
+            return
+        chunk.processed += 1
+        if not anomalous and (track is None or track.idle):
+            return
+        if track is None:
+            track = entity.tracks.setdefault(profile, Track(last_end=score["window_end"]))
+        changes = advance(self._policy, entity.name, profile, track, entity.occurrences, read_window(score))
+        state.touched(entity, record.offset)
+        record.touch(entity, log=track.idle and entity.logged != NEVER)
+        self._write(chunk, record, entity, profile, changes)
+
+    def _late(self, profile: str, track: Track, end: int) -> bool:
+        return end < track.last_end or (end == track.last_end and profile not in self._policy.event_profiles)
+
+    def _write(self, chunk: _Pending, record: _Record, entity: Entity, profile: str, changes: Sequence[Change]) -> None:
+        for change in changes:
+            chunk.outputs.extend(outputs(self._topics, self._form, change, entity.name, profile))
+            chunk.counts[f"events_{change.kind.value.lower()}"] += 1
+            if change.kind in _LOGGED_AT_ONCE:
+                record.touch(entity, log=True)
+
+    def _finish(self, state: PartitionState, chunk: _Pending, record: _Record, entity: Entity, log: bool) -> None:
+        """Forget, log and schedule an entity that this record has touched."""
+        if state.forgettable(entity):
+            if entity.logged != NEVER:
+                chunk.outputs.append(Output(self._topics.log, entity.name.encode(), None))
+            state.forget(entity, record.offset)
+            return
+        if log or state.log_due(entity):
+            state.logged(entity, record.offset)
+            chunk.outputs.append(Output(self._topics.log, entity.name.encode(), log_value(entity)))
+            chunk.counts["logged"] += 1
+        state.schedule(entity)
+
+
+class _Record:
+    """The record being processed, and the entities it has touched in order, each with whether it is to be logged."""
+
+    __slots__ = ("offset", "score_id", "touched")
+
+    def __init__(self, offset: int, score_id: str) -> None:
+        self.offset = offset
+        self.score_id = score_id
+        self.touched: dict[str, tuple[Entity, bool]] = {}
+
+    def touch(self, entity: Entity, log: bool = False) -> None:
+        wanted = self.touched.get(entity.name)
+        self.touched[entity.name] = (entity, log or (wanted is not None and wanted[1]))
+
+
+class _Pending:
+    """What has gathered for the next chunk."""
+
+    __slots__ = ("counts", "dead", "outputs", "processed")
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def take(self, done: int) -> Chunk:
+        counts = {"processed": self.processed, "dead": len(self.dead), **self.counts}
+        chunk = Chunk(done, outputs=self.outputs, dead=self.dead, counts=counts)
+        self._clear()
+        return chunk
+
+    def _clear(self) -> None:
+        self.outputs: list[Output] = []
+        self.dead: list[DeadLetter] = []
+        self.processed = 0  # apart from the others: it is counted for nearly every record
+        self.counts: Counter[str] = Counter()
+
+
+def build(settings: Settings) -> IncidentsStage:
+    """The stage as the settings want it."""
+    topics = settings.topics
+    log = f"{topics.state_prefix}.incidents.v1"
+    return IncidentsStage(
+        Policy.of(settings.incidents),
+        Topics(topics.incidents, topics.incident_state, log),
+        settings.worker.anomaly_format,
+    )

@@ -1,0 +1,1 @@
+"""Wire formats: one file each, and one line in `registry.py`."""

@@ -1,0 +1,260 @@
+"""Plain JSON, one object a record, read by a mapping of fields (`workers/intake/mapping.py`).
+
+Records of one producer nearly always have the same keys. So records are grouped by their keys, what the mapping means
+for such keys is worked out once (a `Plan`), and a group is read column by column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from schemas.columns import Events, Fault
+from workers.intake.columns import NULL, EventColumns
+from workers.intake.mapping import KINDS, Mapping
+from workers.intake.moments import reader
+from workers.intake.plan import Place, Places, Plan, column, find, make_plan
+from workers.intake.template import parse_template
+
+_MOST_PLANS = 1_000
+_MOST_KEYS_OF_A_PLAN = 200
+_SHOWN = 80
+
+_MetricColumn = tuple[str, NDArray[np.bool_], NDArray[np.float64], NDArray[np.int8]]
+
+
+class FieldsFormat:
+    """`Format` of plain JSON. The entity is the mapping's template, or else `entity`, over the mapped attributes."""
+
+    name = "fields"
+
+    def __init__(self, mapping: Mapping, entity: str) -> None:
+        self._mapping = mapping
+        self._template = parse_template(mapping.entity or entity)
+        self._time = reader(mapping.timestamp.unit)
+        self._plans: dict[tuple[str, ...], Plan] = {}
+
+    def claims(self, value: bytes) -> bool:
+        return value.lstrip()[:1] == b"{"
+
+    def decode(self, values: Sequence[bytes]) -> tuple[Events, list[Fault]]:
+        faults: dict[int, Fault] = {}
+        groups: dict[tuple[str, ...], _Group] = {}
+        for record, value in enumerate(values):
+            try:
+                fields = orjson.loads(value)
+            except orjson.JSONDecodeError as error:
+                faults[record] = Fault(record, "not_json", f"not JSON ({error}); send one JSON object a record")
+                continue
+            if type(fields) is not dict:
+                faults[record] = Fault(record, "not_an_object", "not a JSON object; send one JSON object a record")
+                continue
+            keys = tuple(fields)
+            group = groups.get(keys)
+            if group is None:
+                group = groups[keys] = _Group(self._plan(keys), faults)
+            group.records.append(record)
+            group.rows.append(fields)
+        columns = EventColumns()
+        for group in groups.values():
+            self._read(columns, group)
+        return columns.events(), [faults[record] for record in sorted(faults)]
+
+    def _plan(self, keys: tuple[str, ...]) -> Plan:
+        plan = self._plans.get(keys)
+        if plan is None:
+            plan = make_plan(self._mapping, dict.fromkeys(keys))
+            if len(keys) <= _MOST_KEYS_OF_A_PLAN:
+                if len(self._plans) >= _MOST_PLANS:
+                    self._plans.clear()
+                self._plans[keys] = plan
+        return plan
+
+    def _read(self, columns: EventColumns, group: _Group) -> None:
+        times = self._times(group)
+        attributes = [(name, _codes(columns, column(group.rows, places))) for name, places in group.plan.attributes]
+        metrics = [_metric(group, name, places) for name, places in group.plan.metrics]
+        metrics += [_loose_metric(group, name, places[0]) for name, places in group.plan.patterns]
+        entity = self._entities(columns, group, dict(attributes))
+        kind = self._kinds(columns, group, attributes, metrics)
+        records = np.array(group.records, np.int32)
+        bad = group.bad()
+        if bad:
+            good = np.ones(len(records), np.bool_)
+            good[bad] = False
+            records, times, entity, kind = records[good], times[good], entity[good], kind[good]
+            attributes = [(name, codes[good]) for name, codes in attributes]
+            metrics = [(name, there[good], value[good], types[good]) for name, there, value, types in metrics]
+        columns.add(records, times, entity, kind, attributes, metrics)
+
+    def _times(self, group: _Group) -> NDArray[np.int64]:
+        times = np.zeros(len(group.rows), np.int64)
+        read, found = self._time, []
+        for row, value in enumerate(column(group.rows, group.plan.time) if group.plan.time else group.nothing()):
+            try:
+                found.append(read(value))
+            except (ValueError, OverflowError) as error:
+                found.append(0)
+                group.fault(row, *self._no_time(value, error))
+        times[:] = found
+        return times
+
+    def _no_time(self, value: object, error: Exception) -> tuple[str, str]:
+        if value is not None:
+            return "bad_timestamp", f"timestamp {_show(value)} {error}"
+        paths = ", ".join(self._mapping.timestamp.paths)
+        return "no_timestamp", f"no timestamp: none of {paths} is there; add one, or name its path in the mapping"
+
+    def _entities(
+        self, columns: EventColumns, group: _Group, attributes: dict[str, NDArray[np.int32]]
+    ) -> NDArray[np.int32]:
+        """Codes of the entities' names; rendered once for each combination of values."""
+        missing = np.full(len(group.rows), NULL, np.int32)
+        parts = [attributes.get(field, missing).tolist() for field in self._template.fields]
+        texts = list(columns.attr_values.codes)
+        known: dict[tuple[int, ...], int] = {}
+        codes = []
+        for row, combination in enumerate(zip(*parts, strict=True)):
+            code = known.get(combination)
+            if code is None:
+                values = [None if part == NULL else texts[part] for part in combination]
+                name = self._template.render(values)
+                code = known[combination] = NULL if name is None else columns.entities.code(name)
+            if code == NULL:
+                group.fault(row, "no_entity", self._why_no_entity(combination))
+            codes.append(code)
+        return np.array(codes, np.int32)
+
+    def _why_no_entity(self, combination: Sequence[int]) -> str:
+        template = self._template
+        absent = {field for field, code in zip(template.fields, combination, strict=True) if code == NULL}
+        missing = [field for field in template.required if field in absent] or list(template.fields)
+        paths = [path for name in missing for path in self._mapping.attributes.get(name, ())]
+        return (
+            f"no entity: {', '.join(missing)} is missing, which the template {template.text} needs; "
+            f"add one of {', '.join(paths) or 'them'}, or name its path in the mapping"
+        )
+
+    def _kinds(
+        self,
+        columns: EventColumns,
+        group: _Group,
+        attributes: Sequence[tuple[str, NDArray[np.int32]]],
+        metrics: Sequence[_MetricColumn],
+    ) -> NDArray[np.int32]:
+        rule, code = self._mapping.kind, columns.kinds.code
+        there = {name: codes != NULL for name, codes in attributes}
+        there |= {metric[0]: metric[1] for metric in metrics}
+        kinds = np.full(len(group.rows), code(rule.default), np.int32)
+        for case in reversed(rule.when):
+            for name in case.has:
+                if name in there:
+                    kinds[there[name]] = code(case.kind)
+        if group.plan.kind:
+            for row, said in enumerate(column(group.rows, group.plan.kind)):
+                if said in KINDS:
+                    kinds[row] = code(said)
+        return kinds
+
+
+class _Group:
+    """Records with the same keys, and the faults found in them."""
+
+    __slots__ = ("faults", "plan", "records", "rows")
+
+    def __init__(self, plan: Plan, faults: dict[int, Fault]) -> None:
+        self.plan = plan
+        self.faults = faults
+        self.records: list[int] = []
+        self.rows: list[dict[str, Any]] = []
+
+    def fault(self, row: int, error_class: str, message: str) -> None:
+        """The first fault of a record is the one that is told."""
+        self.faults.setdefault(self.records[row], Fault(self.records[row], error_class, message))
+
+    def bad(self) -> list[int]:
+        return [row for row, record in enumerate(self.records) if record in self.faults] if self.faults else []
+
+    def nothing(self) -> list[None]:
+        return [None] * len(self.rows)
+
+
+def _codes(columns: EventColumns, values: list[Any]) -> NDArray[np.int32]:
+    """Attribute values as codes of the shared dictionary; null and empty text are no value."""
+    known, code = columns.attr_values.codes, columns.attr_values.code
+    found = [
+        known.setdefault(value, len(known))
+        if type(value) is str and value
+        else code(text)
+        if (text := _text(value))
+        else NULL
+        for value in values
+    ]
+    return np.array(found, np.int32)
+
+
+def _text(value: object) -> str:
+    """A scalar as an attribute: true, 200, 0.5; a whole number without its point. Null is no text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _metric(group: _Group, name: str, places: Places) -> _MetricColumn:
+    """A mapped metric; a value that is no finite number is a fault of its record."""
+    if len(places) == 1 and not places[0].below:
+        values = [row[places[0].key] for row in group.rows]
+        if set(map(type, values)) <= {float}:
+            scaled = np.array(values, np.float64) * places[0].scale
+            if np.isfinite(scaled).all():
+                types = np.full(len(values), places[0].type, np.int8)
+                return name, np.ones(len(values), np.bool_), scaled, types
+    there = np.zeros(len(group.rows), np.bool_)
+    numbers, types = np.zeros(len(there)), np.zeros(len(there), np.int8)
+    for row, fields in enumerate(group.rows):
+        value, place = find(fields, places)
+        if place is None:
+            continue
+        number = _number(value, place.scale)
+        if number is None:
+            field = ".".join((place.key, *place.below))
+            message = f"metric {name}: {_show(value)} in the field {field} is not a finite number; send a number"
+            group.fault(row, "bad_metric", message)
+            continue
+        there[row], numbers[row], types[row] = True, number, place.type
+    return name, there, numbers, types
+
+
+def _loose_metric(group: _Group, name: str, place: Place) -> _MetricColumn:
+    """Top-level fields that match a pattern and are numbers; whatever else they hold is not a metric."""
+    values = [row[place.key] for row in group.rows]
+    numeric = (value if type(value) is float or type(value) is int else None for value in values)
+    numbers = [_number(value, place.scale) for value in numeric]
+    there = np.array([number is not None for number in numbers], np.bool_)
+    filled = np.array([0.0 if number is None else number for number in numbers])
+    return name, there, filled, np.full(len(values), place.type, np.int8)
+
+
+def _number(value: object, scale: float) -> float | None:
+    """`value` times `scale`; None where that is not a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value) * scale
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

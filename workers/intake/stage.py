@@ -1,0 +1,173 @@
+"""The intake worker: raw records of any wire format in, canonical events out, each to the partition of its entity.
+
+Stateless: what a record becomes depends on that record alone. Which events are skewed, late or repeated is for the
+`windows` worker to say; here every time that can be represented is passed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from schemas.columns import Events
+from schemas.events import encode_events
+from workers.intake.formats.registry import build_formats
+from workers.intake.formats.wire import Format
+from workers.intake.limits import Limits, exceeded
+from workers.intake.mapping import load_mapping
+from workers.intake.partitioning import partitions_of
+from workers.runtime.records import Chunk, DeadLetter, Output, Records
+from workers.runtime.stage import Logged, Part, RebuildPoint
+from workers.settings import Settings
+
+_VERSION = 1
+"""Raised when the same record would become another event."""
+
+_CHUNK_RECORDS = 5_000
+
+
+@dataclass(slots=True)
+class IntakeState:
+    """Nothing that outputs depend on. `watermark`: the latest event time so far, as a gauge of how far intake is."""
+
+    watermark: int
+
+
+class IntakeStage:
+    """`Stage` of the worker `intake`. `partitions` is the count of the events topic, which decides where keys live.
+
+    Counts: `processed`, `dead`, and `format_<name>` for records by wire format.
+    """
+
+    name = "intake"
+    state_topic: str | None = None
+
+    def __init__(
+        self,
+        formats: Sequence[Format],
+        limits: Limits,
+        topic: str,
+        partitions: int,
+        by_topic: Mapping[str, str],
+        config_hash: str,
+    ) -> None:
+        self._formats = {wire.name: wire for wire in formats}
+        self._limits = limits
+        self._topic = topic
+        self._partitions = partitions
+        self._by_topic = dict(by_topic)
+        self.config_hash = config_hash
+
+    def start(self, partition: int, watermark: int, logged: list[Logged]) -> IntakeState:
+        return IntakeState(watermark)
+
+    def restore(self, partition: int, parts: Mapping[str, bytes]) -> IntakeState:
+        return IntakeState(int(parts["watermark"]))
+
+    def watermark(self, state: IntakeState) -> int:
+        return state.watermark
+
+    def rebuild_point(self, state: IntakeState) -> RebuildPoint | None:
+        return None
+
+    def parts(self, state: IntakeState) -> Mapping[str, Part]:
+        watermark = state.watermark
+        return {"watermark": Part(watermark, lambda: str(watermark).encode())}
+
+    def step(self, state: IntakeState, records: Records) -> Iterator[Chunk]:
+        for start in range(0, len(records), _CHUNK_RECORDS):
+            stop = min(start + _CHUNK_RECORDS, len(records))
+            yield self._chunk(state, records.slice(start, stop), start, stop)
+        if not len(records):
+            yield Chunk(0)
+
+    def _chunk(self, state: IntakeState, records: Records, start: int, stop: int) -> Chunk:
+        outputs: list[Output | None] = [None] * len(records)
+        dead: list[DeadLetter] = []
+        counts: dict[str, int] = {}
+        for wire, places in self._sort(records, dead).items():
+            counts[f"format_{wire.name}"] = len(places)
+            self._convert(state, records, wire, places, outputs, dead)
+        written = [output for output in outputs if output is not None]
+        letters = [replace(letter, index=letter.index + start) for letter in sorted(dead, key=lambda d: d.index)]
+        counts |= {"processed": len(written), "dead": len(letters)}
+        return Chunk(stop, outputs=written, dead=letters, counts=counts)
+
+    def _sort(self, records: Records, dead: list[DeadLetter]) -> dict[Format, list[int]]:
+        """The records of each wire format; what no format claims, or is too large to look at, is a dead letter."""
+        sorted_out: dict[Format, list[int]] = {}
+        fixed = self._formats.get(self._by_topic.get(records.topic, ""))
+        for place, value in enumerate(records.values):
+            if not value:
+                dead.append(DeadLetter(place, "empty", "the record has no value; send one event a record"))
+            elif len(value) > self._limits.record_bytes:
+                dead.append(DeadLetter(place, "too_large", self._limits.too_large(len(value))))
+            else:
+                wire = fixed or next((f for f in self._formats.values() if f.claims(value)), None)
+                if wire is None:
+                    dead.append(DeadLetter(place, "unknown_format", _unknown(value)))
+                else:
+                    sorted_out.setdefault(wire, []).append(place)
+        return sorted_out
+
+    def _convert(
+        self,
+        state: IntakeState,
+        records: Records,
+        wire: Format,
+        places: list[int],
+        outputs: list[Output | None],
+        dead: list[DeadLetter],
+    ) -> None:
+        """Decode the records at `places`, and put what they become where they stood."""
+        values = [value for place in places if (value := records.values[place]) is not None]
+        events, faults = wire.decode(values)
+        dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
+        if not len(events):
+            return
+        at = np.array(places, np.intp)[events.record]
+        arrived = records.timestamps[at]
+        state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
+        encoded = encode_events(replace(events, observed_at=arrived))
+        refused = exceeded(events, encoded, self._limits)
+        keys, partitions = self._destinations(events)
+        rows = zip(at.tolist(), events.entity.codes.tolist(), encoded, strict=True)
+        for row, (place, code, value) in enumerate(rows):
+            if row in refused:
+                dead.append(DeadLetter(place, *refused[row]))
+            else:
+                outputs[place] = Output(self._topic, keys[code], value, (), partitions[code])
+
+    def _destinations(self, events: Events) -> tuple[list[bytes], list[int]]:
+        """Key and partition of each distinct entity."""
+        keys = [entity.encode() for entity in events.entity.values]
+        return keys, partitions_of(keys, self._partitions).tolist()
+
+
+def _unknown(value: bytes) -> str:
+    return (
+        f"unknown wire format: begins with {value[:16]!r}; send a JSON object or Avro single-object events, "
+        "or name the topic's format in FAULTLINE_INTAKE__FORMATS"
+    )
+
+
+def build(settings: Settings, partitions: Mapping[str, int]) -> IntakeStage:
+    """The stage as the settings want it; `partitions` tells the count of the events topic.
+
+    Raises `MappingError`, `TemplateError` and ValueError where the settings cannot be used, with the fix.
+    """
+    intake, topic = settings.intake, settings.topics.events
+    count = partitions[topic]
+    mapping = load_mapping(intake.mapping)
+    told = repr((_VERSION, intake.model_dump(exclude={"mapping"}), mapping.model_dump(), topic, count))
+    return IntakeStage(
+        build_formats(intake),
+        Limits(intake.max_record_bytes, intake.max_attributes, intake.max_metrics),
+        topic,
+        count,
+        intake.formats,
+        hashlib.blake2b(told.encode(), digest_size=8).hexdigest(),
+    )
