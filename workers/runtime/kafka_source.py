@@ -126,17 +126,27 @@ class KafkaSource:
         return self._columns(messages)
 
     def serve(self, timeout: float) -> None:
-        reading = [KafkaPartition(*tp) for tp in self._owned - self._paused]
+        self._raise_fatal()
         try:
-            if reading:
-                self._consumer.pause(reading)
-            self._consumer.consume(1, timeout)
-            still = [p for p in reading if TopicPartition(p.topic, p.partition) in self._owned - self._paused]
-            if still:
-                self._consumer.resume(still)
+            self._consumer.pause(self._reading())
+            try:
+                for message in self._consumer.consume(1, timeout):
+                    self._give_back(message)
+            finally:
+                self._consumer.resume(self._reading())
         except KafkaException as error:
             raise failure(error.args[0], "serving a rebalance") from error
         self._raise_fatal()
+
+    def _reading(self) -> list[KafkaPartition]:
+        return [KafkaPartition(*tp) for tp in self._owned - self._paused]
+
+    def _give_back(self, message: Message) -> None:
+        """A record, or the end of a partition, that was on its way before the pause: let it come again."""
+        where, error, offset = _where(message), message.error(), message.offset()
+        comes_again = error is None or error.code() == KafkaError._PARTITION_EOF
+        if comes_again and offset is not None and where in self._owned:
+            self._consumer.seek(KafkaPartition(*where, offset))
 
     def resume_at(self, tp: TopicPartition, offset: int) -> None:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic
 
@@ -14,7 +15,7 @@ import structlog
 
 from workers.runtime.clock import Clock, Deadline
 from workers.runtime.deadletters import dead_letter
-from workers.runtime.errors import Fatal, Retriable, WorkerError
+from workers.runtime.errors import Fatal, Retriable
 from workers.runtime.loading import Loader
 from workers.runtime.metrics import Metrics
 from workers.runtime.partitions import Partition, stepped
@@ -75,7 +76,7 @@ class Loop(Generic[State]):
         self._committed_at = clock.monotonic()
         self._no_checkpoint_before = 0.0
         self._failing_since: float | None = None
-        self._failure: WorkerError | None = None
+        self._failure: Exception | None = None
 
     # -- the cycle ------------------------------------------------------------------------------------------------
 
@@ -84,6 +85,10 @@ class Loop(Generic[State]):
 
     def cycle(self) -> None:
         """One turn. Raises Fatal; whatever else goes wrong is dealt with inside."""
+        with self._failing():
+            self._cycle()
+
+    def _cycle(self) -> None:
         polled = self._poll()
         for records in polled.records:
             self._advance(records)
@@ -123,8 +128,20 @@ class Loop(Generic[State]):
         deadline = self._deadline()
         for partition in self.partitions.values():
             partition.checkpointed_at = float("-inf")
-        while not self.commit() and not deadline.passed:
-            self.source.serve(0.05)
+        with self._failing():
+            while not self.commit() and not deadline.passed:
+                self._serve(0.05)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Whatever ends the worker ends its commits too: what was sent last may have happened, so that sending it
+        again on the way out, when the partitions are given up, could double it."""
+        self._raise_failure()
+        try:
+            yield
+        except Exception as failure:
+            self._failure = failure
+            raise
 
     # -- what the group says (from inside poll, serve and close only) ------------------------------------------------
 
@@ -140,8 +157,10 @@ class Loop(Generic[State]):
             if tp in self.partitions:
                 self.partitions[tp].checkpointed_at = float("-inf")
         try:
-            self.commit()
-        except WorkerError as failure:
+            if self._failure is None:
+                self.commit()
+        except Exception as failure:
+            # Not from here: the client would take it for a failed poll, and the partition stay with two owners.
             self._failure = failure
         self._drop(partitions)
         log.info("revoked", partitions=[tp.partition for tp in partitions])
@@ -160,13 +179,11 @@ class Loop(Generic[State]):
     # -- steps --------------------------------------------------------------------------------------------------------
 
     def _poll(self) -> Polled:
-        self._raise_failure()
         timeout = self.policy.poll_timeout
         if any(p.slice.advanced for p in self.partitions.values()):
             timeout = min(timeout, max(0.0, self._committed_at + self.policy.commit_interval - self.clock.monotonic()))
         if self._full():  # the last commit did not go through: take no more until it does
-            self.source.serve(timeout)
-            self._raise_failure()
+            self._serve(timeout)
             return Polled()
         try:
             with self.metrics.state("poll"):
@@ -180,6 +197,15 @@ class Loop(Generic[State]):
         self._raise_failure()
         self.reached("polled")
         return polled
+
+    def _serve(self, timeout: float) -> None:
+        """Let the group go on while no record may be taken."""
+        try:
+            self.source.serve(timeout)
+        except Retriable as error:
+            log.warning("serving the group failed, going on", error=str(error))
+            self.clock.sleep(timeout)
+        self._raise_failure()
 
     def _seek(self, partition: Partition[State]) -> None:
         try:
@@ -269,8 +295,7 @@ class Loop(Generic[State]):
     def _commit_midway(self) -> None:
         """A step gave more than one transaction may hold: commit what there is before asking it for more."""
         while not self.commit():
-            self.source.serve(0.05)
-            self._raise_failure()
+            self._serve(0.05)
 
     def _checkpoint(self, slices: Mapping[TopicPartition, Slice]) -> None:
         now = self.clock.monotonic()
