@@ -73,11 +73,24 @@ def load(entry: Entry) -> Any:
         _fail(f"faultline {entry.name} needs {error.name}. Install: pip install 'faultline[{entry.extra}]'", 1)
     command = get_command(module.app)
     command.name = entry.name
+    return _dressed(command)
+
+
+def _dressed(command: Any) -> Any:
+    """The same look for every command: help texts flow as Markdown, and completion is offered at the top only."""
+    command.rich_markup_mode = "markdown"
+    command.params = [param for param in command.params if param.name not in ("install_completion", "show_completion")]
+    for inner in getattr(command, "commands", {}).values():
+        _dressed(inner)
     return command
 
 
 app = typer.Typer(
-    cls=LazyGroup, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=True
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=True,
 )
 
 

@@ -1,0 +1,96 @@
+"""`faultline status` against a real broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.support.broker import Broker, Record
+from tests.support.cli import faultline
+from workers.cli.status import _span
+from workers.runtime.metadata import CommitMetadata
+from workers.runtime.stage import RebuildPoint
+
+NOON = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
+
+
+def metadata(watermark: int, config_hash: str = "c1") -> str:
+    return CommitMetadata(None, watermark, RebuildPoint(0, 0), "topic", 2, config_hash).encode()
+
+
+@pytest.fixture
+def env(kafka: Broker) -> dict[str, str]:
+    env = {
+        "FAULTLINE_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "FAULTLINE_NAMESPACE": kafka.unique("ns"),
+        "FAULTLINE_TOPICS__PARTITIONS": "2",
+    }
+    assert faultline("topics", "create", env=env).code == 0
+    return env
+
+
+@pytest.fixture
+def member(kafka: Broker, env: dict[str, str]) -> Iterator[Consumer]:
+    """A member of the windows worker's group that owns both partitions of the events topic."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "group.id": f"{env['FAULTLINE_NAMESPACE']}.faultline-windows",
+            "group.protocol": "consumer",
+            "client.id": "faultline-windows-here",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe([f"{env['FAULTLINE_NAMESPACE']}.telemetry.events.v1"])
+    deadline = time.monotonic() + 30
+    while len(consumer.assignment()) < 2 and time.monotonic() < deadline:
+        consumer.poll(0.1)
+    yield consumer
+    consumer.close()
+
+
+@pytest.mark.integration
+def test_lag_owners_and_the_oldest_watermark_are_told(kafka: Broker, env: dict[str, str], member: Consumer) -> None:
+    topic = f"{env['FAULTLINE_NAMESPACE']}.telemetry.events.v1"
+    kafka.produce(topic, [Record(b"{}", partition=p) for p in (0, 0, 0, 1, 1)])
+    offsets = [
+        TopicPartition(topic, 0, 1, metadata(NOON + 60_000_000)),
+        TopicPartition(topic, 1, 2, metadata(NOON, config_hash="c2")),
+    ]
+    member.commit(offsets=offsets, asynchronous=False)
+
+    workers = {one["worker"]: one for one in faultline("status", "--json", env=env).json["workers"]}
+    windows = workers["windows"]
+    assert (windows["state"], windows["protocol"]) == ("stable", "consumer")
+    assert (windows["partitions"], windows["partitions_owned"]) == (2, 2)
+    assert windows["lag_by_topic"] == {topic: 2}
+    assert windows["oldest_watermark"] == "2026-03-01T12:00:00Z"
+    assert windows["oldest_watermark_at"] == f"{topic}:1"
+    assert windows["configurations"] == 2
+    (owner,) = windows["members"]
+    assert owner["client_id"] == "faultline-windows-here"
+    assert owner["partitions"] == [f"{topic}:0", f"{topic}:1"]
+
+    table = faultline("status", "--owners", env=env).out
+    assert "faultline-windows-here" in table
+    assert "2 different" in table
+
+
+@pytest.mark.integration
+def test_a_worker_that_never_ran_is_absent_and_lags_by_all_there_is(kafka: Broker, env: dict[str, str]) -> None:
+    kafka.produce(f"{env['FAULTLINE_NAMESPACE']}.telemetry.raw.v1", [Record(b"{}")] * 4)
+    workers = {one["worker"]: one for one in faultline("status", "--json", env=env).json["workers"]}
+    assert workers["intake"]["state"] == "absent"
+    assert workers["intake"]["lag"] == 4
+    assert workers["intake"]["oldest_watermark"] is None
+    assert faultline("status", env=env).code == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(12, "12 s"), (240, "4.0 min"), (11_520, "3.2 h"), (432_000, "5.0 d"), (-30, "-30 s")]
+)
+def test_spans_are_told_in_the_unit_a_person_would_use(seconds: float, text: str) -> None:
+    assert _span(seconds) == text

@@ -1,0 +1,201 @@
+"""`faultline status`: who works on what, how far behind, how far event time has come, and with which models."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from confluent_kafka.admin import AdminClient
+
+from workers.cli import cluster
+from workers.cli.clients import TIMEOUT, connect
+from workers.cli.output import console, print_json, print_table
+from workers.runtime.metadata import CommitMetadata
+from workers.runtime.stage import NO_WATERMARK
+from workers.settings import Settings, load_settings
+
+app = typer.Typer(help="Groups, owners, lag, oldest watermark and models.")
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One process of a worker and the partitions it owns."""
+
+    client_id: str
+    host: str
+    owned: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One consumer group. `lag` by topic; `watermark` is the oldest over the partitions, epoch microseconds."""
+
+    worker: str
+    group: str
+    state: str
+    protocol: str
+    members: tuple[Member, ...]
+    partitions: int
+    lag: Mapping[str, int]
+    watermark: int | None
+    watermark_at: Place | None
+    configurations: int
+
+    @property
+    def owned(self) -> int:
+        return sum(len(member.owned) for member in self.members)
+
+
+@app.command()
+def status(
+    owners: Annotated[bool, typer.Option("--owners", help="Also which process owns which partitions.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """How the installation is doing: each worker's group, its lag, the oldest watermark, the models in the registry.
+
+    Lag is in committed records. The watermark is the event time up to which a partition is complete; the oldest one
+    says how late the latest news is. Lag with no member: start the worker. Lag with members: add some, or look at
+    the logs. No lag and an old watermark: the producers are quiet, or their clocks are wrong.
+
+    Example: faultline status --json | jq '.workers[] | select(.lag > 100000)'
+    """
+    settings = load_settings()
+    admin = connect(settings)
+    workers = [worker_status(admin, settings, name, topics) for name, topics in inputs(settings).items()]
+    models = registered_models(settings)
+    if as_json:
+        print_json({"workers": [_document(worker) for worker in workers], "models": models})
+        return
+    now = int(time.time() * 1e6)
+    print_table(
+        ("worker", "group", "state", "protocol", "processes", "partitions owned", "lag", "oldest watermark", "behind"),
+        [_row(worker, now) for worker in workers],
+    )
+    if owners:
+        print_table(("worker", "process", "host", "partitions"), _owners(workers), title="\nowners")
+    for worker in workers:
+        if worker.configurations > 1:
+            console().print(f"\n{worker.worker}: its partitions were committed under {worker.configurations} different")
+            console().print("configurations. All processes of a worker must have the same settings.")
+    print_table(
+        ("profile", "scope", "champion", "challenger"),
+        [(m["profile"], m["scope"], m.get("champion"), m.get("challenger")) for m in models]
+        or [("none: the untrained fallback scores", "", "", "")],
+        title=f"\nmodels in {settings.registry.url or '(no registry)'}",
+    )
+
+
+def inputs(settings: Settings) -> dict[str, list[str]]:
+    """What each worker reads."""
+    topics = settings.topics
+    return {
+        "intake": list(topics.raw),
+        "windows": [topics.events],
+        "scoring": [topics.features],
+        "incidents": [topics.scores],
+    }
+
+
+def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: Sequence[str]) -> WorkerStatus:
+    """The group of a worker as the broker knows it; state `absent` where there never was one."""
+    group = f"{settings.prefix}faultline-{worker}"
+    described = admin.describe_consumer_groups([group], request_timeout=TIMEOUT)[group].result(TIMEOUT)
+    members = tuple(_member(member) for member in described.members)
+    committed = {(c.topic, c.partition): c for c in cluster.committed(admin, group) if c.topic in topics}
+    found = cluster.topics(admin, topics)
+    places = [(name, partition) for name, topic in found.items() for partition in range(topic.partitions)]
+    starts, ends = cluster.starts(admin, places), cluster.ends(admin, places)
+    lag: Counter[str] = Counter(dict.fromkeys(topics, 0))
+    for place in places:
+        lag[place[0]] += max(0, ends[place] - (committed[place].offset if place in committed else starts[place]))
+    decoded = {place: CommitMetadata.decode(c.metadata) for place, c in committed.items()}
+    known = {place: metadata for place, metadata in decoded.items() if metadata is not None}
+    marks = {place: metadata.watermark for place, metadata in known.items() if metadata.watermark > NO_WATERMARK}
+    oldest = min(marks, key=lambda place: marks[place]) if marks else None
+    absent = not members and not committed
+    return WorkerStatus(
+        worker=worker,
+        group=group,
+        state="absent" if absent else described.state.name.lower(),
+        protocol="" if absent else described.type.name.lower(),
+        members=members,
+        partitions=len(places),
+        lag=lag,
+        watermark=marks[oldest] if oldest else None,
+        watermark_at=oldest,
+        configurations=len({metadata.config_hash for metadata in known.values()}),
+    )
+
+
+def registered_models(settings: Settings) -> list[dict[str, Any]]:
+    """Aliases of every profile and scope in the registry; empty without a registry."""
+    return []
+
+
+def _member(member: Any) -> Member:
+    owned = [(tp.topic, tp.partition) for tp in member.assignment.topic_partitions]
+    return Member(member.client_id, member.host.lstrip("/"), tuple(sorted(owned)))
+
+
+def _row(worker: WorkerStatus, now: int) -> tuple[object, ...]:
+    mark = worker.watermark
+    return (
+        worker.worker,
+        worker.group,
+        worker.state,
+        worker.protocol,
+        len(worker.members),
+        f"{worker.owned} of {worker.partitions}",
+        sum(worker.lag.values()),
+        "" if mark is None else _time(mark),
+        "" if mark is None else _span((now - mark) / 1e6),
+    )
+
+
+def _owners(workers: Sequence[WorkerStatus]) -> list[tuple[str, str, str, str]]:
+    return [
+        (worker.worker, member.client_id, member.host, " ".join(f"{topic}:{p}" for topic, p in member.owned))
+        for worker in workers
+        for member in sorted(worker.members, key=lambda member: member.owned)
+    ]
+
+
+def _document(worker: WorkerStatus) -> dict[str, object]:
+    return {
+        "worker": worker.worker,
+        "group": worker.group,
+        "state": worker.state,
+        "protocol": worker.protocol,
+        "members": [
+            {"client_id": m.client_id, "host": m.host, "partitions": [f"{topic}:{p}" for topic, p in m.owned]}
+            for m in worker.members
+        ],
+        "partitions": worker.partitions,
+        "partitions_owned": worker.owned,
+        "lag": sum(worker.lag.values()),
+        "lag_by_topic": dict(worker.lag),
+        "oldest_watermark": None if worker.watermark is None else _time(worker.watermark),
+        "oldest_watermark_at": None
+        if worker.watermark_at is None
+        else f"{worker.watermark_at[0]}:{worker.watermark_at[1]}",
+        "configurations": worker.configurations,
+    }
+
+
+def _time(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _span(seconds: float) -> str:
+    """12 s, 4 min, 3.2 h, 5.0 d; times ahead of now are negative."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
