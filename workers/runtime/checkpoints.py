@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from workers.runtime.errors import Retriable
 from workers.runtime.metadata import CheckpointRef
 from workers.runtime.ports import Store
 from workers.runtime.stage import Part
@@ -68,7 +69,8 @@ class CheckpointChain:
     """The checkpoints of one partition as its owner sees them.
 
     `written` is the newest manifest that this owner wrote, `live` the keys of the checkpoints that a commit may still
-    name, oldest first. Keys are deleted only once a commit that does not need them is known to have happened.
+    name, oldest first, `strays` those that no commit will ever name. Keys are deleted only once a commit that does
+    not need them is known to have happened.
     """
 
     store: Store
@@ -76,11 +78,19 @@ class CheckpointChain:
     ref: CheckpointRef | None = None
     written: Manifest | None = None
     live: list[tuple[CheckpointRef, set[str]]] = field(default_factory=list)
-    swept: bool = False
+    strays: set[str] = field(default_factory=set)
+
+    def adopt(self) -> None:
+        """On taking the partition over: what lies here now is a stray, but for what the commits name. Raises Retriable.
+
+        Only now can that be said. Later there may be a next owner, and what looks like a stray to one who was frozen
+        meanwhile is that owner's checkpoint.
+        """
+        self.strays = self.store.keys(self.scope)
 
     def write(self, parts: Mapping[str, Part], offset: int) -> CheckpointRef:
         """Store what changed and a manifest of the whole. Raises Retriable; then nothing refers to what was stored."""
-        known = self.written.parts if self.written else {}
+        known = self._still_there()
         stored: dict[str, StoredPart] = {}
         values: dict[str, bytes] = {}
         for name, part in parts.items():
@@ -95,10 +105,24 @@ class CheckpointChain:
         encoded = manifest.encode()
         ref = CheckpointRef(uuid.uuid4().hex, offset, digest(encoded))
         values[ref.id] = encoded
-        self.store.write(self.scope, values)
+        try:
+            self.store.write(self.scope, values)
+        except Retriable:
+            self.strays |= values.keys()  # some of it may have arrived
+            raise
         self.ref, self.written = ref, manifest
         self.live.append((ref, manifest.keys | {ref.id}))
         return ref
+
+    def drop(self) -> None:
+        """The state is empty: the next commit names no checkpoint."""
+        self.ref = self.written = None
+
+    def _still_there(self) -> Mapping[str, StoredPart]:
+        """The parts that need not be written again; none after a loss, or every later checkpoint would miss some."""
+        if self.written is None or not self.store.holds(self.scope, self.written.keys):
+            return {}
+        return self.written.parts
 
     def load(self, ref: CheckpointRef) -> dict[str, bytes] | None:
         """The parts of exactly this checkpoint, or None if any piece is missing or different. Raises Retriable."""
@@ -119,20 +143,14 @@ class CheckpointChain:
         return {n: b"".join(values[key] for key, _ in p.pieces) for n, p in manifest.parts.items()}
 
     def collect(self) -> None:
-        """A commit naming `ref` has happened: delete what no commit needs any more. Raises Retriable.
-
-        At an owner's first commit that includes strays: what owners that died had written and never named.
-        """
-        place = next((i for i, (known, _) in enumerate(self.live) if known == self.ref), None)
-        older = self.live[: place or 0]
-        needed = set().union(*(keys for _, keys in self.live[place or 0 :]))
-        gone = set().union(*(keys for _, keys in older)) - needed
-        if not self.swept:
-            gone |= self.store.keys(self.scope) - needed
+        """A commit naming `ref` has happened: delete what no commit needs any more. Raises Retriable."""
+        place = next((i for i, (known, _) in enumerate(self.live) if known == self.ref), len(self.live))
+        needed = set[str]().union(*(keys for _, keys in self.live[place:]))
+        gone = self.strays.union(*(keys for _, keys in self.live[:place])) - needed
         if gone:
             self.store.delete(self.scope, gone)
-        self.swept = True
-        del self.live[: len(older)]
+        self.strays = set()
+        del self.live[:place]
 
 
 def _pieces(value: bytes) -> list[tuple[str, bytes, str]]:

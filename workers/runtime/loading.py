@@ -22,6 +22,7 @@ from workers.runtime.transaction import progress
 
 log = structlog.get_logger(__name__)
 
+_STORE_PAUSE_SECONDS = 5.0
 _ASK_SECONDS = 0.5
 """Other partitions wait meanwhile; an owner killed inside a transaction is waited for in many short turns."""
 
@@ -56,6 +57,7 @@ class Loader(Generic[State]):
         self._stage, self._source, self._store = stage, source, store
         self._policy, self._clock, self._metrics = policy, clock, metrics
         self.wanted: dict[TopicPartition, Deadline] = {}
+        self._no_store_before = float("-inf")
 
     def want(self, partitions: Sequence[TopicPartition]) -> None:
         # An abandoned transaction hides the committed offset until the broker ends it, which takes up to twice its
@@ -90,10 +92,11 @@ class Loader(Generic[State]):
     def _load(self, tp: TopicPartition, committed: Committed) -> Partition[State]:
         found = self._look(tp, committed)
         chain = CheckpointChain(self._store, f"{self._stage.name}:{tp.topic}:{tp.partition}")
+        reachable = self._adopt(chain)
         decided = plan(found.situation)
         state: State | None = None
         if isinstance(decided, Restore):
-            state, decided = self._restore(tp, chain, decided, found.situation)
+            state, decided = self._restore(tp, chain, decided, found.situation, reachable)
         if isinstance(decided, Stop):
             raise Fatal(f"{tp.topic}[{tp.partition}]: {decided.reason}", decided.way_out)
         partition = self._partition(tp, found, chain, decided, state)
@@ -130,17 +133,31 @@ class Loader(Generic[State]):
         )
         return _Found(committed, metadata, info, situation)
 
+    def _adopt(self, chain: CheckpointChain) -> bool:
+        """False where the store does not answer; it is not asked for every partition then, each call takes long."""
+        if self._clock.monotonic() < self._no_store_before:
+            return False
+        try:
+            chain.adopt()
+        except Retriable as error:
+            self._no_store_before = self._clock.monotonic() + _STORE_PAUSE_SECONDS
+            log.warning("the store of checkpoints does not answer", error=str(error))
+            return False
+        return True
+
     def _restore(
-        self, tp: TopicPartition, chain: CheckpointChain, decided: Restore, situation: Situation
+        self, tp: TopicPartition, chain: CheckpointChain, decided: Restore, situation: Situation, reachable: bool
     ) -> tuple[State | None, Plan]:
         """The state of exactly that checkpoint; otherwise the plan without it."""
         without = plan(situation, checkpoint_usable=False)
+        parts = None
         try:
-            parts = chain.load(decided.checkpoint)
+            if reachable:
+                parts = chain.load(decided.checkpoint)
         except Retriable:
-            if isinstance(without, Stop):
-                raise  # the checkpoint is the only way back: wait for Redis
-            parts = None
+            reachable = False
+        if not reachable and isinstance(without, Stop):
+            raise Retriable("the checkpoint is the only way back, and its store does not answer")
         if parts is None:
             log.warning("checkpoint missing or different, rebuilding", partition=tp.partition)
             return None, without

@@ -312,6 +312,7 @@ class Loop(Generic[State]):
     def _write_checkpoint(self, partition: Partition[State], now: float) -> None:
         parts = self.stage.parts(partition.state)
         if not parts:
+            partition.chain.drop()
             return
         if now >= self._no_checkpoint_before:
             try:
@@ -358,6 +359,7 @@ class Loop(Generic[State]):
                 with self.metrics.state("publish"):
                     self.store.publish(views)
             except Retriable as error:
+                self._no_checkpoint_before = self.clock.monotonic() + self.policy.checkpoint_pause
                 log.warning("windows not published; newer ones will be", error=str(error))
         self.reached("published")
 
@@ -370,6 +372,7 @@ class Loop(Generic[State]):
                 try:
                     self.partitions[tp].chain.collect()
                 except Retriable as error:
+                    self._no_checkpoint_before = self.clock.monotonic() + self.policy.checkpoint_pause
                     log.warning("old checkpoints not deleted", error=str(error))
                     break
         self.reached("deleted")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -146,6 +146,10 @@ class Store(Protocol):
         ...
 
     def read(self, scope: str, keys: Sequence[str]) -> list[bytes | None]: ...
+
+    def holds(self, scope: str, keys: Collection[str]) -> bool:
+        """Whether all of these are there."""
+        ...
 
     def keys(self, scope: str) -> set[str]:
         """All keys ever written in this scope and not yet deleted."""

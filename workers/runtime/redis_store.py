@@ -7,7 +7,7 @@ a commit names must stay. A view is a hash with the fields `version` and `data`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import redis
@@ -83,6 +83,9 @@ class RedisStore:
             return found
 
         return self._call(run)
+
+    def holds(self, scope: str, keys: Collection[str]) -> bool:
+        return not keys or self._call(lambda: self._redis.exists(*(self._key(scope, key) for key in keys))) == len(keys)
 
     def keys(self, scope: str) -> set[str]:
         return self._call(lambda: {member.decode() for member in self._redis.smembers(self._index(scope))})
