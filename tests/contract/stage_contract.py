@@ -136,13 +136,13 @@ def _consume(result: Run, batch: Records, chunks: Iterable[Chunk]) -> None:
         if chunk.position and chunk.done == done:
             assert chunk.position >= position, "`position` went back within a record"
         assert not (chunk.position and chunk.done == len(batch)), "there is no record behind the batch to be inside of"
-        done, position = chunk.done, chunk.position
+        before, done, position = done, chunk.done, chunk.position
         for output in chunk.outputs:
             result.outputs.append(_emitted(len(result.outputs), output))
         if done < len(batch):
             result.before.setdefault(int(batch.offsets[done]), set()).add(len(result.outputs) - position)
         for letter in chunk.dead:
-            assert 0 <= letter.index < len(batch)
+            assert before <= letter.index < done, "a dead letter comes with the chunk that finishes its record"
             result.dead.append((int(batch.offsets[letter.index]), letter.error_class, letter.message))
         for view in chunk.views:
             known = result.views.get(view.key)

@@ -195,6 +195,7 @@ class Loader(Generic[State]):
             chain=chain,
             rebuild=RebuildPoint(start, watermark),
             watermark=found.metadata.watermark if found.metadata else watermark,
+            warming=isinstance(decided, Rebuild) and decided.warming,
             checkpointed_at=float("-inf"),
             last_record_at=self._clock.monotonic(),
         )

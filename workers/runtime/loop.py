@@ -250,6 +250,7 @@ class Loop(Generic[State]):
         part = partition.slice
         outputs = list(chunk.outputs)
         for letter in chunk.dead:
+            assert letter.index < chunk.done, "a dead letter before its record is finished would come twice"
             self.metrics.dead_letter(letter.error_class)
             outputs.append(
                 dead_letter(
@@ -279,6 +280,9 @@ class Loop(Generic[State]):
             part.outputs += outputs
             part.size += sum(map(_size, outputs))
             part.end = Progress(part.end.offset, 0, self._controls.end)
+            # An earlier checkpoint knows nothing of them, and after it no log is read: only a new one may be named.
+            partition.chain.drop()
+            partition.checkpointed_at = float("-inf")
             partition.settle(self.stage)
 
     def _full(self) -> bool:

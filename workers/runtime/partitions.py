@@ -21,7 +21,8 @@ class Partition(Generic[State]):
     """A loaded partition.
 
     `next_offset` is the next record to take; below `mute_until` records are replayed without outputs, and of the
-    record at `mute_until` the first `mute_position` outputs are left out: earlier transactions hold them.
+    record at `mute_until` the first `mute_position` outputs are left out: earlier transactions hold them (or, where
+    the state is `warming` up under another configuration, as many of them as there are now).
     """
 
     tp: TopicPartition
@@ -34,6 +35,7 @@ class Partition(Generic[State]):
     chain: CheckpointChain
     rebuild: RebuildPoint
     watermark: int = NO_WATERMARK
+    warming: bool = False
     in_step: bool = False
     since_checkpoint: int = 0
     checkpointed_at: float = 0.0
@@ -54,7 +56,7 @@ class Partition(Generic[State]):
 
     def ended(self, offset: int) -> None:
         """The log ends at `offset`: behind it lie only markers, so that is how far this partition is."""
-        self.at_end = True
+        self.at_end = offset >= self.next_offset
         if offset > self.next_offset and not self.in_step:
             self.next_offset = offset
             if not self.replaying:
@@ -103,12 +105,12 @@ def stepped(partition: Partition[State], stage: Stage[State], records: Records) 
 
 
 def _resumed(partition: Partition[State], stage: Stage[State], record: Records) -> Iterator[tuple[Chunk, Records]]:
-    """The record whose first outputs are out already: leave out exactly those (and its dead letter, if it was one)."""
+    """The record whose first outputs are out already: leave out exactly those. Its dead letter comes after them."""
     left_out = partition.mute_position
     for chunk in stage.step(partition.state, record):
         outputs: list[Output] = chunk.outputs[left_out:]
         left_out -= len(chunk.outputs) - len(outputs)
-        if left_out == 0:
-            yield Chunk(chunk.done, chunk.position, outputs, [], chunk.views, chunk.counts), record
-        elif chunk.done:
+        if chunk.done and left_out and not partition.warming:
             raise AssertionError(f"{left_out} outputs fewer than the committed position: the step is no function")
+        if chunk.done or not left_out:
+            yield Chunk(chunk.done, chunk.position, outputs, chunk.dead, chunk.views, chunk.counts), record

@@ -81,7 +81,8 @@ class Chunk:
 
     `done` is how many records of the batch are fully processed once this chunk's outputs are out. If the outputs
     of record `done` are only partly contained (a record can close thousands of panes), `position` says how many
-    of that record's outputs all chunks of this batch have given so far; otherwise it is 0.
+    of that record's outputs all chunks of this batch have given so far; otherwise it is 0. Every dead letter lies
+    below `done`: that of a record which also has outputs comes with the chunk that finishes the record.
     `counts` adds up outcomes and events by name (`processed`, `skipped_late`, …) for the metrics.
     """
 

@@ -133,4 +133,4 @@ def _from_metadata(s: Situation, metadata: CommitMetadata, committed: int, check
 
 
 def _cold(metadata: CommitMetadata, committed: int) -> Rebuild:
-    return Rebuild(committed, metadata.watermark, committed, position=0, warming=True)
+    return Rebuild(committed, metadata.watermark, committed, metadata.position, warming=True)
