@@ -21,6 +21,8 @@ GAP = Feature("sample__gap_s", "seconds", "seconds since the entity's sample bef
 COMMON = (GAP, *TIME_FEATURES)
 """What a vector holds once, behind the statistics of its metrics."""
 
+COMMON_WIDTH = len(COMMON)
+
 GENERIC = FeatureSet(
     "generic",
     1,
@@ -36,13 +38,13 @@ def generic_names(metrics: Sequence[str]) -> tuple[str, ...]:
 
 def generic_width(metrics: int) -> int:
     """How many values a vector of that many metrics has."""
-    return metrics * WIDTH + len(COMMON)
+    return metrics * WIDTH + COMMON_WIDTH
 
 
 @njit(cache=True)
 def write_common(h: History, e: int, out: NDArray[np.float64], at: int) -> int:
     """Write gap and time of the newest sample of `e` to out[at:]; returns the position behind them."""
-    newest = h.count[e] - 1
+    newest = h.held[e] - 1
     out[at] = (h.time[e, newest] - h.time[e, newest - 1]) / 1e6 if newest > 0 else np.nan
     return write_time(h.time[e, newest], out, at + 1)
 

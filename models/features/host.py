@@ -116,6 +116,8 @@ HOST = FeatureSet(
     ),
 )
 
+HOST_WIDTH = len(HOST.features)
+
 _ROLLED = np.array([BASE_INDEX[name] for name in ROLLED])
 _PICKED = np.array([INDEX[f.name] for f in ROLLED_STATISTICS])
 
@@ -140,7 +142,7 @@ def _sum(out: NDArray[np.float64], at: int, terms: NDArray[np.int64]) -> float:
 @njit(cache=True)
 def write_host(h: History, e: int, out: NDArray[np.float64], at: int) -> int:
     """Write the vector of the newest sample of `e` to out[at:]; its series are those of `BASE`, in that order."""
-    start, newest = at, h.count[e] - 1
+    start, newest = at, h.held[e] - 1
     for i in range(h.width[e]):
         out[at + i] = h.value[h.first[e] + i, newest]
     at += h.width[e]

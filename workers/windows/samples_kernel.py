@@ -1,0 +1,489 @@
+"""The sample engine's compiled core: what time and events do to one entity after another.
+
+An entity's events and the passing of time are taken strictly in record order, so the result does not depend on how
+records are cut into batches: first everything that the watermark before a record has passed, in time order, then the
+record's event. A sample is appended when the watermark passes its time; at one time a ten-minute pane closes first,
+then comes the sample, then retirement, then a missed sample.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.features.generic import COMMON_WIDTH, write_generic
+from models.features.history import (
+    HOUR_PANES,
+    NEVER,
+    NO_ORIGIN,
+    PANE_US,
+    History,
+    add_to_pane,
+    append_sample,
+    close_pane,
+    forget_samples,
+    insert_sample,
+    is_regular,
+    pane_slot,
+)
+from models.features.host import HOST_WIDTH, write_host
+from models.features.series import WIDTH, refresh_baseline
+from workers.windows.samples_state import BLANK, FAR, LIVE, RETIRED, Schedule
+from workers.windows.silence import GAPS, MISSED, cadence_of
+
+IN_TIME, LATE, TOO_LATE, SKEWED = 0, 1, 2, 3
+"""What became of an event: a sample to come, into windows only, and two that are signs of life alone."""
+
+MIN_GAPS = 3
+PATIENCE = 6
+"""A slow entity is retired after this many cadences, if that is later than the setting."""
+
+MAX_PATIENCE = 24 * 3_600_000_000
+
+RECORD, SLOT, TIME, START, EVENTS, LATES, SKEWS, FLAGS, LAYOUT, AT = range(10)
+"""Columns of a row of the result; AT is where its values begin, -1 if all are missing."""
+
+SILENT, IS_RETIRED, REGULAR = 1, 2, 4
+
+
+class Rules(NamedTuple):
+    """The policy in numbers: microseconds; `declared` 0 where cadences are learned."""
+
+    lateness: int
+    retire_after: int
+    declared: int
+    host: bool
+
+
+class Stretch(NamedTuple):
+    """Records of a batch, and the breaks in which nobody watched, those before it as well.
+
+    A break of record i starts at before[i] + lateness (the newest event time before it) and stops at most at
+    after[i] + lateness. Breaks are ascending and apart.
+    """
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    break_start: NDArray[np.int64]
+    break_stop: NDArray[np.int64]
+
+
+class Arrivals(NamedTuple):
+    """Events grouped by entity, in record order within it. `record` is -1 for those that waited from before."""
+
+    record: NDArray[np.int64]
+    time: NDArray[np.int64]
+    origin: NDArray[np.int64]
+    outcome: NDArray[np.int8]
+    interval: NDArray[np.int64]  # declared by the event; 0 if not
+    start: NDArray[np.int64]  # its values are start:stop
+    stop: NDArray[np.int64]
+    series: NDArray[np.int64]
+    value: NDArray[np.float64]
+    value_origin: NDArray[np.int64]
+
+
+class Result(NamedTuple):
+    """Growing buffers. `used`: rows, values, closed panes, layout numbers and layouts so far.
+
+    `closed`: record, slot, pane, where the means of its series begin in `values`, and of its newest sample the time
+    and the last record's offset. `layouts`: slot, number of series, and these series, one layout after another.
+    """
+
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    closed: NDArray[np.int64]
+    layouts: NDArray[np.int64]
+    used: NDArray[np.int64]
+
+
+ROWS, VALUES, CLOSED, LAYOUTS, LAYOUT_COUNT = range(5)
+
+
+def empty_result(rows: int, values: int) -> Result:
+    """Buffers to begin with; they grow as needed."""
+    return Result(
+        np.empty((rows, 10), np.int64),
+        np.empty(values, np.float64),
+        np.empty((64, 6), np.int64),
+        np.empty(256, np.int64),
+        np.zeros(5, np.int64),
+    )
+
+
+@njit(cache=True)
+def _room(out: Result, rows: int, values: int, closed: int, layouts: int) -> Result:
+    """The same result with room for that much more."""
+    a, b, c, d, used = out.rows, out.values, out.closed, out.layouts, out.used
+    if used[ROWS] + rows > len(a):
+        a = np.concatenate((a, np.empty((len(a) + rows, 10), np.int64)))
+    if used[VALUES] + values > len(b):
+        b = np.concatenate((b, np.empty(len(b) + values, np.float64)))
+    if used[CLOSED] + closed > len(c):
+        c = np.concatenate((c, np.empty((len(c) + closed, 6), np.int64)))
+    if used[LAYOUTS] + layouts > len(d):
+        d = np.concatenate((d, np.empty(len(d) + layouts, np.int64)))
+    return Result(a, b, c, d, used)
+
+
+@njit(cache=True)
+def _patience(rules: Rules, cadence: int) -> int:
+    """How long an entity may send nothing before it is retired."""
+    return min(max(rules.retire_after, PATIENCE * cadence), max(rules.retire_after, MAX_PATIENCE))
+
+
+@njit(cache=True)
+def _retire_at(q: Schedule, rules: Rules, e: int) -> int:
+    if q.state[e] == BLANK:
+        return FAR
+    if q.state[e] == RETIRED:
+        return int(q.forget_at[e])
+    return int(q.quiet_from[e]) + _patience(rules, q.cadence[e])
+
+
+@njit(cache=True)
+def _closing(q: Schedule, e: int) -> int:
+    return (int(q.open[e]) + 1) * PANE_US if q.open[e] != NEVER else FAR
+
+
+@njit(cache=True)
+def _apply_breaks(q: Schedule, line: Stretch, e: int, until: int) -> bool:
+    """Let the entity's silence stand still in breaks that began before `until`; True if that moved anything.
+
+    One cadence of a break counts: where samples come every five minutes nobody watches in between, and an entity
+    that stops must become silent all the same. A longer break says nothing about any one entity.
+    """
+    moved = False
+    k = np.searchsorted(line.break_start, q.applied[e], side="right")
+    while k < len(line.break_start) and line.break_start[k] < until:
+        q.applied[e] = line.break_start[k]
+        lost = line.break_stop[k] - max(line.break_start[k], q.newest[e]) - q.cadence[e]
+        if lost > 0 and q.state[e] == LIVE:
+            q.quiet_from[e] += lost
+            if q.due[e] != FAR:
+                q.due[e] += lost
+            moved = True
+        k += 1
+    return moved
+
+
+@njit(cache=True)
+def _learn_cadence(h: History, q: Schedule, rules: Rules, e: int, interval: int, origin: int) -> None:
+    """Declared by the sample, by the profile, or the median of the last gaps once there are three."""
+    q.cadence[e], q.cadence_origin[e] = 0, NO_ORIGIN
+    n = min(h.held[e], GAPS + 1)
+    if interval > 0:
+        q.cadence[e], q.cadence_origin[e] = interval, origin
+    elif rules.declared > 0:
+        q.cadence[e] = rules.declared
+    elif n > MIN_GAPS:
+        first = h.held[e] - n
+        q.cadence[e] = cadence_of(h.time[e, first : first + n], n, 1, 0)
+        for i in range(first, first + n):
+            q.cadence_origin[e] = min(q.cadence_origin[e], h.origin[e, i])
+
+
+@njit(cache=True)
+def _close(h: History, q: Schedule, line: Stretch, e: int, record: int, out: Result) -> Result:
+    pane = q.open[e]
+    q.open[e] = NEVER
+    if not close_pane(h, e, pane):
+        return out
+    first, width = h.first[e], h.width[e]
+    out = _room(out, 0, width, 1, 0)
+    out.closed[out.used[CLOSED]] = (record, e, pane, out.used[VALUES], q.newest[e], q.last_offset[e])
+    for s in range(first, first + width):
+        out.values[out.used[VALUES] + s - first] = h.day_mean[s, pane % h.day.shape[1]]
+    out.used[VALUES] += width
+    out.used[CLOSED] += 1
+    return out
+
+
+@njit(cache=True)
+def _set_layout(h: History, q: Schedule, present: NDArray[np.bool_], e: int, out: Result) -> Result:
+    """Which metrics are shown: those in the last 30 samples or in the last hour. A new set is written down."""
+    first, width = h.first[e], h.width[e]
+    pane = q.newest[e] // PANE_US
+    changed, shown = q.layout[e] == -1, 0
+    for s in range(first, first + width):
+        now = h.seen[s] >= h.time[e, 0]
+        for p in range(pane - HOUR_PANES + 1, pane + 1):
+            k = p % HOUR_PANES
+            now = now or (h.pane[e, k] == p and h.stats[s, k, 0] > 0.0)
+        changed = changed or now != present[s]
+        present[s] = now
+        shown += now
+    if not changed:
+        return out
+    out = _room(out, 0, 0, 0, shown + 2)
+    at = out.used[LAYOUTS]
+    out.layouts[at], out.layouts[at + 1] = e, shown
+    at += 2
+    for s in range(first, first + width):
+        if present[s]:
+            out.layouts[at] = s
+            at += 1
+    out.used[LAYOUTS] = at
+    out.used[LAYOUT_COUNT] += 1
+    q.layout[e] = -1 - out.used[LAYOUT_COUNT]
+    return out
+
+
+@njit(cache=True)
+def _write_row(
+    h: History, q: Schedule, e: int, record: int, t: int, start: int, events: int, flags: int, at: int, out: Result
+) -> Result:
+    out = _room(out, 1, 0, 0, 0)
+    if is_regular(h, e, t // PANE_US):
+        flags |= REGULAR
+    out.rows[out.used[ROWS]] = (record, e, t, start, events, q.late[e], q.skewed[e], flags, q.layout[e], at)
+    out.used[ROWS] += 1
+    q.last_end[e] = t
+    q.late[e], q.skewed[e], q.count_origin[e] = 0, 0, NO_ORIGIN
+    return out
+
+
+@njit(cache=True)
+def _append(h: History, q: Schedule, ev: Arrivals, e: int, members: NDArray[np.int64]) -> int:
+    """Merge events of one time into a new sample: per metric the last in record order. Returns a declared interval."""
+    t = ev.time[members[0]]
+    origin, interval = NO_ORIGIN, 0
+    for i in members:
+        q.last_offset[e] = max(q.last_offset[e], ev.origin[i])
+        origin = min(origin, ev.origin[i])
+        if ev.interval[i] > 0:
+            interval = ev.interval[i]
+        for j in range(ev.start[i], ev.stop[i]):
+            origin = min(origin, ev.value_origin[j])
+    at = append_sample(h, e, t, origin)
+    k = pane_slot(h, e, t // PANE_US, origin)
+    for i in members:
+        for j in range(ev.start[i], ev.stop[i]):
+            s = ev.series[j]
+            if s >= 0 and not math.isnan(ev.value[j]):
+                h.value[s, at] = ev.value[j]
+                h.seen[s] = t
+    for s in range(h.first[e], h.first[e] + h.width[e]):
+        if not math.isnan(h.value[s, at]):
+            add_to_pane(h, s, k, h.value[s, at])
+    return int(interval)
+
+
+@njit(cache=True)
+def _release(
+    h: History,
+    q: Schedule,
+    present: NDArray[np.bool_],
+    rules: Rules,
+    line: Stretch,
+    ev: Arrivals,
+    e: int,
+    record: int,
+    members: NDArray[np.int64],
+    out: Result,
+) -> Result:
+    """A sample whose time has come: into the windows, and out as a vector."""
+    t = ev.time[members[0]]
+    pane = t // PANE_US
+    interval = _append(h, q, ev, e, members)
+    newest = h.held[e] - 1
+    q.state[e], q.newest[e], q.open[e], q.forget_at[e] = LIVE, t, pane, FAR
+    _learn_cadence(h, q, rules, e, interval, h.origin[e, newest])
+    cadence = q.cadence[e]
+    if q.quiet_from[e] <= t:
+        q.quiet_from[e], q.quiet_origin[e] = t, NO_ORIGIN
+    # By lateness, breaks before the sample's own record are over: what they were cannot matter after a rebuild.
+    over = np.searchsorted(line.break_stop, t + rules.lateness, side="right")
+    q.applied[e] = line.break_start[over - 1] if over > 0 else NEVER
+    silence = MISSED * cadence
+    q.due[e] = t + silence if 0 < silence <= _patience(rules, cadence) else FAR
+    refresh_baseline(h, e, pane)
+    if rules.host:
+        q.layout[e] = 0
+        width = HOST_WIDTH
+    else:
+        out = _set_layout(h, q, present, e, out)
+        width = h.width[e] * WIDTH + COMMON_WIDTH
+    out = _room(out, 0, width, 0, 0)
+    at = out.used[VALUES]
+    if rules.host:
+        out.used[VALUES] = write_host(h, e, out.values, at)
+    else:
+        out.used[VALUES] = write_generic(h, e, present, out.values, at)
+    start = q.last_end[e] if q.last_end[e] != NEVER else t
+    if cadence > 0 and q.last_end[e] != NEVER:
+        start = max(start, t - cadence)
+    return _write_row(h, q, e, record, t, start, len(members), 0, at, out)
+
+
+@njit(cache=True)
+def _miss(h: History, q: Schedule, e: int, record: int, out: Result) -> Result:
+    t, cadence = q.due[e], q.cadence[e]
+    q.due[e] = t + cadence
+    flags = SILENT if t - q.quiet_from[e] >= MISSED * cadence else 0
+    return _write_row(h, q, e, record, t, max(q.last_end[e], t - cadence), 0, flags, -1, out)
+
+
+@njit(cache=True)
+def _retire(h: History, q: Schedule, rules: Rules, e: int, record: int, out: Result) -> Result:
+    """The last vector of an entity; its samples are kept on while too few are known to tell a slow entity."""
+    t, cadence = _retire_at(q, rules, e), q.cadence[e]
+    q.state[e], q.due[e] = RETIRED, FAR
+    keep = 2 * rules.retire_after if cadence == 0 else 0
+    q.forget_at[e] = max(t + keep, _closing(q, e) if q.open[e] != NEVER else NEVER)
+    if q.last_end[e] == NEVER:
+        return out
+    silent = SILENT if cadence > 0 and t - q.quiet_from[e] >= MISSED * cadence else 0
+    start = max(q.last_end[e], t - cadence) if cadence > 0 else q.last_end[e]
+    return _write_row(h, q, e, record, t, start, 0, silent | IS_RETIRED, -1, out)
+
+
+@njit(cache=True)
+def _forget(h: History, q: Schedule, e: int) -> None:
+    forget_samples(h, e)
+    q.state[e], q.newest[e], q.quiet_from[e], q.quiet_origin[e] = BLANK, NEVER, NEVER, NO_ORIGIN
+    q.cadence[e], q.cadence_origin[e], q.due[e], q.forget_at[e] = 0, NO_ORIGIN, FAR, FAR
+    q.applied[e], q.last_end[e] = NEVER, NEVER
+    q.late[e], q.skewed[e], q.count_origin[e] = 0, 0, NO_ORIGIN
+
+
+@njit(cache=True)
+def _sign_of_life(q: Schedule, rules: Rules, line: Stretch, ev: Arrivals, e: int, i: int) -> None:
+    """Count an event that makes no sample; whoever sends it is not silent."""
+    record = ev.record[i]
+    if ev.outcome[i] == SKEWED:
+        q.skewed[e] += 1
+    else:
+        q.late[e] += 1
+    q.count_origin[e] = min(q.count_origin[e], ev.origin[i])
+    _apply_breaks(q, line, e, line.before[record] + rules.lateness + 1)
+    if line.after[record] > q.quiet_from[e]:
+        q.quiet_from[e], q.quiet_origin[e] = line.after[record], ev.origin[i]
+
+
+@njit(cache=True)
+def _insert_late(h: History, q: Schedule, ev: Arrivals, e: int, i: int) -> None:
+    """Put a late event among the samples. One at the time of a sample adds the metrics that this lacks."""
+    t, origin = ev.time[i], ev.origin[i]
+    for j in range(ev.start[i], ev.stop[i]):
+        origin = min(origin, ev.value_origin[j])
+    at = insert_sample(h, e, t, origin)
+    pane, k = t // PANE_US, -1
+    if q.newest[e] == NEVER or pane > q.newest[e] // PANE_US - HOUR_PANES:
+        k = pane_slot(h, e, pane, origin)
+    for j in range(ev.start[i], ev.stop[i]):
+        s, x = ev.series[j], ev.value[j]
+        if s < 0 or math.isnan(x) or (at >= 0 and not math.isnan(h.value[s, at])):
+            continue
+        if at >= 0:
+            h.value[s, at] = x
+        h.seen[s] = max(h.seen[s], t)
+        if k >= 0:
+            add_to_pane(h, s, k, x)
+
+
+@njit(cache=True)
+def _take(h: History, q: Schedule, rules: Rules, line: Stretch, ev: Arrivals, e: int, i: int) -> None:
+    """An event that waits for nothing: late, too late, or skewed."""
+    if ev.outcome[i] == LATE:
+        if q.state[e] == BLANK:
+            q.state[e], q.quiet_from[e] = LIVE, NEVER
+        _insert_late(h, q, ev, e, i)
+        _sign_of_life(q, rules, line, ev, e, i)
+    elif q.state[e] != BLANK:
+        _sign_of_life(q, rules, line, ev, e, i)
+
+
+@njit(cache=True)
+def _advance(
+    h: History,
+    q: Schedule,
+    present: NDArray[np.bool_],
+    rules: Rules,
+    line: Stretch,
+    ev: Arrivals,
+    e: int,
+    limit: int,
+    waiting: NDArray[np.int64],
+    done: int,
+    out: Result,
+) -> tuple[int, Result]:
+    """Do everything up to the watermark `limit` in time order; `waiting[done:]` are the samples to come."""
+    while True:
+        sample = ev.time[waiting[done]] if done < len(waiting) else FAR
+        closing, retiring = _closing(q, e), _retire_at(q, rules, e)
+        t = min(min(sample, closing), min(retiring, q.due[e]))
+        if t > limit:
+            return done, out
+        record = np.searchsorted(line.after, t)
+        if t == closing:
+            out = _close(h, q, line, e, record, out)
+        elif t == sample:
+            first = done
+            while done < len(waiting) and ev.time[waiting[done]] == t:
+                done += 1
+            out = _release(h, q, present, rules, line, ev, e, record, waiting[first:done], out)
+        elif _apply_breaks(q, line, e, t):
+            continue
+        elif t != retiring:
+            out = _miss(h, q, e, record, out)
+        elif q.state[e] == LIVE:
+            out = _retire(h, q, rules, e, record, out)
+        else:
+            _forget(h, q, e)
+
+
+@njit(cache=True)
+def _in_time_order(ev: Arrivals, first: int, stop: int) -> NDArray[np.int64]:
+    """The events that wait for their time, by time, and in record order at one time."""
+    chosen = np.empty(stop - first, np.int64)
+    n, sorted_already, last = 0, True, NEVER
+    for i in range(first, stop):
+        if ev.outcome[i] == IN_TIME:
+            chosen[n] = i
+            n += 1
+            sorted_already = sorted_already and ev.time[i] >= last
+            last = ev.time[i]
+    chosen = chosen[:n]
+    if sorted_already:
+        return chosen
+    return chosen[np.argsort(ev.time[chosen], kind="mergesort")]
+
+
+@njit(cache=True)
+def run(
+    h: History,
+    q: Schedule,
+    present: NDArray[np.bool_],
+    rules: Rules,
+    line: Stretch,
+    ev: Arrivals,
+    slots: NDArray[np.int64],
+    first: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    waits: NDArray[np.bool_],
+    out: Result,
+) -> Result:
+    """Step every entity of `slots` (its events are first[k]:first[k + 1]) to the watermark ends[k].
+
+    Records count from the stretch's start. `waits` tells of every event whether it is still to come.
+    """
+    for k in range(len(slots)):
+        e = slots[k]
+        waiting = _in_time_order(ev, first[k], first[k + 1])
+        done = 0
+        for i in range(first[k], first[k + 1]):
+            if ev.outcome[i] != IN_TIME:
+                limit = min(line.before[ev.record[i]], ends[k])
+                done, out = _advance(h, q, present, rules, line, ev, e, limit, waiting, done, out)
+                _take(h, q, rules, line, ev, e, i)
+        done, out = _advance(h, q, present, rules, line, ev, e, ends[k], waiting, done, out)
+        for i in waiting[done:]:
+            waits[i] = True
+        q.next[e] = min(min(_closing(q, e), _retire_at(q, rules, e)), q.due[e])
+    return out
