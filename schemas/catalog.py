@@ -1,107 +1,67 @@
-"""The Avro contracts, as files beside this module, and what follows from them: fingerprints and JSON Schemas."""
+"""Every record that travels: its Avro schema, fingerprint and the JSON Schema of its JSON form."""
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
-import fastavro
-from fastavro.schema import fingerprint, to_parsing_canonical_form
+from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
-NAMESPACE = "faultline.v1"
+from schemas.framing import Fingerprint
 
-FILES: Mapping[str, str] = {
-    "Event": "event.avsc",
-    "Vector": "vector.avsc",
-    "Score": "score.avsc",
-    "IncidentEvent": "incident_event.avsc",
-    "IncidentState": "incident_state.avsc",
-    "GroupEvent": "group_event.avsc",
-    "Control": "control.avsc",
-    "Drift": "drift.avsc",
-}
+NAMES: Final = ("Event", "Vector", "Score", "IncidentEvent", "IncidentState", "GroupEvent", "Control", "Drift")
 
-SINGLE_OBJECT = b"\xc3\x01"
-"""The marker of Avro's single-object encoding (specification, "Single-object encoding")."""
+Schema = Mapping[str, Any]
+"""An Avro schema as JSON object."""
 
 
-@lru_cache
-def avro(name: str) -> dict[str, Any]:
-    """The schema of a record as written in its file. Raises KeyError for a name that is not in `FILES`."""
-    schema: dict[str, Any] = json.loads(files(__package__).joinpath(FILES[name]).read_text(encoding="utf-8"))
-    return schema
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One kind of record. `raw` is its schema without logical types: the same bytes, with times as plain longs."""
+
+    name: str
+    schema: Schema
+    raw: Schema
+    canonical_form: str
+    fingerprint: Fingerprint
 
 
-@lru_cache
-def parsed(name: str) -> Any:
-    """The schema ready for fastavro."""
-    return fastavro.parse_schema(avro(name))
+@cache
+def record(name: str) -> Record:
+    """The record of that name. Raises `KeyError`, naming those there are."""
+    if name not in NAMES:
+        raise KeyError(f"no record is called {name!r}; there are {', '.join(NAMES)}")
+    schema: dict[str, Any] = json.loads((files("schemas") / f"{name}.avsc").read_bytes())
+    form, print_ = canonical(schema)
+    return Record(name, schema, plain(schema), form, print_)
 
 
-@lru_cache
-def header(name: str) -> bytes:
-    """The ten bytes before a single-object datum: marker and CRC-64-AVRO fingerprint, little endian."""
-    canonical = to_parsing_canonical_form(avro(name))
-    # fastavro gives the fingerprint in the order in which it is written.
-    return SINGLE_OBJECT + bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
+def canonical(schema: Schema) -> tuple[str, Fingerprint]:
+    """A schema's Parsing Canonical Form and the CRC-64-AVRO fingerprint of it."""
+    form = to_parsing_canonical_form(dict(schema))
+    return form, Fingerprint(int.from_bytes(bytes.fromhex(fingerprint(form, "CRC-64-AVRO")), "little"))
+
+
+def plain(schema: Schema) -> Schema:
+    """`schema`, parsed for fastavro, without logical types."""
+
+    def without(node: object) -> object:
+        if isinstance(node, dict):
+            return {key: without(value) for key, value in node.items() if key != "logicalType"}
+        return [without(entry) for entry in node] if isinstance(node, list) else node
+
+    parsed = parse_schema(without(copy.deepcopy(dict(schema))))
+    assert isinstance(parsed, dict)
+    return parsed
 
 
 def json_schema(name: str) -> dict[str, Any]:
-    """JSON Schema (2020-12) of a record's JSON form: times as RFC 3339, an event's labels and numbers as objects."""
-    schema = avro(name)
-    named: dict[str, Any] = {}
-    body = _json_record(schema, named)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:{NAMESPACE}:{name}",
-        "title": name,
-        "description": schema.get("doc", ""),
-        **(_json_event(body) if name == "Event" else body),
-    }
+    """The JSON Schema (draft 2020-12) of the record's JSON form."""
+    from schemas.json_schema import of
 
-
-def _json_record(schema: Mapping[str, Any], named: dict[str, Any]) -> dict[str, Any]:
-    fields = schema["fields"]
-    body: dict[str, Any] = {
-        "type": "object",
-        "properties": {f["name"]: {**_json_type(f["type"], named), "description": f.get("doc", "")} for f in fields},
-        "required": [f["name"] for f in fields if "default" not in f],
-    }
-    named[schema["name"]] = body
-    return body
-
-
-def _json_type(kind: Any, named: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(kind, list):
-        given = [_json_type(one, named) for one in kind if one != "null"]
-        return {"anyOf": [*given, {"type": "null"}]}
-    if isinstance(kind, str):
-        simple = {"string": "string", "double": "number", "long": "integer", "boolean": "boolean"}
-        return {"type": simple[kind]} if kind in simple else dict(named[kind])
-    if kind["type"] == "array":
-        return {"type": "array", "items": _json_type(kind["items"], named)}
-    if kind.get("logicalType") == "timestamp-micros":
-        return {"type": "string", "format": "date-time"}
-    return _json_record(kind, named)
-
-
-def _json_event(body: dict[str, Any]) -> dict[str, Any]:
-    number = {"type": "number"}
-    typed = {
-        "type": "object",
-        "properties": {"value": number, "type": {"enum": ["gauge", "counter", "delta"]}},
-        "required": ["value"],
-    }
-    properties = {
-        **body["properties"],
-        "timestamp": {
-            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}],
-            "description": "Event time: RFC 3339, or epoch milliseconds",
-        },
-        "attributes": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Labels"},
-        "metrics": {"type": "object", "additionalProperties": {"anyOf": [number, typed]}, "description": "Numbers"},
-    }
-    return {**body, "properties": properties}
+    return of(record(name).schema)

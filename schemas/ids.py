@@ -1,14 +1,12 @@
-"""Deterministic ids: the same fields, the same id, on every machine and in every version."""
+"""Identifiers that are the same everywhere: hashes of what they identify, never random, never of this process."""
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import blake2b
 
-_BYTES = 16
 _SEPARATOR = "\x1f"
 
 
 def stable_id(*fields: str | int) -> str:
     """32 hex digits: BLAKE2b-128 over the fields in UTF-8, joined by 0x1F; integers in decimal."""
-    text = _SEPARATOR.join(map(str, fields))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES).hexdigest()
+    return blake2b(_SEPARATOR.join(map(str, fields)).encode(), digest_size=16).hexdigest()
