@@ -20,7 +20,7 @@ from workers.runtime.loading import Loader
 from workers.runtime.metrics import Metrics
 from workers.runtime.partitions import Partition, stepped
 from workers.runtime.ports import Controls, Polled, Sink, Source, Store
-from workers.runtime.records import Chunk, Output, Records
+from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.slices import Progress, Slice, TopicPartition, Verdict
 from workers.runtime.stage import Controlled, Stage, State
 from workers.runtime.transaction import Reached, Transaction
@@ -35,6 +35,7 @@ class LoopPolicy:
     topics: tuple[str, ...]
     deadletter_topic: str
     deadletter_partitions: int
+    deadletter_bytes: int = 1 << 20
     start: str = "earliest"
     poll_records: int = 10_000
     poll_timeout: float = 0.05
@@ -252,11 +253,7 @@ class Loop(Generic[State]):
         for letter in chunk.dead:
             assert letter.index < chunk.done, "a dead letter before its record is finished would come twice"
             self.metrics.dead_letter(letter.error_class)
-            outputs.append(
-                dead_letter(
-                    letter, records, self.policy.deadletter_topic, self.stage.name, self.policy.deadletter_partitions
-                )
-            )
+            outputs.append(self._dead_letter(letter, records))
         part.outputs += outputs
         part.size += sum(map(_size, outputs))
         part.views.update((view.key, view) for view in chunk.views)
@@ -266,6 +263,17 @@ class Loop(Generic[State]):
             else Progress(int(records.offsets[-1]) + 1, 0, part.end.control)
         )
         self.metrics.counted(chunk.counts)
+
+    def _dead_letter(self, letter: DeadLetter, records: Records) -> Output:
+        policy = self.policy
+        return dead_letter(
+            letter,
+            records,
+            policy.deadletter_topic,
+            self.stage.name,
+            policy.deadletter_partitions,
+            policy.deadletter_bytes,
+        )
 
     def _take_up(self) -> None:
         """New control records come into force between two batches, and the transaction says at which offset."""

@@ -17,7 +17,7 @@ from workers.runtime.errors import Fatal, Retriable
 from workers.runtime.health import Health
 from workers.runtime.http import Probes
 from workers.runtime.kafka_controls import KafkaControls
-from workers.runtime.kafka_sink import AtLeastOnceSink, KafkaSink
+from workers.runtime.kafka_sink import DEFAULT_LIMIT, AtLeastOnceSink, KafkaSink
 from workers.runtime.kafka_source import KafkaSource
 from workers.runtime.kafka_topics import Topics
 from workers.runtime.loop import Loop, LoopPolicy
@@ -78,9 +78,10 @@ class _Process:
         self.metrics = Metrics(name)
         client = client_config(settings, name)
         topics = Topics(client)
-        counts = self._patiently(lambda: topics.counts([*inputs, *outputs, settings.topics.deadletter]))
+        dead = settings.topics.deadletter
+        counts = self._patiently(lambda: topics.counts([*inputs, *outputs, dead]))
         stage = build(topics)
-        limits = topics.limits([*outputs, settings.topics.deadletter])
+        limits = topics.limits([*outputs, dead])
         group = f"{settings.prefix}faultline-{name}"
         self.source = KafkaSource({**client, **membership(settings, topics, group), "group.id": group}, topics)
         self.store = RedisStore(settings.redis.url, settings.prefix, settings.redis.timeout_ms / 1000)
@@ -105,7 +106,7 @@ class _Process:
             self.source,
             self.sink,
             self.store,
-            loop_policy(settings, inputs, counts[settings.topics.deadletter]),
+            loop_policy(settings, inputs, counts[dead], limits.get(dead, DEFAULT_LIMIT)),
             self.clock,
             self.metrics,
             reached=fail_at(settings.worker.fail_at),
@@ -198,12 +199,15 @@ def membership(settings: Settings, topics: Topics, group: str) -> dict[str, Any]
     }
 
 
-def loop_policy(settings: Settings, inputs: Sequence[str], deadletter_partitions: int) -> LoopPolicy:
+def loop_policy(
+    settings: Settings, inputs: Sequence[str], deadletter_partitions: int, deadletter_bytes: int
+) -> LoopPolicy:
     worker = settings.worker
     return LoopPolicy(
         topics=tuple(inputs),
         deadletter_topic=settings.topics.deadletter,
         deadletter_partitions=deadletter_partitions,
+        deadletter_bytes=deadletter_bytes,
         start=worker.start,
         poll_records=worker.poll_records,
         poll_timeout=worker.poll_timeout_ms / 1000,
