@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,15 +81,15 @@ def to_arrow(events: Events) -> pa.Table:
     import pyarrow as pa
 
     numbers = np.arange(len(events) + 1)
-    types = pa.array([TYPE_NAMES[code] for code in range(len(TYPE_NAMES))])
-    attributes = {"name": _dictionary(events.attr_name), "value": _dictionary(events.attr_value)}
+    types = Strings(events.metric_type.astype(np.int32), tuple(TYPE_NAMES[code] for code in range(len(TYPE_NAMES))))
+    attributes = {"name": _plain(events.attr_name), "value": _plain(events.attr_value)}
     metrics = {
-        "name": _dictionary(events.metric_name),
+        "name": _plain(events.metric_name),
         "value": pa.array(events.metric_value),
-        "type": pa.DictionaryArray.from_arrays(pa.array(events.metric_type, pa.int8()), types),
+        "type": _plain(types),
     }
     distributions = {
-        "name": _dictionary(events.dist_name),
+        "name": _plain(events.dist_name),
         "bounds": pa.ListArray.from_arrays(pa.array(events.bound_start, pa.int32()), pa.array(events.bounds)),
         "counts": pa.ListArray.from_arrays(pa.array(events.count_start, pa.int32()), pa.array(events.counts)),
     }
@@ -121,6 +122,13 @@ def _dictionary(column: Strings) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, pa.array(list(column.values), pa.string()))
 
 
+def _plain(column: Strings) -> pa.Array:
+    """Texts without a dictionary: Parquet's reader takes no dictionaries inside of lists."""
+    import pyarrow as pa
+
+    return _dictionary(column).cast(pa.string())
+
+
 def _list(starts: NDArray[np.intp], fields: dict[str, pa.Array]) -> pa.Array:
     import pyarrow as pa
 
@@ -140,18 +148,11 @@ def is_canonical(schema: pa.Schema) -> bool:
 
 def from_arrow(table: pa.Table) -> Events:
     """Canonical columns back to events. Nested columns are lists of records or maps; optional ones may be missing."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     table = table.combine_chunks()
     count = len(table)
-
-    def column(name: str) -> pa.Array | None:
-        if name not in table.column_names:
-            return None
-        chunks = table.column(name).chunks
-        return chunks[0] if chunks else pa.array([], table.column(name).type)
-
+    column = partial(column_of, table)
     time = column("timestamp")
     if time is None or time.null_count:
         raise ValueError("a canonical event has no timestamp")
@@ -185,6 +186,16 @@ def from_arrow(table: pa.Table) -> Events:
         count_start=count_start,
         counts=counts.astype(np.int64),
     )
+
+
+def column_of(table: pa.Table, name: str) -> pa.Array | None:
+    """A column as one array; None where the table has none of that name."""
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        return None
+    column = table.column(name)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _entries(column: pa.Array | None, fields: tuple[str, ...]) -> tuple[NDArray[np.int32], dict[str, pa.Array | None]]:

@@ -127,6 +127,20 @@ def test_the_same_seed_gives_the_same_events_and_another_one_others() -> None:
     assert len(other) != len(first) or not np.array_equal(other.time, first.time)
 
 
+def test_services_keep_their_habits_under_another_seed_and_on_other_days() -> None:
+    first = Plan(days=2, entities=5, anomaly_rate=0, seed=1)
+    other = Plan(days=2, entities=5, anomaly_rate=0, seed=2, start=first.end)
+
+    def usual_latency(plan: Plan) -> NDArray[np.float64]:
+        events = concat(list(generate(schedule(plan))))
+        sums = np.bincount(events.entity.codes, np.log(events.metric_value))
+        return sums / np.bincount(events.entity.codes)
+
+    one, two = usual_latency(first), usual_latency(other)
+    assert np.abs(one - two).max() < 0.006
+    assert np.ptp(one) > 0.02
+
+
 def test_a_request_says_how_long_it_took_and_how_it_ended() -> None:
     event = next(to_dicts(next(generate(schedule(Plan(days=0.1))))))
     assert event["kind"] == "api"

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.columns import NULL_TIME, Events
-from workers.sources.canonical import strings_of
+from workers.sources.canonical import column_of, strings_of
 from workers.sources.columns import metric_events
 
 RESERVED = frozenset({"timestamp", "entity", "split", "label", "anomaly_point", "segment"})
@@ -41,7 +41,7 @@ def table_events(table: pa.Table, kind: str, time_unit: str = "ms") -> Events:
     for number, name in enumerate(names):
         values[:, number] = _as_floats(table.column(name))
     time = times_of(table.column("timestamp"), time_unit)
-    entity = strings_of(table.column("entity"), len(table))
+    entity = strings_of(column_of(table, "entity"), len(table))
     keep = np.flatnonzero(np.isfinite(values).any(axis=1) & (time != NULL_TIME) & (entity.codes >= 0))
     return metric_events(time[keep], entity.take(keep), kind, "replay", names, values[keep])
 

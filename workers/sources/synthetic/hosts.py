@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from schemas.columns import COUNTER, GAUGE, Events, Strings
 from workers.sources.columns import metric_events, take
-from workers.sources.synthetic.plan import Plan
+from workers.sources.synthetic.plan import Plan, habits
 from workers.sources.synthetic.rhythm import busyness, local_hours
 from workers.sources.synthetic.truth import HOST_KINDS, Truth
 
-_HABITS, _BLOCKS = 4, 5  # the seed's streams for each machine's size and for its samples
+_NOISE, _BLOCKS = 4, 5  # the seed's streams for where noise begins and for samples
+_SIZE, _PHASE = 13, 14  # what machines differ in
 _BLOCK = 240  # samples generated at once; fixed, because the random streams follow it
 
 _CORES = 4
@@ -46,10 +47,10 @@ class _State:
 def host_events(truth: Truth) -> Iterator[Events]:
     """One event of kind `host` per machine and interval, in time order, blocks of some hundred samples."""
     plan = truth.plan
-    habits = np.random.default_rng([plan.seed, _HABITS])
-    size = habits.uniform(0.8, 1.2, (plan.entities, 1))
-    phase = habits.integers(0, plan.interval, (plan.entities, 1))
-    state = _State(habits.standard_normal((len(_CHANNELS), plan.entities)), {}, np.empty((plan.entities, 0)))
+    size = habits(plan.entities, _SIZE, 0.8, 1.2)
+    phase = (habits(plan.entities, _PHASE, 0, 1) * plan.interval).astype(np.int64)
+    noise = np.random.default_rng([plan.seed, _NOISE]).standard_normal((len(_CHANNELS), plan.entities))
+    state = _State(noise, {}, np.empty((plan.entities, 0)))
     strains = {kind: truth.grid(kind, 0.0) for kind in HOST_KINDS}
     progress = _progress(truth)
     for first in range(0, plan.intervals, _BLOCK):

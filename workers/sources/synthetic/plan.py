@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
 Profile = Literal["service", "host", "log"]
 
 MINUTE = 60_000_000
@@ -14,6 +17,16 @@ MONDAY = 1_704_067_200_000_000
 """2024-01-01T00:00:00Z, a Monday: where data begins when nobody says when, so that a seed alone names the data."""
 
 SERVICE_NAMES = ("checkout", "payments", "search", "cart", "catalog", "accounts", "shipping", "inventory")
+
+
+def habits(entities: int, what: int, low: float, high: float) -> NDArray[np.float64]:
+    """How entities differ from each other, (entities, 1): a number between low and high for each.
+
+    It hangs on the entity and on what it is (any number), not on the seed: other data of the same services, drawn with
+    another seed or over other days, is data of the same services.
+    """
+    drawn = [np.random.default_rng([what, entity]).uniform(low, high) for entity in range(entities)]
+    return np.array(drawn)[:, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import GAUGE, NULL_TIME, Events, Strings
-from workers.sources.synthetic.plan import MINUTE, Plan
+from workers.sources.synthetic.plan import MINUTE, Plan, habits
 from workers.sources.synthetic.rhythm import QUIET, busyness, local_hours, requests
 from workers.sources.synthetic.truth import Truth
 
@@ -22,6 +22,7 @@ SPREAD = 0.25
 
 _P99_Z = 2.3263478740408408  # standard normal quantile of 0.99
 _INTERVALS, _BLOCKS = 2, 3  # the seed's streams for interval rates and for single events
+_TRAFFIC, _ERRORS, _LATENCY = 10, 11, 12  # what services differ in
 
 _PATHS = (
     *("/", "/login", "/items", "/items/{id}", "/search", "/cart"),
@@ -70,7 +71,7 @@ def draw_rates(truth: Truth) -> Rates:
 def _normal_counts(plan: Plan, expected: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Requests per interval without anomalies, (entities, intervals)."""
     scale = plan.volume * plan.interval / (5 * MINUTE)
-    habit = rng.uniform(0.96, 1.04, (plan.entities, 1))
+    habit = habits(plan.entities, _TRAFFIC, 0.96, 1.04)
     count = rng.poisson(expected * habit * scale).astype(np.float64)
     if scale >= 1:  # a Poisson draw would leave the stated band once in a few hundred quiet intervals
         low, high = QUIET
@@ -81,7 +82,7 @@ def _normal_counts(plan: Plan, expected: NDArray[np.float64], rng: np.random.Gen
 
 def _normal_error_rate(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
     """Each service has a usual rate; intervals vary around it."""
-    usual = rng.uniform(0.004, 0.008, (shape[0], 1))
+    usual = habits(shape[0], _ERRORS, 0.004, 0.008)
     return np.clip(usual * np.exp(0.25 * rng.standard_normal(shape)), *ERROR_RATE)
 
 
@@ -100,7 +101,7 @@ def _failures(
 
 def _normal_p99(busy: NDArray[np.float64], shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
     """Each service has a usual 99th percentile (ms), a little higher when busy; intervals vary by two per cent."""
-    usual = rng.uniform(116, 124, (shape[0], 1))
+    usual = habits(shape[0], _LATENCY, 116, 124)
     return usual * (1 + 0.05 * busy) * np.exp(0.02 * rng.standard_normal(shape))
 
 
