@@ -6,7 +6,6 @@ A new command is one file `workers/cli/<name>.py` with an `app`, plus one line i
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -119,11 +118,6 @@ def main() -> None:
     """Run the command line. Expected failures end in one line that says what to do; only bugs show a traceback."""
     try:
         app(prog_name="faultline")
-    except KeyboardInterrupt:
-        _fail("stopped", 1)
-    except BrokenPipeError:
-        # The reader (head, jq …) has seen enough. Python would complain once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         explained = _explain(error)
         if explained is None:
