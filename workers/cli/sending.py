@@ -10,12 +10,13 @@ from rich.console import Console
 
 from schemas.columns import Events
 from schemas.events import encode_events
+from schemas.times import format_times
 from workers.cli.clients import kafka_options
 from workers.cli.failures import Failure
 from workers.cli.output import print_json
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings, load_settings
-from workers.sources.canonical import encode_json, rfc3339
+from workers.sources.canonical import encode_json
 from workers.sources.pacing import Interrupted, paced, unpaced
 from workers.sources.progress import Counter
 from workers.sources.publish import Publisher, PublishError
@@ -103,7 +104,7 @@ def deliver(
                 for block in blocks:
                     publisher.send(block)
                     refused = _tell_refused(publisher, voice, refused)
-                    counter.add(len(block), rfc3339(block.time[-1:])[0][:16] if len(block) else "")
+                    counter.add(len(block), format_times(block.time[-1:])[0][:16] if len(block) else "")
             except Interrupted:
                 interrupted = True
             publisher.flush()
@@ -139,7 +140,7 @@ def drain(voice: Voice, blocks: Iterable[Events]) -> dict[str, object]:
     with voice.counter("making up") as counter:
         try:
             for block in blocks:
-                counter.add(len(block), rfc3339(block.time[-1:])[0][:16] if len(block) else "")
+                counter.add(len(block), format_times(block.time[-1:])[0][:16] if len(block) else "")
         except Interrupted:
             raise Failure(f"stopped early, after {counter.done:,} events") from None
         return {"events": counter.done, "seconds": round(counter.seconds, 3)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.patches import Patch
 from workers.demo.judging import Episode, Incident
 from workers.demo.watching import Score
 
+_DAY = 86_400_000_000  # microseconds
 _TRUTH, _FOUND, _SCORE = "#d95f02", "#7570b3", "#1b9e77"
 
 
@@ -35,8 +37,8 @@ def _draw_entity(
     axes: Axes, entity: str, scores: Sequence[Score], episodes: Sequence[Episode], incidents: Sequence[Incident]
 ) -> None:
     mine = sorted((score.time, score.value) for score in scores if score.entity == entity)
-    times = np.array([time for time, _ in mine], "datetime64[us]")
-    axes.plot(times, [value for _, value in mine], color=_SCORE, linewidth=0.9)
+    axes.xaxis_date(tz=UTC)
+    axes.plot([_at(time) for time, _ in mine], [value for _, value in mine], color=_SCORE, linewidth=0.9)
     axes.axhline(1, color="grey", linewidth=0.7, linestyle="--")
     for episode in episodes:
         if episode.entity == entity:
@@ -56,7 +58,7 @@ def draw_scores(path: Path, scores: Sequence[Score], episodes: Sequence[Episode]
     values = np.array([score.value for score in scores])
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.subplots()
-    bins = np.linspace(0, 10, 81)
+    bins = np.linspace(0, 10, 81).tolist()
     axes.hist(values[~inside], bins, color=_SCORE, alpha=0.7, label="normal windows")
     axes.hist(values[inside], bins, color=_TRUTH, alpha=0.7, label="windows in true anomalies")
     axes.axvline(1, color="grey", linestyle="--", label="boundary")
@@ -69,5 +71,6 @@ def _inside(score: Score, episodes: Sequence[Episode]) -> bool:
     return any(e.entity == score.entity and e.start < score.time <= e.end for e in episodes)
 
 
-def _at(time: int) -> np.datetime64:
-    return np.datetime64(time, "us")
+def _at(time: int) -> float:
+    """A time as a date axis counts it: days since 1970."""
+    return time / _DAY

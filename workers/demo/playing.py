@@ -32,7 +32,9 @@ def play(
         meanwhile(sent)
         if unseen >= _EVERY:
             unseen = 0
-            _wait(lambda: max(lags.of("windows", settings.topics.events).values()) < MOST_AHEAD, lambda: meanwhile(sent))
+            _wait(
+                lambda: max(lags.of("windows", settings.topics.events).values()) < MOST_AHEAD, lambda: meanwhile(sent)
+            )
     return sent
 
 

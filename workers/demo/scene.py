@@ -36,9 +36,7 @@ class Scene:
     @property
     def lesson(self) -> Plan:
         """The days that are learned; a few anomalies are among them, as in life, and nobody says where."""
-        return Plan(
-            days=self.days, entities=self.services, anomaly_rate=self.learning_anomaly_rate, seed=2 * self.seed
-        )
+        return Plan(days=self.days, entities=self.services, anomaly_rate=self.learning_anomaly_rate, seed=2 * self.seed)
 
     @property
     def trial(self) -> Plan:

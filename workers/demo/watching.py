@@ -86,14 +86,15 @@ class Watcher:
         self.dead_letters += len(messages)
         for message in messages[: 3 - len(self.refused)]:
             headers = dict(message.headers() or [])
-            self.refused.append(bytes(headers.get("faultline-error-message", b"")).decode(errors="replace"))
+            text = headers.get("faultline-error-message") or b""
+            self.refused.append(text if isinstance(text, str) else text.decode(errors="replace"))
 
     def _take_scores(self, messages: list[Message]) -> None:
         records, _ = decode("Score", [message.value() for message in messages])
         for record in records:
             if record is not None:
-                value = float(record["anomaly_score"])  # type: ignore[arg-type]
-                self.scores.append(Score(str(record["entity"]), int(record["window_end"]), value))  # type: ignore[call-overload]
+                value = float(record["anomaly_score"])
+                self.scores.append(Score(str(record["entity"]), int(record["window_end"]), value))
 
     def _take_incidents(self, messages: list[Message]) -> None:
         told = [message for message in messages if message.key() is not None]  # progress records have no key
@@ -103,7 +104,7 @@ class Watcher:
                 continue
             incident = _incident(record)
             self.incidents[incident.incident_id] = incident
-            self._changes.append(Change(str(record["type"]), int(record["time"]), incident))  # type: ignore[call-overload]
+            self._changes.append(Change(str(record["type"]), int(record["time"]), incident))
 
 
 def _incident(record: Mapping[str, object]) -> Incident:

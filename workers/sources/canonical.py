@@ -11,17 +11,12 @@ import orjson
 from numpy.typing import NDArray
 
 from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, Events, Strings
+from schemas.times import format_times
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TYPE_NAMES = {GAUGE: "gauge", COUNTER: "counter", DELTA: "delta"}
-
-
-def rfc3339(times: NDArray[np.int64]) -> list[str]:
-    """Epoch microseconds as RFC 3339 in UTC, with microseconds and Z."""
-    texts: list[str] = np.datetime_as_string(times.astype("datetime64[us]"), unit="us").tolist()
-    return [text + "Z" for text in texts]
 
 
 def to_dicts(events: Events) -> Iterator[dict[str, object]]:
@@ -32,9 +27,9 @@ def to_dicts(events: Events) -> Iterator[dict[str, object]]:
     attr_names, attr_values = _texts(events.attr_name), _texts(events.attr_value)
     metrics = list(zip(_texts(events.metric_name), _metric_values(events), strict=True))
     entities, kinds, sources, ids = (_texts(c) for c in (events.entity, events.kind, events.source, events.id))
-    observed = rfc3339(np.where(events.observed_at == NULL_TIME, 0, events.observed_at))
+    observed = format_times(np.where(events.observed_at == NULL_TIME, 0, events.observed_at))
     weights = events.weight.tolist()
-    for row, timestamp in enumerate(rfc3339(events.time)):
+    for row, timestamp in enumerate(format_times(events.time)):
         event: dict[str, object] = {"timestamp": timestamp, "entity": entities[row], "kind": kinds[row]}
         if ids[row] is not None:
             event["id"] = ids[row]

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from workers.sources.canonical import rfc3339
+from schemas.times import format_times
 
 TICK_HEADER = "faultline-tick"
 _ATTEMPTS = 5
@@ -43,7 +43,7 @@ def _end(producer: Producer, reader: Consumer, place: TopicPartition, time: int,
         if bounds is None:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no end offset of partition {place.partition}"))
         as_of = bounds[1] - 1
-        value = orjson.dumps({"time": rfc3339(np.array([time]))[0], "as_of": as_of})
+        value = orjson.dumps({"time": format_times(np.array([time]))[0], "as_of": as_of})
         if _written(producer, place, value, timeout) == as_of + 1:
             return True
     return False

@@ -10,7 +10,8 @@ import numpy as np
 import orjson
 
 from schemas.columns import Events
-from workers.sources.canonical import encode_json, rfc3339, to_arrow
+from schemas.times import format_times
+from workers.sources.canonical import encode_json, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -83,5 +84,5 @@ def save_truth(rows: list[dict[str, object]], data: Path) -> Path:
 
 def _readable(row: dict[str, object]) -> dict[str, object]:
     """Times as RFC 3339, untouched effects (NaN) as null."""
-    times = {name: rfc3339(np.array([row[name]], np.int64))[0] for name in ("start", "end")}
+    times = {name: format_times(np.array([row[name]], np.int64))[0] for name in ("start", "end")}
     return {**row, **times}

@@ -30,7 +30,9 @@ def test_leaving_ends_every_process(tmp_path: Path) -> None:
 
 def test_one_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     children = Children(tmp_path)
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    )
     child = children.start("deaf", _python(code), os.environ, read=True)
     assert child.process.stdout is not None
     child.process.stdout.readline()

@@ -11,7 +11,6 @@ import pytest
 from models.features.host import BASE
 from schemas.columns import COUNTER
 from workers.sources.canonical import to_dicts
-from workers.sources.host import sampler as sampling
 from workers.sources.host.agent import host_events
 from workers.sources.host.processes import Process, busiest_share, diversity, entropy, largest_memory
 from workers.sources.host.sampler import COUNTERS, Sampler, host_event
@@ -43,7 +42,7 @@ def test_what_the_system_refuses_is_left_out(monkeypatch: pytest.MonkeyPatch) ->
         raise psutil.AccessDenied
 
     for name in ("net_connections", "disk_io_counters", "swap_memory"):
-        monkeypatch.setattr(sampling.psutil, name, refuse)
+        monkeypatch.setattr(psutil, name, refuse)
     values = Sampler().sample(0.0, 1e9)
     assert not {"connections", "disk_reads", "disk_busy_ratio", "swap_used_bytes"} & set(values)
     assert "process_count" in values

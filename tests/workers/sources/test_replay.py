@@ -196,7 +196,7 @@ def test_the_truth_is_saved_beside_and_is_not_played(tmp_path: Path) -> None:
     assert save_truth(truth.rows(), path) == truth_path(path) == tmp_path / "day.truth.parquet"
     saved = pd.read_parquet(truth_path(path))
     assert saved["kind"].tolist() == [row["kind"] for row in truth.rows()]
-    assert [pd.Timestamp(row["start"], unit="us", tz="UTC") for row in truth.rows()] == saved["start"].tolist()
+    assert [pd.Timestamp(start, unit="us", tz="UTC") for start in truth.start.tolist()] == saved["start"].tolist()
     assert truth_path(path) in load_tape([tmp_path], Reading()).skipped
 
 

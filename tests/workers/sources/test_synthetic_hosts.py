@@ -30,7 +30,8 @@ def _metric(name: str) -> NDArray[np.float64]:
     chosen = events.metric_name.codes == list(events.metric_name.values).index(name)
     rows, values = events.metric_row[chosen], events.metric_value[chosen]
     order = np.lexsort((events.time[rows], events.entity.codes[rows]))
-    return values[order].reshape(DAY_OF_HOSTS.entities, DAY_OF_HOSTS.intervals)
+    metric: NDArray[np.float64] = values[order].reshape(DAY_OF_HOSTS.entities, DAY_OF_HOSTS.intervals)
+    return metric
 
 
 def test_a_sample_carries_every_base_metric_and_nothing_else() -> None:

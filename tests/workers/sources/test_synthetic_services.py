@@ -50,7 +50,8 @@ def _failed() -> NDArray[np.float64]:
     events = _week()
     status = events.attr_name.codes == list(events.attr_name.values).index("status_code")
     is_error = np.array([value.startswith("5") for value in events.attr_value.values])
-    return is_error[events.attr_value.codes[status]].astype(np.float64)
+    failed: NDArray[np.float64] = is_error[events.attr_value.codes[status]].astype(np.float64)
+    return failed
 
 
 def test_working_hours_bring_about_a_thousand_requests_in_five_minutes() -> None:

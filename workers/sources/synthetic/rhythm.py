@@ -44,7 +44,8 @@ def busyness(hours: NDArray[np.float64], weekdays: NDArray[np.int64]) -> NDArray
     """0 at night and at weekends, 1 on weekdays from 9 to 17, with a smooth hour on either side."""
     rising = _smooth(hours - 8)
     falling = 1 - _smooth(hours - 17)
-    return np.where(weekdays < 5, rising * falling, 0.0)
+    busy: NDArray[np.float64] = np.where(weekdays < 5, rising * falling, 0.0)
+    return busy
 
 
 def requests(hours: NDArray[np.float64], weekdays: NDArray[np.int64]) -> NDArray[np.float64]:
