@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
@@ -46,6 +47,17 @@ class Topics:
                 raise Retriable(f"topic {name}: {topic.error.str()}")
             raise Fatal(f"topic {name}: {topic.error.str()}", "Create it: faultline topics create; or grant READ on it")
         return cluster, len(topic.partitions)
+
+    def end(self, name: str, partition: int, timeout: float) -> int:
+        """The end of a partition's log, open transactions included. Raises Retriable."""
+        wanted = {KafkaPartition(name, partition): OffsetSpec.latest()}
+        try:
+            answers = self._admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
+            )
+            return int(next(iter(answers.values())).result().offset)
+        except KafkaException as error:
+            raise Retriable(f"the end of {name}[{partition}]: {error}") from error
 
     def counts(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, int]:
         """Partitions of each topic. Raises Retriable, Fatal."""
