@@ -145,7 +145,8 @@ def replay(
     """Send records back to where they came from: the original bytes, key and headers, to the same partition.
 
     Each is sent once: sending and marking are one transaction, so a replay that breaks off, runs twice or runs at
-    the same time as another never doubles a record. What is still wrong comes back as a new dead letter.
+    the same time as another never doubles a record. What is still wrong comes back as a new dead letter. Letters
+    that were too large to be kept whole cannot be sent back; how many there are is told.
 
     Example: faultline deadletter replay --stage intake --class undecodable --dry-run
     """
@@ -159,12 +160,25 @@ def replay(
     work = Replay(settings, admin, dry_run=dry_run)
     work.prepare()  # first, so that no other replay is still at work when the marks are read
     box = Box(settings, admin)
-    chosen = (letter for letter in box.letters(selection) if again or letter not in box.marks)
-    sent = work.send(chosen, to=to, limit=limit)
+    cut: list[str] = []
+    sent = work.send(_to_send(box, selection, again, cut), to=to, limit=limit)
     if as_json:
-        print_json({"dry_run": dry_run, "sent": sum(sent.values()), "topics": dict(sent)})
-    else:
-        print_table(("topic", "would be sent" if dry_run else "sent"), sorted(sent.items()) or [("none", 0)])
+        print_json({"dry_run": dry_run, "sent": sum(sent.values()), "topics": dict(sent), "not_whole": cut})
+        return
+    print_table(("topic", "would be sent" if dry_run else "sent"), sorted(sent.items()) or [("none", 0)])
+    if cut:
+        console().print(f"\n{len(cut)} not whole, so not sent: {' '.join(cut[:10])}{' …' if len(cut) > 10 else ''}")
+
+
+def _to_send(box: Box, selection: Selection, again: bool, cut: list[str]) -> Iterator[Letter]:
+    """What a replay sends; the places of letters that are not whole go into `cut` instead."""
+    for letter in box.letters(selection):
+        if letter in box.marks and not again:
+            continue
+        if letter.cut_from is None:
+            yield letter
+        else:
+            cut.append(letter.place)
 
 
 def _parse_place(place: str) -> tuple[int, int]:
@@ -224,5 +238,6 @@ def _document(letter: Letter, marks: Marks | None = None) -> dict[str, object]:
         "key": None if letter.key is None else letter.key.decode(errors="backslashreplace"),
         "headers": {name: (value or b"").decode(errors="backslashreplace") for name, value in letter.headers},
         "bytes": letter.size,
+        **({} if letter.cut_from is None else {"cut_from_bytes": letter.cut_from}),
     }
     return document if marks is None else {**document, "replayed": letter in marks}

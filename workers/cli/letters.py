@@ -18,12 +18,15 @@ from confluent_kafka import Message
 MARK = "faultline-replayed"
 
 _PREFIX = "faultline-"
-_OWN = ("source-topic", "source-partition", "source-offset", "stage", "error-class", "error-message")
+_OWN = ("source-topic", "source-partition", "source-offset", "stage", "error-class", "error-message", "truncated")
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One dead letter. `headers` are those of the original record; `time` is when it died, epoch milliseconds."""
+    """One dead letter. `headers` are those of the original record; `time` is when it died, epoch milliseconds.
+
+    `cut_from` is the size of the original value where no topic could take it whole: such a letter cannot go back.
+    """
 
     partition: int
     offset: int
@@ -37,6 +40,7 @@ class Letter:
     stage: str
     error_class: str
     message: str
+    cut_from: int | None = None
 
     @property
     def place(self) -> str:
@@ -77,6 +81,7 @@ def parse(message: Message) -> Letter | None:
         stage=text("stage"),
         error_class=text("error-class"),
         message=text("error-message"),
+        cut_from=_number(text("truncated")) if "faultline-truncated" in own else None,
     )
 
 

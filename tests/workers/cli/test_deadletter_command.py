@@ -40,6 +40,7 @@ class Installation:
             ("faultline-stage", stage.encode()),
             ("faultline-error-class", error_class.encode()),
             ("faultline-error-message", b"seconds given as milliseconds?"),
+            *((("faultline-truncated", str(own["cut_from"]).encode()),) if "cut_from" in own else ()),
         )
         self.kafka.produce(self.letters, [Record(value, b"entity", headers, partition)])
 
@@ -117,6 +118,7 @@ def test_a_dry_run_sends_and_marks_nothing(place: Installation) -> None:
         "dry_run": True,
         "sent": 3,
         "topics": {place.source: 3},
+        "not_whole": [],
     }
     assert place.sent() == []
     assert place.run("replay", "--all", "--limit", "2", "--json").json["sent"] == 2
@@ -136,6 +138,14 @@ def test_a_letter_whose_topic_is_gone_is_not_lost_and_can_go_elsewhere(place: In
     assert "no-such-topic does not exist" in refused.err
     assert place.run("replay", "--class", "orphaned", "--to", place.source, "--json").json["sent"] == 1
     assert [record.value for record in place.sent()] == [b"orphan"]
+
+
+def test_a_letter_that_was_cut_is_told_and_never_sent(place: Installation) -> None:
+    place.die(b"only the beginn", "intake", "huge", cut_from=9_000_000)
+    done = place.run("replay", "--class", "huge", "--json").json
+    assert (done["sent"], done["not_whole"]) == (0, ["0:2"])
+    assert place.sent() == []
+    assert "9000000" in place.run("show", "0:2").out
 
 
 def test_a_partition_that_the_source_does_not_have_is_chosen_by_the_key(place: Installation) -> None:
