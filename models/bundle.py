@@ -1,0 +1,88 @@
+"""A bundle: everything that was learned for one scope, as plain files whose hashes its manifest holds.
+
+Nothing in a bundle is ever executed: arrays are read without pickle, and the manifest is JSON. Every file is checked
+against its hash before it is parsed, and what it holds is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.arrays import ArrayError, pack, unpack
+from models.manifest import MANIFEST, BundleError, FileEntry, Manifest, version_of
+from models.model import PeriodModel
+from models.periods import ALL
+
+Read = Callable[[str], bytes]
+"""Gives the bytes of a bundle's file by its name in the bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose manifest is checked; its periods are read when asked for."""
+
+    version: str
+    manifest: Manifest
+    read: Read
+
+    def period_for(self, name: str) -> str:
+        """The period whose model serves that period: its own, else the one of all hours."""
+        return name if name in self.manifest.periods else ALL
+
+    def period(self, name: str) -> PeriodModel:
+        """Read one period's model. Raises `BundleError`, or what `read` raises."""
+        entry = self.manifest.periods[name]
+        blob = checked(self.read(entry.file), entry.file, self.manifest.files[entry.file])
+        try:
+            return PeriodModel.from_arrays(self.manifest.features, entry.members, unpack(blob))
+        except (ArrayError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise BundleError(f"{entry.file}: {error}") from error
+
+    def verify(self) -> None:
+        """Read everything once. Raises `BundleError` where any part is not what the manifest says."""
+        for name in self.manifest.periods:
+            self.period(name)
+
+    def align(self, names: tuple[str, ...], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values in the order of this bundle's features: what it does not know is left out, what is missing is NaN."""
+        if names == self.manifest.features:
+            return values
+        place = {name: i for i, name in enumerate(names)}
+        columns = np.array([place.get(name, -1) for name in self.manifest.features], np.int64)
+        aligned: NDArray[np.float64] = np.where(columns >= 0, values[:, np.maximum(columns, 0)], np.nan)
+        return aligned
+
+
+def open_bundle(read: Read, version: str | None = None) -> Bundle:
+    """Raises `BundleError` where the manifest is not one, or not the one that `version` names."""
+    blob = read(MANIFEST)
+    found = version_of(blob)
+    if version is not None and found != version:
+        raise BundleError(f"the manifest is of version {found}, not {version}: it was changed after it was written")
+    return Bundle(found, Manifest.decode(blob), read)
+
+
+def checked(blob: bytes, name: str, entry: FileEntry) -> bytes:
+    """The blob, if it is the one the manifest means."""
+    if len(blob) != entry.bytes or hashlib.sha256(blob).hexdigest() != entry.sha256:
+        raise BundleError(f"{name} is not the file that the manifest names: it is damaged or was changed")
+    return blob
+
+
+def files_of(models: Mapping[str, PeriodModel]) -> dict[str, bytes]:
+    """The files of a bundle's periods, by name in the bundle."""
+    return {period_file(name): pack(model.to_arrays()) for name, model in models.items()}
+
+
+def entries_of(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
+    """What the manifest says of files."""
+    return {name: FileEntry(hashlib.sha256(blob).hexdigest(), len(blob)) for name, blob in files.items()}
+
+
+def period_file(name: str) -> str:
+    return f"periods/{name}.npz"

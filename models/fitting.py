@@ -1,0 +1,122 @@
+"""Fitting one period's model: cross-fitted held-out scores calibrate it, then it learns from all rows but the worst.
+
+Days are dealt into three folds; each fold is scored by a model of the other two, so that calibration sees every day
+held out. With fewer than three days the last fifth is held out instead. The rows with the highest held-out scores
+(`contamination` of them) are then left out of the final fit: they may be anomalies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.calibration import Calibration
+from models.detectors import DETECTORS
+from models.model import Member, PeriodModel
+from models.periods import Places
+from models.scaling import Scaler
+
+Values = NDArray[np.float64]
+
+FOLDS = 3
+HELD_OUT = 0.2
+MIN_SHARE = 0.5
+"""A feature is used if at least this share of the rows has it."""
+
+RANGE = (0.005, 0.995)
+"""Quantiles of the deviation from the expected value that the expected range spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitPolicy:
+    """How a model is fitted. `alpha` is the share of rows that may be flagged by chance."""
+
+    detectors: tuple[str, ...]
+    contamination: float
+    alpha: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model and its held-out figures."""
+
+    model: PeriodModel
+    rows: int
+    held_out: dict[str, float]
+
+
+def fit_period(names: tuple[str, ...], learned: NDArray[np.int64], X: Values, at: Places, policy: FitPolicy) -> Fitted:
+    """Fit on n rows (n, k) in time order; `learned` are the columns that may be used.
+
+    Raises ValueError where no feature has values.
+    """
+    columns = learned[np.count_nonzero(~np.isnan(X[:, learned]), axis=0) >= MIN_SHARE * len(X)]
+    if len(columns) == 0:
+        raise ValueError("no feature has values in at least half of the rows")
+    used = np.ascontiguousarray(X[:, columns])
+    held = _held_out(used, at, policy)
+    rows = np.flatnonzero(~np.isnan(held[0]))
+    calibrations = [Calibration.fit(raw[rows], policy.alpha, policy.contamination) for raw in held]
+    fused = np.mean([c.score(raw[rows]) for c, raw in zip(calibrations, held, strict=True)], axis=0)
+    final = Calibration.fit(fused, policy.alpha, policy.contamination)
+    kept = np.ones(len(used), np.bool_)
+    kept[rows[fused > np.quantile(fused, 1.0 - policy.contamination)]] = False
+    scaler, scaled = _scale(used[kept], _pick(at, kept))
+    detectors = [DETECTORS[kind].fit(scaled, policy.seed) for kind in policy.detectors]
+    below, above = _ranges(used[kept] - scaler.expected(_pick(at, kept)))
+    model = PeriodModel(
+        names,
+        columns,
+        scaler,
+        tuple(Member(d, c) for d, c in zip(detectors, calibrations, strict=True)),
+        final,
+        below,
+        above,
+    )
+    score = final.score(fused)
+    figures = {
+        "rows": float(len(rows)),
+        "effective_rows": final.sample,
+        "flagged_share": float(np.mean(score >= 1.0)),
+        "score_median": float(np.median(score)),
+        "score_p99": float(np.quantile(score, 0.99)),
+    }
+    return Fitted(model, int(kept.sum()), figures)
+
+
+def _held_out(X: Values, at: Places, policy: FitPolicy) -> list[Values]:
+    """Raw scores per detector of rows as their fold's model sees them, in row order; NaN for rows never held out."""
+    scores = [np.full(len(X), np.nan) for _ in policy.detectors]
+    for test in _folds(at, len(X)):
+        scaler, scaled = _scale(X[~test], _pick(at, ~test))
+        unseen = scaler.transform(X[test], _pick(at, test))
+        for number, kind in enumerate(policy.detectors):
+            scores[number][test] = DETECTORS[kind].fit(scaled, policy.seed).score(unseen)
+    return scores
+
+
+def _folds(at: Places, n: int) -> Sequence[NDArray[np.bool_]]:
+    days = np.unique(at.day)
+    if len(days) < FOLDS:
+        return [np.arange(n) >= n - max(2, int(n * HELD_OUT))]
+    fold = np.searchsorted(days, at.day) % FOLDS
+    return [fold == number for number in range(FOLDS)]
+
+
+def _scale(X: Values, at: Places) -> tuple[Scaler, Values]:
+    scaler = Scaler.fit(X, at)
+    return scaler, scaler.transform(X, at)
+
+
+def _pick(at: Places, rows: NDArray[np.bool_]) -> Places:
+    return Places(at.period[rows], at.weekend[rows], at.day[rows], at.hour[rows])
+
+
+def _ranges(residual: Values) -> tuple[Values, Values]:
+    safe = np.where(np.isnan(residual), 0.0, residual)
+    below, above = np.quantile(safe, RANGE, axis=0)
+    return below, above

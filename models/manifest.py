@@ -1,0 +1,135 @@
+"""What a bundle says of itself: plain JSON, whose hash is the bundle's version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from models.detectors import DETECTORS
+from models.periods import ALL, PERIODS, Calendar
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+_FILE = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*\.(npz|json|onnx|ubj)")
+_LARGEST_FILE = 256 << 20
+
+
+class BundleError(ValueError):
+    """A bundle that is damaged, of another format, or made to do harm. It is refused whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEntry:
+    """One period's model: its file, its members' kinds in order, how many rows it learned from, held-out figures."""
+
+    file: str
+    members: tuple[str, ...]
+    fusion: str
+    rows: int
+    held_out: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file of the bundle, checked before it is read."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What went in: times are epoch microseconds of the first and last window's end."""
+
+    tag: str
+    start: int
+    end: int
+    rows: int
+    entities: int
+    rows_a_day: float
+    contamination: float
+    alpha: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The head of a bundle. `features` are the names in the order of the values that its models take."""
+
+    profile: str
+    profile_version: int
+    scope: str
+    feature_set: str
+    features: tuple[str, ...]
+    calendar: Calendar
+    training: Training
+    libraries: Mapping[str, str]
+    periods: Mapping[str, PeriodEntry]
+    files: Mapping[str, FileEntry]
+
+    def encode(self) -> bytes:
+        """Canonical JSON: sorted keys, no spaces."""
+        document = {"format": FORMAT, **asdict(self)}
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @property
+    def version(self) -> str:
+        return version_of(self.encode())
+
+    @classmethod
+    def decode(cls, blob: bytes) -> Manifest:
+        """Raises `BundleError` for anything that `encode` would not have written."""
+        try:
+            document: dict[str, Any] = json.loads(blob)
+            if document.pop("format") != FORMAT:
+                raise BundleError("the bundle is of another format; train it anew")
+            manifest = cls(
+                **{
+                    **document,
+                    "features": tuple(document["features"]),
+                    "calendar": _calendar(document["calendar"]),
+                    "training": Training(**document["training"]),
+                    "periods": {name: _period(entry) for name, entry in document["periods"].items()},
+                    "files": {name: FileEntry(**entry) for name, entry in document["files"].items()},
+                }
+            )
+        except BundleError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BundleError(f"not a bundle's manifest: {error}") from error
+        _check(manifest)
+        return manifest
+
+
+def version_of(manifest: bytes) -> str:
+    """32 hex digits that name exactly these bytes, and by the hashes in them every file."""
+    return hashlib.sha256(manifest).hexdigest()[:32]
+
+
+def _calendar(entry: Mapping[str, Any]) -> Calendar:
+    return Calendar(str(entry["zone"]), tuple(entry["holidays"]))
+
+
+def _period(entry: Mapping[str, Any]) -> PeriodEntry:
+    return PeriodEntry(**{**entry, "members": tuple(entry["members"])})
+
+
+def _check(manifest: Manifest) -> None:
+    if ALL not in manifest.periods or not set(manifest.periods) <= {ALL, *PERIODS}:
+        raise BundleError("a bundle holds the period `all` and no others than the five")
+    for name, entry in manifest.files.items():
+        if not _FILE.fullmatch(name):
+            raise BundleError(f"{name!r} is no name of a bundle's file")
+        if not 0 <= entry.bytes <= _LARGEST_FILE:
+            raise BundleError(f"{name}: a file of {entry.bytes} bytes is not read")
+    for name, period in manifest.periods.items():
+        unknown = [kind for kind in period.members if kind not in DETECTORS]
+        if unknown:
+            raise BundleError(f"period {name} needs the detector {unknown[0]!r}, which this version does not have")
+        if period.file not in manifest.files:
+            raise BundleError(f"period {name}: the file {period.file!r} is not in the manifest")

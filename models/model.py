@@ -1,0 +1,143 @@
+"""A trained model of one period: scaler, members and calibration, as they score vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.calibration import Calibration
+from models.detectors import DETECTORS, Detector
+from models.explain import top_reasons
+from models.naming import naming
+from models.periods import Places
+from models.scaling import Scaler
+from models.scored import Reasons, Scored
+
+Values = NDArray[np.float64]
+
+FUSION = "mean"
+"""How members become one: the mean of their calibrated scores by weight, calibrated once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A detector, how its raw scores are calibrated, and its weight in the mean."""
+
+    detector: Detector
+    calibration: Calibration
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodModel:
+    """Scores vectors of one feature list. `columns` are the features used, d of them; the others are ignored.
+
+    `below` and `above` (d,) span what 99 % of the training rows kept around their expected value.
+    """
+
+    names: tuple[str, ...]
+    columns: NDArray[np.int64]
+    scaler: Scaler
+    members: tuple[Member, ...]
+    calibration: Calibration
+    below: Values
+    above: Values
+
+    def score(self, values: Values, places: Places) -> Scored:
+        """Score n vectors (n, k) in the order of `names`, NaN where a value is missing; each row by itself."""
+        used = np.ascontiguousarray(values[:, self.columns])
+        scaled = self.scaler.transform(used, places)
+        fused, weights = self.fuse(scaled, explain=True)
+        score = self.calibration.score(fused)
+        reasons = self._reasons(weights, scaled, used, places)
+        return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
+
+    def fuse(self, scaled: Values, explain: bool = False) -> tuple[Values, Values]:
+        """(n,) weighted means of the members' calibrated scores and, if asked, (n, d) how the features share them."""
+        rows = np.arange(len(scaled))
+        fused, weights = np.zeros(len(scaled)), np.zeros(scaled.shape if explain else (0, 0))
+        whole = sum(member.weight for member in self.members)
+        for member in self.members:
+            part = member.calibration.score(member.detector.score(scaled)) * (member.weight / whole)
+            fused += part
+            if explain:
+                _add_shares(weights, member.detector.explain(scaled, rows), part)
+        return fused, weights
+
+    def _reasons(self, weights: Values, scaled: Values, used: Values, places: Places) -> Reasons:
+        names = tuple(self.names[column] for column in self.columns.tolist())
+        reasons = top_reasons(naming(names), weights, scaled, used)
+        metric = reasons.metric
+        known = metric >= 0
+        centre = np.take_along_axis(self.scaler.expected(places), np.maximum(metric, 0), axis=1)
+        reasons.low[known] = (centre + self.below[metric])[known]
+        reasons.high[known] = (centre + self.above[metric])[known]
+        for place in (reasons.metric, reasons.feature):  # from the used features to the vector's
+            place[place >= 0] = self.columns[place[place >= 0]]
+        return reasons
+
+    def to_arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Everything as plain arrays, by path; names and kinds of members are the manifest's."""
+        arrays: dict[str, NDArray[Any]] = {"columns": self.columns, "below": self.below, "above": self.above}
+        arrays |= {f"scaler/{name}": array for name, array in self.scaler.to_arrays().items()}
+        arrays |= {f"fused/{name}": array for name, array in self.calibration.to_arrays().items()}
+        for number, member in enumerate(self.members):
+            arrays |= {f"{number}/detector/{name}": array for name, array in member.detector.to_arrays().items()}
+            arrays |= {f"{number}/calibration/{name}": a for name, a in member.calibration.to_arrays().items()}
+            arrays[f"{number}/weight"] = np.array(member.weight)
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls, names: tuple[str, ...], kinds: Sequence[str], arrays: Mapping[str, NDArray[Any]]
+    ) -> PeriodModel:
+        """Raises KeyError or ValueError where the arrays do not fit together."""
+        columns = np.asarray(arrays["columns"], np.int64)
+        below, above = (np.asarray(arrays[name], np.float64) for name in ("below", "above"))
+        scaler = Scaler.from_arrays(_below(arrays, "scaler"))
+        if not len(columns) == len(below) == len(above) == len(scaler.scale) or not kinds:
+            raise ValueError("the arrays are no model")
+        if len(columns) == 0 or columns.min() < 0 or columns.max() >= len(names):
+            raise ValueError("the model uses features that it does not name")
+        return cls(
+            names=names,
+            columns=columns,
+            scaler=scaler,
+            members=tuple(_member(arrays, number, kind, len(columns)) for number, kind in enumerate(kinds)),
+            calibration=Calibration.from_arrays(_below(arrays, "fused")),
+            below=below,
+            above=above,
+        )
+
+
+def _member(arrays: Mapping[str, NDArray[Any]], number: int, kind: str, width: int) -> Member:
+    detector = DETECTORS[kind].from_arrays(_below(arrays, f"{number}/detector"))
+    if detector.width != width:
+        raise ValueError(f"a detector of {detector.width} features does not fit a model of {width}")
+    weight = float(arrays[f"{number}/weight"].item())
+    if not 0.0 < weight < np.inf:
+        raise ValueError(f"a member's weight must be above 0, not {weight}")
+    return Member(detector, Calibration.from_arrays(_below(arrays, f"{number}/calibration")), weight)
+
+
+def _below(arrays: Mapping[str, NDArray[Any]], folder: str) -> dict[str, NDArray[Any]]:
+    start = folder + "/"
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+
+
+@njit(cache=True)
+def _add_shares(weights: Values, explained: Values, part: Values) -> None:
+    """Divide each row's part of the score among the features as `explained` does."""
+    n, d = weights.shape
+    for i in range(n):
+        whole = 0.0
+        for j in range(d):
+            whole += explained[i, j]
+        if whole > 0.0:
+            for j in range(d):
+                weights[i, j] += part[i] * explained[i, j] / whole

@@ -1,0 +1,63 @@
+"""Which metric a feature speaks of, and whether it is a value of the metric that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.features.known import FEATURE_SETS
+
+_CONTEXT = frozenset({"time", "sample", "panes"})
+"""Not of any metric: where a vector lies in time and how much stands behind it."""
+
+_DERIVED = ("_change_ratio", "_z_24h", "_std_ms")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Features by name. `group` numbers the metrics they belong to (−1: to none), `level` marks readable values."""
+
+    names: tuple[str, ...]
+    group: NDArray[np.int32]
+    level: NDArray[np.bool_]
+
+    @property
+    def groups(self) -> int:
+        return int(self.group.max(initial=-1)) + 1
+
+
+@lru_cache(maxsize=10_000)
+def naming(names: tuple[str, ...]) -> Naming:
+    """Read the feature names of a set.
+
+    `<metric>__<statistic>` belongs to `<metric>`, which itself is the value to read. Features of a service belong to
+    events, errors, latency, warnings or paths; changes and z scores are no values to read.
+    """
+    service = _is_service(names)
+    found: dict[str, int] = {}
+    group = np.full(len(names), -1, np.int32)
+    level = np.zeros(len(names), np.bool_)
+    for i, name in enumerate(names):
+        metric = name.partition("_")[0] if service else name.partition("__")[0]
+        if name.partition("_")[0] in _CONTEXT and (service or "__" in name):
+            continue
+        group[i] = found.setdefault(metric, len(found))
+        level[i] = not any(part in name for part in _DERIVED) if service else "__" not in name
+    return Naming(names, group, level)
+
+
+@lru_cache(maxsize=1_000)
+def feature_names(feature_set: str, width: int) -> tuple[str, ...]:
+    """The names of a static set by its hash; numbered ones for a set that this version does not know."""
+    known = FEATURE_SETS.get(feature_set)
+    if known is not None and len(known.names) == width:
+        return known.names
+    return tuple(f"feature_{number:03d}" for number in range(width))
+
+
+def _is_service(names: Sequence[str]) -> bool:
+    return "events_count" in names and "events_z_24h" in names

@@ -1,0 +1,162 @@
+"""The registry: a folder or object store with bundles by profile, scope and version, and the aliases in force.
+
+    <registry>/<profile>/<scope>/<version>/manifest.json and the files that it names
+    <registry>/<profile>/<scope>/aliases.json: {"champion": version, "challenger": version or null}
+
+A bundle is there once its manifest is: the manifest is written last. Bundles never change, their version being the
+hash of their content. Aliases are replaced whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from models.bundle import Bundle, open_bundle
+from models.manifest import MANIFEST, BundleError, Manifest
+from models.scope import folder_name
+
+ALIASES = "aliases.json"
+
+
+class RegistryError(Exception):
+    """The registry cannot be reached, or has not what was asked for. The message names the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """Versions in force for a profile and scope. Both None: the scope is not served."""
+
+    champion: str | None = None
+    challenger: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One bundle of the registry, and the alias it holds (`champion`, `challenger` or none)."""
+
+    profile: str
+    scope: str
+    version: str
+    alias: str | None
+    manifest: Manifest
+
+
+class Registry:
+    """Access by profile, scope and version. Methods raise `RegistryError` where the storage fails."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.url = url
+        self._fs, self._root = fsspec.core.url_to_fs(url, **options)
+
+    def save(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+        """Store a bundle and return its version. Storing it again changes nothing."""
+        version = manifest.version
+        folder = self._place(manifest.profile, manifest.scope, version)
+        with _explained(folder):
+            if not self._fs.exists(posixpath.join(folder, MANIFEST)):
+                for name, blob in files.items():
+                    self._write(posixpath.join(folder, name), blob)
+                self._write(posixpath.join(folder, MANIFEST), manifest.encode())
+        return version
+
+    def open(self, profile: str, scope: str, version: str) -> Bundle:
+        """A bundle with a checked manifest. Raises also `BundleError`."""
+        folder = self._place(profile, scope, version)
+        bundle = open_bundle(lambda name: self._read(posixpath.join(folder, name)), version)
+        if (bundle.manifest.profile, bundle.manifest.scope) != (profile, scope):
+            raise BundleError(f"{folder} holds a bundle of {bundle.manifest.profile} {bundle.manifest.scope}")
+        return bundle
+
+    def aliases(self, profile: str, scope: str) -> Aliases:
+        """The versions in force, none where nothing was promoted."""
+        place = self._place(profile, scope, ALIASES)
+        with _explained(place):
+            if not self._fs.exists(place):
+                return Aliases()
+        return _read_aliases(self._read(place), place)
+
+    def promote(self, profile: str, scope: str, aliases: Aliases) -> None:
+        """Put versions in force, replacing both aliases. Raises `BundleError` unless each is there and whole."""
+        for version in {aliases.champion, aliases.challenger} - {None}:
+            assert version is not None
+            self.open(profile, scope, version).verify()
+        place = self._place(profile, scope, ALIASES)
+        with _explained(place):
+            self._write(place, json.dumps(asdict(aliases), sort_keys=True).encode())
+
+    def in_force(self) -> Iterator[tuple[str, str, Aliases]]:
+        """Profile, scope and aliases of every scope that is served, ordered by place."""
+        with _explained(self._root):
+            places = sorted(self._fs.glob(posixpath.join(self._root, "*", "*", ALIASES)))
+        for place in places:
+            aliases = _read_aliases(self._read(place), place)
+            version = aliases.champion or aliases.challenger
+            if version is not None:
+                blob = self._read(posixpath.join(posixpath.dirname(place), version, MANIFEST))
+                manifest = Manifest.decode(blob)
+                yield manifest.profile, manifest.scope, aliases
+
+    def entries(self) -> Iterator[Entry]:
+        """Every bundle, ordered by place. Raises `BundleError` at a damaged manifest."""
+        with _explained(self._root):
+            places = sorted(self._fs.glob(posixpath.join(self._root, "*", "*", "*", MANIFEST)))
+        for place in places:
+            bundle = open_bundle(lambda name, at=posixpath.dirname(place): self._read(posixpath.join(at, name)))  # type: ignore[misc]
+            manifest = bundle.manifest
+            aliases = self.aliases(manifest.profile, manifest.scope)
+            alias = next((name for name, version in asdict(aliases).items() if version == bundle.version), None)
+            yield Entry(manifest.profile, manifest.scope, bundle.version, alias, manifest)
+
+    def _place(self, profile: str, scope: str, name: str) -> str:
+        if not profile.replace("_", "").isalnum() or not all(part.isalnum() for part in name.split(".")):
+            raise RegistryError(f"{profile!r} and {name!r} are no names of the registry")
+        return posixpath.join(self._root, profile, folder_name(scope), name)
+
+    def _read(self, place: str) -> bytes:
+        with _explained(place):
+            blob: bytes = self._fs.cat_file(place)
+            return blob
+
+    def _write(self, place: str, blob: bytes) -> None:
+        """Whole or not at all: object stores put so, a local file is renamed into place."""
+        if not isinstance(self._fs, LocalFileSystem):
+            self._fs.pipe_file(place, blob)
+            return
+        os.makedirs(posixpath.dirname(place), exist_ok=True)
+        scratch = f"{place}.{os.getpid()}.part"
+        with open(scratch, "wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, place)
+
+
+def _read_aliases(blob: bytes, place: str) -> Aliases:
+    try:
+        return Aliases(**json.loads(blob))
+    except (ValueError, TypeError) as error:
+        raise RegistryError(f"{place} holds no aliases: {error}") from error
+
+
+class _explained:  # noqa: N801 (reads as a statement)
+    """Turn whatever a storage raises into a `RegistryError` with the place."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise RegistryError(f"{self._place} is not there") from error
+        if isinstance(error, Exception) and not isinstance(error, (RegistryError, BundleError)):
+            raise RegistryError(f"{self._place}: {type(error).__name__}: {error}") from error

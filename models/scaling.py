@@ -1,0 +1,172 @@
+"""Robust scaling with the time of day: what is left of a feature after what that quarter of an hour usually brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.periods import Places
+
+SLOTS = 96
+"""Quarters of an hour in a local day."""
+
+MIN_DAYS = 2
+MIN_SLOT_ROWS = 8
+FLOOR = 0.02
+"""Least scale of a feature, as a share of its range in training: quiet features would turn rounding noise to alarms."""
+
+LIMIT = 50.0
+"""Scaled values are held to ±LIMIT: further out, distance says no more."""
+
+_MAD_TO_STD = 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Scaler:
+    """Expected value per day class, slot and feature, and one scale per feature.
+
+    `centre` is (2, 96, d): working days and weekends. Between the middles of two slots the centre is interpolated.
+    `scale` is (d,), infinite for features that never moved in training or were never there: those stay 0.
+    """
+
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, X: NDArray[np.float64], places: Places) -> Scaler:
+        """Learn from n rows (NaN = missing). Slots seen on fewer than two days share the median of all rows."""
+        centre = _centres(X, places)
+        residual = X - _expected(centre, *_ease(places))
+        return cls(centre, _scales(X, residual))
+
+    def transform(self, X: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
+        """(n, d) scaled values, NaN where missing; each row by itself."""
+        slot, share = _position(places.hour)
+        return _scaled(np.ascontiguousarray(X), self.centre, self.scale, places.weekend, slot, share)
+
+    def expected(self, places: Places) -> NDArray[np.float64]:
+        """(n, d) expected values."""
+        slot, share = _position(places.hour)
+        return _expected(self.centre, places.weekend, slot, share)
+
+    def to_arrays(self) -> Mapping[str, NDArray[Any]]:
+        return {"centre": self.centre, "scale": self.scale}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Scaler:
+        """Raises ValueError where the arrays do not fit together."""
+        centre = np.ascontiguousarray(arrays["centre"], np.float64)
+        scale = np.ascontiguousarray(arrays["scale"], np.float64)
+        if centre.shape != (2, SLOTS, len(scale)) or not np.isfinite(centre).all() or not (scale > 0).all():
+            raise ValueError("the arrays are no scaler")
+        return cls(centre, scale)
+
+
+def _ease(places: Places) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
+    return places.weekend, *_position(places.hour)
+
+
+def _position(hour: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The slot whose middle lies before a moment (−1 before the day's first), and how far it is to the next."""
+    at = hour * (SLOTS / 24) - 0.5
+    slot = np.floor(at).astype(np.int64)
+    return slot, at - slot
+
+
+def _centres(X: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
+    """Medians by day class and slot, smoothed with the neighbours (1-2-1)."""
+    whole = _median(X)
+    centre = np.empty((2, SLOTS, X.shape[1]))
+    slots = np.minimum((places.hour * (SLOTS / 24)).astype(np.int64), SLOTS - 1)
+    for weekend in range(2):
+        rows = np.flatnonzero(places.weekend == bool(weekend))
+        known = np.full((SLOTS, X.shape[1]), np.nan)
+        if len(np.unique(places.day[rows])) >= MIN_DAYS:
+            for slot in np.unique(slots[rows]):
+                own = rows[slots[rows] == slot]
+                if len(own) >= MIN_SLOT_ROWS and len(np.unique(places.day[own])) >= MIN_DAYS:
+                    known[slot] = _median(X[own], whole)
+        centre[weekend] = _smooth(known, whole)
+    return centre
+
+
+def _smooth(known: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Known slots averaged with known neighbours; unknown ones take the nearest known one of that feature."""
+    there = ~np.isnan(known[:, 0])
+    if not there.any():
+        return np.broadcast_to(whole, known.shape).copy()
+    filled = np.where(there[:, None], known, 0.0)
+    weight, total = 2.0 * there, 2.0 * filled
+    for step in (-1, 1):
+        weight = weight + np.roll(there, step)
+        total = total + np.roll(filled, step, axis=0)
+    smooth: NDArray[np.float64] = total / np.maximum(weight, 1.0)[:, None]
+    places = np.arange(SLOTS)
+    found = places[there]
+    gap = np.abs(places[:, None] - found)
+    nearest = found[np.argmin(np.minimum(gap, SLOTS - gap), axis=1)]
+    return smooth[nearest]
+
+
+def _median(X: NDArray[np.float64], default: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """Column medians of what is there; where nothing is, `default` (else 0)."""
+    ordered = np.sort(X, axis=0)  # NaN last
+    count = np.count_nonzero(~np.isnan(X), axis=0)
+    low, high = np.maximum(count - 1, 0) // 2, count // 2
+    columns = np.arange(X.shape[1])
+    middle = 0.5 * ordered[low, columns] + 0.5 * ordered[np.minimum(high, len(X) - 1), columns]
+    return np.where(count > 0, middle, 0.0 if default is None else default)
+
+
+def _scales(X: NDArray[np.float64], residual: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The larger of scaled median deviation, a tenth of the far quantile and the floor; infinite if nothing moved."""
+    there = np.count_nonzero(~np.isnan(X), axis=0)
+    safe = np.where(np.isnan(X), np.where(there > 0, _median(X), 0.0), X)
+    extent = np.percentile(safe, 99.5, axis=0) - np.percentile(safe, 0.5, axis=0)
+    size = np.where(np.isnan(residual), 0.0, np.abs(residual))
+    spread = np.maximum(_MAD_TO_STD * _median(size), np.percentile(size, 95, axis=0) / 2.0)
+    least = np.maximum(FLOOR * extent, 1e-12 * np.maximum(1.0, np.abs(_median(X))))
+    moved = (safe.max(axis=0) > safe.min(axis=0)) & (there >= 2)
+    return np.where(moved, np.maximum(spread, least), np.inf)
+
+
+@njit(cache=True)
+def _expected(
+    centre: NDArray[np.float64],
+    weekend: NDArray[np.bool_],
+    slot: NDArray[np.int64],
+    share: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    n, d = len(slot), centre.shape[2]
+    out = np.empty((n, d))
+    for i in range(n):
+        day = centre[1 if weekend[i] else 0]
+        a, b = max(slot[i], 0), min(slot[i] + 1, len(day) - 1)
+        for j in range(d):
+            out[i, j] = day[a, j] + share[i] * (day[b, j] - day[a, j])
+    return out
+
+
+@njit(cache=True)
+def _scaled(
+    X: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    weekend: NDArray[np.bool_],
+    slot: NDArray[np.int64],
+    share: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    n, d = X.shape
+    out = np.empty((n, d))
+    for i in range(n):
+        day = centre[1 if weekend[i] else 0]
+        a, b = max(slot[i], 0), min(slot[i] + 1, len(day) - 1)
+        for j in range(d):
+            z = (X[i, j] - (day[a, j] + share[i] * (day[b, j] - day[a, j]))) / scale[j]
+            out[i, j] = min(max(z, -LIMIT), LIMIT) if z == z else z
+    return out

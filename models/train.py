@@ -1,0 +1,179 @@
+"""Training: a table of vectors in, one bundle per scope out. Deterministic by seed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.bundle import entries_of, files_of, period_file
+from models.calibration import nominal_rate
+from models.detectors import DETECTORS
+from models.fitting import FitPolicy, Fitted, fit_period
+from models.manifest import Manifest, PeriodEntry, Training
+from models.model import FUSION
+from models.naming import naming
+from models.periods import ALL, PERIODS, Calendar, Places
+from models.scope import GLOBAL, check_scope, entity_scope
+from models.table import VectorTable, is_learned
+
+LIBRARIES = ("numpy", "scikit-learn")
+PROFILES_WITHOUT_PERIODS = frozenset({"event"})
+
+Progress = Callable[[str, str], None]
+"""Told scope and period before each model is fitted."""
+
+
+class TrainingError(ValueError):
+    """The data cannot be learned from; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPolicy:
+    """How to train. `alpha` None: the nominal rate for the data's cadence.
+
+    A scope needs `min_rows` vectors, a period of its own `min_period_rows` on `min_period_days` local days. At most
+    `max_rows`, evenly thinned, are learned from per model: overlapping windows say little more.
+    """
+
+    detectors: tuple[str, ...] = ("isolation_forest", "deviation")
+    contamination: float = 0.01
+    alpha: float | None = None
+    seed: int = 0
+    calendar: Calendar = field(default_factory=Calendar)
+    tag: str = ""
+    min_rows: int = 200
+    min_period_rows: int = 500
+    min_period_days: int = 2
+    max_rows: int = 20_000
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.detectors if kind not in DETECTORS]
+        if unknown or not self.detectors:
+            raise TrainingError(f"no detector {', '.join(unknown) or 'given'}; there are {', '.join(DETECTORS)}")
+        if not 0.0 <= self.contamination < 0.5:
+            raise TrainingError(f"contamination is the share of anomalous rows, 0 … 0.5, not {self.contamination}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedBundle:
+    """A bundle that is not stored yet."""
+
+    manifest: Manifest
+    files: dict[str, bytes]
+
+    @property
+    def version(self) -> str:
+        return self.manifest.version
+
+
+def train_entities(
+    table: VectorTable, policy: TrainPolicy, progress: Progress | None = None
+) -> Iterator[TrainedBundle | str]:
+    """A bundle for each entity with enough rows; for each other one a sentence that says why not."""
+    for entity in table.entities:
+        try:
+            yield train(table.of_entity(entity), entity_scope(entity), policy, progress)
+        except TrainingError as error:
+            yield f"{entity}: {error}"
+
+
+def train(
+    table: VectorTable, scope: str = GLOBAL, policy: TrainPolicy | None = None, progress: Progress | None = None
+) -> TrainedBundle:
+    """Learn one bundle from all rows of the table. Raises `TrainingError`."""
+    policy = policy or TrainPolicy()
+    check_scope(scope)
+    if len(table) < policy.min_rows:
+        raise TrainingError(f"{len(table)} vectors are too few to learn from, {policy.min_rows} are needed")
+    table = table.take(np.argsort(table.window_end, kind="stable"))
+    places = policy.calendar.place(table.window_end)
+    rows_a_day = table.rows_a_day() if len(table.entities) == 1 else _mixed_rows_a_day(table)
+    alpha = policy.alpha if policy.alpha is not None else nominal_rate(rows_a_day)
+    fit = FitPolicy(policy.detectors, policy.contamination, alpha, policy.seed)
+    fitted: dict[str, Fitted] = {}
+    for period in (ALL, *PERIODS):
+        if period != ALL and table.profile in PROFILES_WITHOUT_PERIODS:
+            break
+        rows = _rows(places, period)
+        if period == ALL or _enough(rows, places, policy):
+            if progress is not None:
+                progress(scope, period)
+            fitted[period] = _fit(table, places, _thinned(rows, policy.max_rows), fit)
+    return _bundle(table, scope, policy, fitted, rows_a_day, alpha)
+
+
+def _rows(places: Places, period: str) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    if period == ALL:
+        return np.arange(len(places.period))
+    return np.flatnonzero(places.period == PERIODS.index(period))
+
+
+def _enough(rows: np.ndarray[tuple[int], np.dtype[np.intp]], places: Places, policy: TrainPolicy) -> bool:
+    return len(rows) >= policy.min_period_rows and len(np.unique(places.day[rows])) >= policy.min_period_days
+
+
+def _thinned(
+    rows: np.ndarray[tuple[int], np.dtype[np.intp]], most: int
+) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """At most so many of the rows, evenly spread over them."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.arange(most) * len(rows) // most]
+
+
+def _fit(
+    table: VectorTable, places: Places, rows: np.ndarray[tuple[int], np.dtype[np.intp]], policy: FitPolicy
+) -> Fitted:
+    group = naming(table.names).group
+    learned = [i for i, name in enumerate(table.names) if is_learned(name) and group[i] >= 0]
+    at = Places(places.period[rows], places.weekend[rows], places.day[rows], places.hour[rows])
+    try:
+        return fit_period(table.names, np.array(learned, np.int64), table.values[rows], at, policy)
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _mixed_rows_a_day(table: VectorTable) -> float:
+    return table.take(np.lexsort((table.window_end, table.entity))).rows_a_day()
+
+
+def _bundle(
+    table: VectorTable,
+    scope: str,
+    policy: TrainPolicy,
+    fitted: dict[str, Fitted],
+    rows_a_day: float,
+    alpha: float,
+) -> TrainedBundle:
+    files = files_of({name: one.model for name, one in fitted.items()})
+    manifest = Manifest(
+        profile=table.profile,
+        profile_version=table.profile_version,
+        scope=scope,
+        feature_set=table.feature_set,
+        features=table.names,
+        calendar=policy.calendar,
+        training=Training(
+            tag=policy.tag,
+            start=int(table.window_end[0]),
+            end=int(table.window_end[-1]),
+            rows=len(table),
+            entities=len(np.unique(table.entity)),
+            rows_a_day=rows_a_day,
+            contamination=policy.contamination,
+            alpha=alpha,
+            seed=policy.seed,
+        ),
+        libraries={name: importlib.metadata.version(name) for name in LIBRARIES}
+        | {"python": platform.python_version()},
+        periods={
+            name: PeriodEntry(period_file(name), policy.detectors, FUSION, one.rows, one.held_out)
+            for name, one in fitted.items()
+        },
+        files=entries_of(files),
+    )
+    return TrainedBundle(manifest, files)

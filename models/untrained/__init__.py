@@ -1,0 +1,1 @@
+"""Scores without training: from what a vector says of its entity's own recent past."""
