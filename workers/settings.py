@@ -176,11 +176,25 @@ class WindowsSettings(Section):
     max_entities: int = Field(200_000, ge=1, description="entities a partition; the least recently active is evicted")
     max_metrics: int = Field(256, ge=1, description="metrics an entity")
     view_ttl_s: int = Field(7_200, ge=1, description="life of the readable windows in Redis")
+    view_every_ms: int = Field(10_000, ge=1, description="event time between two readable windows of one entity")
 
 
 class ScoringSettings(Section):
     cache_periods: int = Field(1_000, ge=1, description="model periods kept in memory (LRU)")
-    timezone: str = "UTC"
+    timezone: str = Field("UTC", description="zone of the behavioural periods, for training; bundles keep theirs")
+    holidays: list[str] = Field(default_factory=list, description="local dates (YYYY-MM-DD) that count as weekend")
+    groups: dict[str, str] = Field(
+        default_factory=dict, description="model groups: name and pattern of its entities (payments: pay-*)"
+    )
+    severity_medium: float = Field(1.5, ge=1, le=10, description="medium from this anomaly score on (low: 1.0)")
+    severity_high: float = Field(2.0, ge=1, le=10, description="high from this anomaly score on")
+    severity_critical: float = Field(3.0, ge=1, le=10, description="critical from this anomaly score on")
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if not self.severity_medium <= self.severity_high <= self.severity_critical:
+            raise ValueError("severity_medium, severity_high and severity_critical must ascend")
+        return self
 
 
 class IncidentsSettings(Section):
