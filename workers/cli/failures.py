@@ -28,12 +28,17 @@ def explain(error: Exception) -> tuple[str, int] | None:
 
 
 def _client_error(error: Exception) -> tuple[str, int] | None:
-    """Errors of Kafka's and Redis' clients. Imported here: the clients take longer to load than most commands run."""
+    """Errors of clients and storage. Imported here: they take longer to load than most commands run."""
     from confluent_kafka import KafkaException
     from redis import RedisError
+
+    from models.manifest import BundleError
+    from models.registry import RegistryError
 
     if isinstance(error, KafkaException):
         return f"Kafka: {error.args[0].str()}. `faultline config check` tells more", FAILED
     if isinstance(error, RedisError):
         return f"Redis: {error}. `faultline config check` tells more", FAILED
+    if isinstance(error, (RegistryError, BundleError)):
+        return f"model registry: {error}", FAILED
     return None

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from workers.cli import cluster
 from workers.cli.clients import TIMEOUT, connect
+from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
 from workers.runtime.metadata import CommitMetadata
 from workers.runtime.stage import NO_WATERMARK
@@ -69,27 +70,36 @@ def status(
     settings = load_settings()
     admin = connect(settings)
     workers = [worker_status(admin, settings, name, topics) for name, topics in inputs(settings).items()]
-    models = registered_models(settings)
+    models, trouble = _models(settings)
     if as_json:
-        print_json({"workers": [_document(worker) for worker in workers], "models": models})
+        print_json({"workers": [_document(worker) for worker in workers], "models": models, "models_error": trouble})
         return
     now = int(time.time() * 1e6)
     print_table(
         ("worker", "group", "state", "protocol", "processes", "partitions owned", "lag", "oldest watermark", "behind"),
         [_row(worker, now) for worker in workers],
     )
-    if owners:
-        print_table(("worker", "process", "host", "partitions"), _owners(workers), title="\nowners")
     for worker in workers:
         if worker.configurations > 1:
-            console().print(f"\n{worker.worker}: its partitions were committed under {worker.configurations} different")
-            console().print("configurations. All processes of a worker must have the same settings.")
+            console().print(
+                f"{worker.worker}: partitions were committed under {worker.configurations} different configurations; "
+                "all its processes must have the same settings"
+            )
+    if owners:
+        print_table(("worker", "process", "host", "partitions"), _owners(workers), title="\nowners")
     print_table(
         ("profile", "scope", "champion", "challenger"),
-        [(m["profile"], m["scope"], m.get("champion"), m.get("challenger")) for m in models]
-        or [("none: the untrained fallback scores", "", "", "")],
+        [tuple(model.values()) for model in models] or [(trouble or "none: the untrained fallback scores", "", "", "")],
         title=f"\nmodels in {settings.registry.url or '(no registry)'}",
     )
+
+
+def _models(settings: Settings) -> tuple[list[dict[str, str | None]], str | None]:
+    """The models, or why they cannot be told: a registry that is away must not hide how the workers are."""
+    try:
+        return registered_models(settings), None
+    except Failure as failure:
+        return [], str(failure)
 
 
 def inputs(settings: Settings) -> dict[str, list[str]]:
@@ -134,9 +144,20 @@ def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: S
     )
 
 
-def registered_models(settings: Settings) -> list[dict[str, Any]]:
-    """Aliases of every profile and scope in the registry; empty without a registry."""
-    return []
+def registered_models(settings: Settings) -> list[dict[str, str | None]]:
+    """The versions in force for every profile and scope; none without a registry. `Failure` if it cannot be read."""
+    from models.registry import Registry
+
+    if not settings.registry.url:
+        return []
+    try:
+        served = list(Registry(settings.registry.url).in_force())
+    except Exception as error:  # a missing driver, a wrong scheme, no credentials: each storage has its own
+        raise Failure(f"{settings.registry.url}: {error}") from error
+    return [
+        {"profile": profile, "scope": scope, "champion": aliases.champion, "challenger": aliases.challenger}
+        for profile, scope, aliases in served
+    ]
 
 
 def _member(member: Any) -> Member:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from models.manifest import FileEntry, Manifest, PeriodEntry, Training
+from models.periods import ALL, Calendar
+from models.registry import Registry
 from tests.support.broker import Broker, Record
 from tests.support.cli import faultline
 from workers.cli.status import _span
@@ -19,6 +23,22 @@ NOON = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
 
 def metadata(watermark: int, config_hash: str = "c1") -> str:
     return CommitMetadata(None, watermark, RebuildPoint(0, 0), "topic", 2, config_hash).encode()
+
+
+def manifest(profile: str) -> Manifest:
+    """The head of a bundle; `status` reads no further."""
+    return Manifest(
+        profile=profile,
+        profile_version=1,
+        scope="global",
+        feature_set="f" * 32,
+        features=("count",),
+        calendar=Calendar("UTC", ()),
+        training=Training("t", 0, 1, 1, 1, 1.0, 0.01, 0.01, 0),
+        libraries={},
+        periods={ALL: PeriodEntry("all.npz", (), "max", 1, {})},
+        files={"all.npz": FileEntry("0" * 64, 1)},
+    )
 
 
 @pytest.fixture
@@ -87,6 +107,21 @@ def test_a_worker_that_never_ran_is_absent_and_lags_by_all_there_is(kafka: Broke
     assert workers["intake"]["lag"] == 4
     assert workers["intake"]["oldest_watermark"] is None
     assert faultline("status", env=env).code == 0
+
+
+@pytest.mark.integration
+def test_the_models_in_force_are_told_and_a_registry_that_is_away_hides_nothing(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    away = faultline("status", "--json", env={**env, "FAULTLINE_REGISTRY__URL": "nosuchscheme://x"}).json
+    assert away["models"] == []
+    assert "nosuchscheme" in away["models_error"]
+    assert len(away["workers"]) == 4
+
+    version = Registry(str(tmp_path)).save(manifest("service"), {})
+    (tmp_path / "service" / "global" / "aliases.json").write_text(f'{{"champion": "{version}", "challenger": null}}')
+    told = faultline("status", "--json", env={**env, "FAULTLINE_REGISTRY__URL": str(tmp_path)}).json
+    assert told["models"] == [{"profile": "service", "scope": "global", "champion": version, "challenger": None}]
 
 
 @pytest.mark.parametrize(
