@@ -118,6 +118,11 @@ def read_metric(name: str) -> Metric:
     return Metric(family, f"{statistic} {text or name}".strip() + window, unit)
 
 
+def call_family(family: str) -> str:
+    """A family in a sentence: `errors`, `CPU use`."""
+    return _NOUNS.get(family, family.replace("_", " "))
+
+
 def _derived(metric: Metric, how: str) -> Metric:
     """`<metric>__<statistic>` of a feature set: of the metric's family, and a plain number unless it is an average."""
     first, *rest = how.split("_")

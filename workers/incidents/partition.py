@@ -12,6 +12,7 @@ import heapq
 import zlib
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -132,7 +133,7 @@ class PartitionState:
         parts = {_HEAD: Part(self.next_offset, self._encode_head)}
         for number, shard in enumerate(self.shards):
             if shard:
-                parts[f"entities/{number}"] = Part(self.versions[number], lambda n=number: self._encode_shard(n))
+                parts[f"entities/{number}"] = Part(self.versions[number], partial(self._encode_shard, number))
         return parts
 
     @classmethod

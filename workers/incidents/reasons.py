@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from workers.incidents.advice import impact, recommendation
 from workers.incidents.incident import SILENCE, Change, Ending, Incident, Kind, Phase
-from workers.incidents.naming import read_metric
+from workers.incidents.naming import call_family, read_metric
 from workers.incidents.scores import SEVERITIES, Contribution, Window
 from workers.incidents.units import clock, duration, quantity, span
 
@@ -31,14 +31,21 @@ class Words:
 def words(change: Change, entity: str) -> Words:
     """The words of one incident event."""
     name = shown(entity)
-    reason = _REASONS[change.kind](change, name)
-    return Words(reason[:1].upper() + reason[1:], impact(change, name), recommendation(change, name))
+    reason = _begin(_REASONS[change.kind](change, name), name)
+    return Words(reason, impact(change, name), recommendation(change, name))
 
 
 def shown(entity: str) -> str:
     """An entity's name in a sentence: one line, of bounded length."""
     line = " ".join("".join(c if c.isprintable() else " " for c in entity).split())
     return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+
+
+def _begin(sentence: str, name: str) -> str:
+    """A capital first, but neither in an entity's name nor in p99."""
+    if sentence.startswith(name) or sentence[1:2].isdigit():
+        return sentence
+    return sentence[:1].upper() + sentence[1:]
 
 
 def symptom(window: Window, name: str, still: str = "") -> str:
@@ -73,7 +80,7 @@ def _company(main: Contribution, others: list[Contribution]) -> str:
         family = read_metric(one.metric).family
         if family not in seen and len(moves) < 2:
             seen.add(family)
-            moves.append((family.replace("_", " "), "fell" if one.direction == "down" else "rose"))
+            moves.append((call_family(family), "fell" if one.direction == "down" else "rose"))
     if not moves:
         return ""
     if len(moves) == 2 and moves[0][1] == moves[1][1]:

@@ -53,7 +53,7 @@ class Window:
 
 
 def read_window(score: Mapping[str, Any]) -> Window:
-    """The window of a decoded `Score` record."""
+    """The window of a decoded `Score` record; what only anomalous ones have is not looked for in the others."""
     anomalous = score["is_anomaly"]
     return Window(
         score_id=score["id"],
@@ -66,7 +66,7 @@ def read_window(score: Mapping[str, Any]) -> Window:
         regular=score["regular"],
         events=score["event_count"],
         contributions=_contributions(score) if anomalous else (),
-        note=score["note"] or "",
+        note=score["note"] if anomalous else "",
     )
 
 

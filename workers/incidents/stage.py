@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from schemas.records import decode
+from schemas.columns import Fault
 from workers.incidents.entity import NEVER, Entity, log_value
 from workers.incidents.events import Topics, outputs, progress
 from workers.incidents.incident import Change, Kind, Track
 from workers.incidents.lifecycle import advance, expire
 from workers.incidents.partition import PartitionState
 from workers.incidents.policy import Policy
+from workers.incidents.reader import ScoreReader
 from workers.incidents.scores import ROLES, read_window
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
@@ -25,8 +26,6 @@ from workers.settings import Settings
 
 _CHUNK_OUTPUTS = 5_000
 """A chunk ends at the record that brings it to so many outputs."""
-_DECODE_RECORDS = 2_000
-"""Records decoded at a time, so that a batch of large ones does not lie decoded in memory as a whole."""
 
 _VERSION = 1
 """Raised when the meaning of state or outputs changes, so that older checkpoints are not taken up."""
@@ -48,6 +47,7 @@ class IncidentsStage:
         self._policy = policy
         self._topics = topics
         self._form = form
+        self._reader = ScoreReader()
         self.state_topic: str | None = topics.log
         self.config_hash = hashlib.blake2b(repr((_VERSION, policy, topics, form)).encode(), digest_size=8).hexdigest()
 
@@ -69,63 +69,46 @@ class IncidentsStage:
     def step(self, state: PartitionState, records: Records) -> Iterator[Chunk]:
         offsets = records.offsets.tolist()
         chunk = _Pending()
-        for start in range(0, len(records), _DECODE_RECORDS):
-            values = records.values[start : start + _DECODE_RECORDS]
-            scores, faults = decode("Score", values)
-            messages = {fault.record: fault for fault in faults}
-            for index, score in enumerate(scores, start):
-                offset = offsets[index]
-                state.read(offset)
-                if score is None:
-                    fault = messages[index - start]
-                    chunk.dead.append(DeadLetter(index, fault.error_class, fault.message))
-                else:
-                    self._take(state, chunk, index, offset, score, records.keys[index])
-                if len(chunk.outputs) >= _CHUNK_OUTPUTS:
-                    yield chunk.take(index + 1)
+        scores = self._reader.read(records.keys, records.values)
+        for index, (offset, score) in enumerate(zip(offsets, scores, strict=True)):
+            state.read(offset)
+            if isinstance(score, Fault):
+                chunk.dead.append(DeadLetter(index, score.error_class, score.message))
+            elif score["model"]["role"] not in ROLES:
+                chunk.counts["skipped_role"] += 1
+            else:
+                self._take(state, chunk, offset, score)
+            if len(chunk.outputs) >= _CHUNK_OUTPUTS:
+                yield chunk.take(index + 1)
         yield chunk.take(len(records))
 
-    def _take(
-        self,
-        state: PartitionState,
-        chunk: _Pending,
-        index: int,
-        offset: int,
-        score: dict[str, Any],
-        key: bytes | None,
-    ) -> None:
+    def _take(self, state: PartitionState, chunk: _Pending, offset: int, score: dict[str, Any]) -> None:
         """One score. Nearly all are clean and of entities about which nothing is remembered: they end early."""
-        name: str = score["entity"]
-        if key is not None and key != name.encode():
-            message = f"the key is not the entity {name!r}; scores are keyed by their entity"
-            chunk.dead.append(DeadLetter(index, "key_mismatch", message))
-            return
-        if score["model"]["role"] not in ROLES:
-            chunk.counts["skipped_role"] += 1
-            return
         end: int = score["window_end"]
         if end > state.watermark:
             reached = state.pass_time(offset, end)
             if reached is not None:
                 chunk.outputs.append(progress(self._topics, reached))
+        entity = state.entities.get(score["entity"])
+        due = state.timers and state.timers[0][0] <= state.watermark
+        if entity is None and not due and not score["is_anomaly"]:
+            if end <= state.watermark - self._policy.abandon_after:
+                chunk.counts["skipped_late"] += 1
+            else:
+                chunk.processed += 1
+            return
         record = _Record(offset, score["id"])
-        if state.timers and state.timers[0][0] <= state.watermark:
-            for due in state.due_entities():
-                self._settle(state, chunk, record, due)
-        entity = state.entities.get(name)
-        if end <= state.watermark - self._policy.abandon_after:
-            chunk.counts["skipped_late"] += 1
-        elif entity is not None or score["is_anomaly"]:
-            self._step_entity(state, chunk, record, entity or state.meet(name), score)
-        else:
-            chunk.processed += 1
-        for changed, log in record.touched.values():
-            self._finish(state, chunk, record, changed, log)
+        if due:
+            for one in state.due_entities():
+                self._settle(state, chunk, record, one)
+        self._step_entity(state, chunk, record, score)
+        for touched, log in record.touched.values():
+            self._finish(state, chunk, record, touched, log)
 
     def _settle(self, state: PartitionState, chunk: _Pending, record: _Record, entity: Entity) -> None:
         """What the passing of time alone changes in an entity."""
         record.touch(entity)
-        for profile, track in entity.tracks.items():
+        for profile, track in sorted(entity.tracks.items()):  # not in the order in which they came: that is not kept
             was_idle = track.idle
             changes = expire(self._policy, track, state.watermark, record.score_id)
             self._write(chunk, record, entity, profile, changes)
@@ -135,9 +118,17 @@ class IncidentsStage:
         if entity.occurrences.forget(state.watermark):
             state.touched(entity, record.offset)
 
-    def _step_entity(
-        self, state: PartitionState, chunk: _Pending, record: _Record, entity: Entity, score: dict[str, Any]
-    ) -> None:
+    def _step_entity(self, state: PartitionState, chunk: _Pending, record: _Record, score: dict[str, Any]) -> None:
+        """The score itself."""
+        if score["window_end"] <= state.watermark - self._policy.abandon_after:
+            chunk.counts["skipped_late"] += 1
+            return
+        entity = state.entities.get(score["entity"])
+        if entity is None:
+            if not score["is_anomaly"]:
+                chunk.processed += 1
+                return
+            entity = state.meet(score["entity"])
         if record.offset <= entity.logged:
             chunk.counts["replayed"] += 1
             return
