@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import Bundle, open_bundle
-from models.periods import PERIODS, Places
+from models.periods import PERIODS
 from models.scored import Scored
 from models.severity import NAMES, SeverityCuts
 
@@ -37,17 +38,17 @@ class Model:
         """
         import pandas as pd
 
-        times = pd.to_datetime(frame["timestamp"], utc=True).dt.as_unit("us").astype("int64").to_numpy()
+        stamps = pd.to_datetime(frame["timestamp"], utc=True).dt.as_unit("us")
+        times = np.asarray(stamps.astype("int64"), np.int64)
         values = frame.reindex(columns=list(self.features)).to_numpy(np.float64)
         places = self.bundle.manifest.calendar.place(times)
-        out = {
-            name: np.zeros(len(frame), kind)
-            for name, kind in (("anomaly_score", float), ("confidence", float), ("metric", object), ("direction", object))
-        }
+        n = len(frame)
+        out: dict[str, NDArray[Any]] = {"anomaly_score": np.zeros(n), "confidence": np.zeros(n)}
+        out |= {"metric": np.empty(n, object), "direction": np.empty(n, object)}
         used = np.array([self.bundle.period_for(name) for name in PERIODS], object)[places.period]
         for name in sorted(set(used.tolist())):
             rows = np.flatnonzero(used == name)
-            self._put(out, rows, self._models[name].score(values[rows], _pick(places, rows)))
+            self._put(out, rows, self._models[name].score(values[rows], places.take(rows)))
         score = out["anomaly_score"]
         return pd.DataFrame(
             {
@@ -62,12 +63,13 @@ class Model:
             index=frame.index,
         )
 
-    def _put(self, out: dict[str, np.ndarray], rows: np.ndarray, scored: Scored) -> None:  # type: ignore[type-arg]
+    def _put(self, out: dict[str, NDArray[Any]], rows: NDArray[np.intp], scored: Scored) -> None:
         out["anomaly_score"][rows], out["confidence"][rows] = scored.score, scored.confidence
         first = scored.reasons.metric[:, 0]
         names = np.array([*self.features, None], object)
         out["metric"][rows] = names[first]
-        out["direction"][rows] = np.where(first < 0, None, np.where(scored.reasons.up[:, 0], "up", "down"))
+        ways = np.array(["down", "up", None], object)
+        out["direction"][rows] = ways[np.where(first < 0, 2, scored.reasons.up[:, 0])]
 
 
 def load(place: str | Path) -> Model:
@@ -83,7 +85,3 @@ def load(place: str | Path) -> Model:
         folder = folder.parent
     version = folder.name if len(folder.name) == 32 else None
     return Model(open_bundle(lambda name: (folder / name).read_bytes(), version))
-
-
-def _pick(places: Places, rows: np.ndarray) -> Places:  # type: ignore[type-arg]
-    return Places(places.period[rows], places.weekend[rows], places.day[rows], places.hour[rows])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +53,26 @@ class Bundle:
         """Values in the order of this bundle's features: what it does not know is left out, what is missing is NaN."""
         if names == self.manifest.features:
             return values
-        place = {name: i for i, name in enumerate(names)}
-        columns = np.array([place.get(name, -1) for name in self.manifest.features], np.int64)
+        columns = _columns(self.manifest.features, names)
         aligned: NDArray[np.float64] = np.where(columns >= 0, values[:, np.maximum(columns, 0)], np.nan)
         return aligned
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The metrics that the models know, where names carry them (`<metric>__<statistic>`)."""
+        return _metrics(self.manifest.features)
+
+
+@lru_cache(maxsize=1_000)
+def _columns(features: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Where each feature stands among the names; −1 where it does not."""
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place.get(name, -1) for name in features], np.int64)
+
+
+@lru_cache(maxsize=1_000)
+def _metrics(features: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name in features if "__" not in name)
 
 
 def open_bundle(read: Read, version: str | None = None) -> Bundle:

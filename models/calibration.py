@@ -114,15 +114,16 @@ def _fit_tail(scores: NDArray[np.float64], start: float, contamination: float) -
     """ξ and σ of the excess over `start` by maximum likelihood, the highest `contamination` of the scores censored."""
     cap = float(np.quantile(scores, 1.0 - min(max(contamination, 0.0), (1.0 - BODY) / 2.0)))
     excess = scores[scores > start] - start
-    seen, above = excess[excess <= cap - start], np.count_nonzero(excess > cap - start)
-    total = float(seen.sum()) + above * (cap - start)
+    seen, above = excess[excess <= cap - start], int(np.count_nonzero(excess > cap - start))
+    total = float(seen.sum()) + above * float(cap - start)
     if len(seen) == 0 or total <= 0.0:
         # The upper tenth is one value: nothing is known of a tail. Say that a spread of the body halves it.
         spread = float(scores.max() - np.median(scores))
         return 0.0, max(spread, abs(start) * 1e-3, 1e-9)
-    around = total / len(seen)  # exact for ξ = 0
+    around: float = total / len(seen)  # exact for ξ = 0
     widths = around * np.exp(np.linspace(-1.5, 1.5, 121))
-    best, found = -math.inf, (0.0, around)
+    best = -math.inf
+    found: tuple[float, float] = (0.0, float(around))
     for shape in _SHAPES:
         likelihood = _likelihood(seen, above, cap - start, float(shape), widths)
         k = int(np.argmax(likelihood))

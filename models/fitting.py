@@ -65,9 +65,9 @@ def fit_period(names: tuple[str, ...], learned: NDArray[np.int64], X: Values, at
     final = Calibration.fit(fused, policy.alpha, policy.contamination)
     kept = np.ones(len(used), np.bool_)
     kept[rows[fused > np.quantile(fused, 1.0 - policy.contamination)]] = False
-    scaler, scaled = _scale(used[kept], _pick(at, kept))
+    scaler, scaled = _scale(used[kept], at.take(kept))
     detectors = [DETECTORS[kind].fit(scaled, policy.seed) for kind in policy.detectors]
-    below, above = _ranges(used[kept] - scaler.expected(_pick(at, kept)))
+    below, above = _ranges(used[kept] - scaler.expected(at.take(kept)))
     model = PeriodModel(
         names,
         columns,
@@ -92,8 +92,8 @@ def _held_out(X: Values, at: Places, policy: FitPolicy) -> list[Values]:
     """Raw scores per detector of rows as their fold's model sees them, in row order; NaN for rows never held out."""
     scores = [np.full(len(X), np.nan) for _ in policy.detectors]
     for test in _folds(at, len(X)):
-        scaler, scaled = _scale(X[~test], _pick(at, ~test))
-        unseen = scaler.transform(X[test], _pick(at, test))
+        scaler, scaled = _scale(X[~test], at.take(~test))
+        unseen = scaler.transform(X[test], at.take(test))
         for number, kind in enumerate(policy.detectors):
             scores[number][test] = DETECTORS[kind].fit(scaled, policy.seed).score(unseen)
     return scores
@@ -110,10 +110,6 @@ def _folds(at: Places, n: int) -> Sequence[NDArray[np.bool_]]:
 def _scale(X: Values, at: Places) -> tuple[Scaler, Values]:
     scaler = Scaler.fit(X, at)
     return scaler, scaler.transform(X, at)
-
-
-def _pick(at: Places, rows: NDArray[np.bool_]) -> Places:
-    return Places(at.period[rows], at.weekend[rows], at.day[rows], at.hour[rows])
 
 
 def _ranges(residual: Values) -> tuple[Values, Values]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from models.calibration import Calibration
 from models.detectors import DETECTORS, Detector
 from models.explain import top_reasons
-from models.naming import naming
+from models.naming import Naming, naming
 from models.periods import Places
-from models.scaling import Scaler
+from models.scaling import Scaler, slot_position
 from models.scored import Reasons, Scored
 
 Values = NDArray[np.float64]
@@ -47,6 +47,10 @@ class PeriodModel:
     calibration: Calibration
     below: Values
     above: Values
+    used: Naming = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "used", naming(tuple(self.names[column] for column in self.columns.tolist())))
 
     def score(self, values: Values, places: Places) -> Scored:
         """Score n vectors (n, k) in the order of `names`, NaN where a value is missing; each row by itself."""
@@ -70,15 +74,21 @@ class PeriodModel:
         return fused, weights
 
     def _reasons(self, weights: Values, scaled: Values, used: Values, places: Places) -> Reasons:
-        names = tuple(self.names[column] for column in self.columns.tolist())
-        reasons = top_reasons(naming(names), weights, scaled, used)
-        metric = reasons.metric
-        known = metric >= 0
-        centre = np.take_along_axis(self.scaler.expected(places), np.maximum(metric, 0), axis=1)
-        reasons.low[known] = (centre + self.below[metric])[known]
-        reasons.high[known] = (centre + self.above[metric])[known]
-        for place in (reasons.metric, reasons.feature):  # from the used features to the vector's
-            place[place >= 0] = self.columns[place[place >= 0]]
+        reasons = top_reasons(self.used, weights, scaled, used)
+        slot, share = slot_position(places.hour)
+        _complete(
+            reasons.metric,
+            reasons.feature,
+            reasons.low,
+            reasons.high,
+            self.columns,
+            self.scaler.centre,
+            places.weekend,
+            slot,
+            share,
+            self.below,
+            self.above,
+        )
         return reasons
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
@@ -141,3 +151,30 @@ def _add_shares(weights: Values, explained: Values, part: Values) -> None:
         if whole > 0.0:
             for j in range(d):
                 weights[i, j] += part[i] * explained[i, j] / whole
+
+
+@njit(cache=True)
+def _complete(
+    metric: NDArray[np.int32],
+    feature: NDArray[np.int32],
+    low: Values,
+    high: Values,
+    columns: NDArray[np.int64],
+    centre: Values,
+    weekend: NDArray[np.bool_],
+    slot: NDArray[np.int64],
+    share: Values,
+    below: Values,
+    above: Values,
+) -> None:
+    """Fill in what was expected of the metrics, and number them as the vector does instead of as the model does."""
+    for i in range(len(metric)):
+        day = centre[1 if weekend[i] else 0]
+        a, b = max(slot[i], 0), min(slot[i] + 1, len(day) - 1)
+        for place in range(metric.shape[1]):
+            m = metric[i, place]
+            if m < 0:
+                continue
+            expected = day[a, m] + share[i] * (day[b, m] - day[a, m])
+            low[i, place], high[i, place] = expected + below[m], expected + above[m]
+            metric[i, place], feature[i, place] = columns[m], columns[feature[i, place]]

@@ -24,10 +24,7 @@ class Naming:
     names: tuple[str, ...]
     group: NDArray[np.int32]
     level: NDArray[np.bool_]
-
-    @property
-    def groups(self) -> int:
-        return int(self.group.max(initial=-1)) + 1
+    groups: int
 
 
 @lru_cache(maxsize=10_000)
@@ -47,7 +44,7 @@ def naming(names: tuple[str, ...]) -> Naming:
             continue
         group[i] = found.setdefault(metric, len(found))
         level[i] = not any(part in name for part in _DERIVED) if service else "__" not in name
-    return Naming(names, group, level)
+    return Naming(names, group, level, len(found))
 
 
 @lru_cache(maxsize=1_000)

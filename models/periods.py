@@ -49,6 +49,9 @@ class Places:
     day: NDArray[np.int64]
     hour: NDArray[np.float64]
 
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Places:
+        return Places(self.period[rows], self.weekend[rows], self.day[rows], self.hour[rows])
+
 
 @dataclass(frozen=True)
 class Calendar:

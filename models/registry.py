@@ -70,7 +70,7 @@ class Registry:
     def open(self, profile: str, scope: str, version: str) -> Bundle:
         """A bundle with a checked manifest. Raises also `BundleError`."""
         folder = self._place(profile, scope, version)
-        bundle = open_bundle(lambda name: self._read(posixpath.join(folder, name)), version)
+        bundle = self._bundle(folder, version)
         if (bundle.manifest.profile, bundle.manifest.scope) != (profile, scope):
             raise BundleError(f"{folder} holds a bundle of {bundle.manifest.profile} {bundle.manifest.scope}")
         return bundle
@@ -109,11 +109,14 @@ class Registry:
         with _explained(self._root):
             places = sorted(self._fs.glob(posixpath.join(self._root, "*", "*", "*", MANIFEST)))
         for place in places:
-            bundle = open_bundle(lambda name, at=posixpath.dirname(place): self._read(posixpath.join(at, name)))  # type: ignore[misc]
+            bundle = self._bundle(posixpath.dirname(place), None)
             manifest = bundle.manifest
             aliases = self.aliases(manifest.profile, manifest.scope)
             alias = next((name for name, version in asdict(aliases).items() if version == bundle.version), None)
             yield Entry(manifest.profile, manifest.scope, bundle.version, alias, manifest)
+
+    def _bundle(self, folder: str, version: str | None) -> Bundle:
+        return open_bundle(lambda name: self._read(posixpath.join(folder, name)), version)
 
     def _place(self, profile: str, scope: str, name: str) -> str:
         if not profile.replace("_", "").isalnum() or not all(part.isalnum() for part in name.split(".")):

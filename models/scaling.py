@@ -41,17 +41,18 @@ class Scaler:
     def fit(cls, X: NDArray[np.float64], places: Places) -> Scaler:
         """Learn from n rows (NaN = missing). Slots seen on fewer than two days share the median of all rows."""
         centre = _centres(X, places)
-        residual = X - _expected(centre, *_ease(places))
+        slot, share = slot_position(places.hour)
+        residual = X - _expected(centre, places.weekend, slot, share)
         return cls(centre, _scales(X, residual))
 
     def transform(self, X: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
         """(n, d) scaled values, NaN where missing; each row by itself."""
-        slot, share = _position(places.hour)
+        slot, share = slot_position(places.hour)
         return _scaled(np.ascontiguousarray(X), self.centre, self.scale, places.weekend, slot, share)
 
     def expected(self, places: Places) -> NDArray[np.float64]:
         """(n, d) expected values."""
-        slot, share = _position(places.hour)
+        slot, share = slot_position(places.hour)
         return _expected(self.centre, places.weekend, slot, share)
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
@@ -67,11 +68,7 @@ class Scaler:
         return cls(centre, scale)
 
 
-def _ease(places: Places) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
-    return places.weekend, *_position(places.hour)
-
-
-def _position(hour: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def slot_position(hour: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The slot whose middle lies before a moment (−1 before the day's first), and how far it is to the next."""
     at = hour * (SLOTS / 24) - 0.5
     slot = np.floor(at).astype(np.int64)
@@ -110,7 +107,8 @@ def _smooth(known: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[n
     found = places[there]
     gap = np.abs(places[:, None] - found)
     nearest = found[np.argmin(np.minimum(gap, SLOTS - gap), axis=1)]
-    return smooth[nearest]
+    spread: NDArray[np.float64] = smooth[nearest]
+    return spread
 
 
 def _median(X: NDArray[np.float64], default: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

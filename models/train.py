@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import entries_of, files_of, period_file
 from models.calibration import nominal_rate
@@ -22,6 +23,8 @@ from models.table import VectorTable, is_learned
 
 LIBRARIES = ("numpy", "scikit-learn")
 PROFILES_WITHOUT_PERIODS = frozenset({"event"})
+
+Rows = NDArray[np.intp]
 
 Progress = Callable[[str, str], None]
 """Told scope and period before each model is fitted."""
@@ -106,33 +109,28 @@ def train(
     return _bundle(table, scope, policy, fitted, rows_a_day, alpha)
 
 
-def _rows(places: Places, period: str) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _rows(places: Places, period: str) -> Rows:
     if period == ALL:
         return np.arange(len(places.period))
     return np.flatnonzero(places.period == PERIODS.index(period))
 
 
-def _enough(rows: np.ndarray[tuple[int], np.dtype[np.intp]], places: Places, policy: TrainPolicy) -> bool:
+def _enough(rows: Rows, places: Places, policy: TrainPolicy) -> bool:
     return len(rows) >= policy.min_period_rows and len(np.unique(places.day[rows])) >= policy.min_period_days
 
 
-def _thinned(
-    rows: np.ndarray[tuple[int], np.dtype[np.intp]], most: int
-) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _thinned(rows: Rows, most: int) -> Rows:
     """At most so many of the rows, evenly spread over them."""
     if len(rows) <= most:
         return rows
     return rows[np.arange(most) * len(rows) // most]
 
 
-def _fit(
-    table: VectorTable, places: Places, rows: np.ndarray[tuple[int], np.dtype[np.intp]], policy: FitPolicy
-) -> Fitted:
+def _fit(table: VectorTable, places: Places, rows: Rows, policy: FitPolicy) -> Fitted:
     group = naming(table.names).group
     learned = [i for i, name in enumerate(table.names) if is_learned(name) and group[i] >= 0]
-    at = Places(places.period[rows], places.weekend[rows], places.day[rows], places.hour[rows])
     try:
-        return fit_period(table.names, np.array(learned, np.int64), table.values[rows], at, policy)
+        return fit_period(table.names, np.array(learned, np.int64), table.values[rows], places.take(rows), policy)
     except ValueError as error:
         raise TrainingError(str(error)) from error
 

@@ -34,7 +34,7 @@ class Deviation:
         return _largest(np.ascontiguousarray(X), min(LARGEST, self.width))
 
     def explain(self, X: Matrix, rows: NDArray[np.intp]) -> Matrix:
-        return np.nan_to_num(X[rows], nan=0.0) ** 2
+        return _squares(np.ascontiguousarray(X), rows)
 
     def to_arrays(self) -> Arrays:
         return {"width": np.array(self.width, np.int64)}
@@ -66,4 +66,14 @@ def _largest(X: Matrix, k: int) -> NDArray[np.float64]:
         for p in range(k):
             total += top[p]
         out[i] = total / k
+    return out
+
+
+@njit(cache=True)
+def _squares(X: Matrix, rows: NDArray[np.intp]) -> Matrix:
+    out = np.empty((len(rows), X.shape[1]))
+    for i in range(len(rows)):
+        for j in range(X.shape[1]):
+            x = X[rows[i], j]
+            out[i, j] = 0.0 if np.isnan(x) else x * x
     return out

@@ -1,0 +1,133 @@
+"""From columns of scores to `Score` records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models import fallback, silence
+from models.bundle import Bundle
+from models.scored import Scored
+from models.severity import NAMES, SeverityCuts
+from schemas.columns import Vectors
+from schemas.ids import stable_id
+
+Record = dict[str, Any]
+
+CHAMPION, CHALLENGER, FALLBACK = "champion", "challenger", "fallback"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """The model as a score names it."""
+
+    id: str
+    version: str
+    role: str
+    scope: str
+    period: str
+
+    @classmethod
+    def of(cls, bundle: Bundle, role: str, period: str) -> ModelName:
+        manifest = bundle.manifest
+        return cls(f"{manifest.profile}/{manifest.scope}", bundle.version, role, manifest.scope, period)
+
+    def record(self) -> Record:
+        return {
+            "id": self.id,
+            "version": self.version,
+            "role": self.role,
+            "scope": self.scope,
+            "period": self.period,
+        }
+
+
+UNTRAINED = ModelName(fallback.MODEL_ID, fallback.MODEL_VERSION, FALLBACK, "global", "all")
+SILENCE = ModelName(silence.MODEL_ID, silence.MODEL_VERSION, FALLBACK, "global", "all")
+
+
+def score_records(
+    block: Vectors, rows: Sequence[int], names: Sequence[str], scored: Scored, model: ModelName, cuts: SeverityCuts
+) -> Iterator[tuple[int, Record]]:
+    """The record of each of these rows of a block, with the row. `names` are what the reasons' numbers refer to."""
+    head, said = _Heads(block, model), model.record()
+    ranks = cuts.rank(scored.score).tolist()
+    reasons = scored.reasons
+    columns = zip(
+        rows,
+        scored.score.tolist(),
+        ranks,
+        scored.confidence.tolist(),
+        scored.note,
+        reasons.metric.tolist(),
+        reasons.feature.tolist(),
+        reasons.share.tolist(),
+        reasons.up.tolist(),
+        reasons.actual.tolist(),
+        reasons.low.tolist(),
+        reasons.high.tolist(),
+        strict=True,
+    )
+    for row, score, rank, confidence, note, metric, feature, share, up, actual, low, high in columns:
+        record = head.of(row, score, rank, confidence, said, note)
+        record["expected"] = [
+            {"metric": names[m], "actual": a, "low": lo, "high": hi}
+            for m, a, lo, hi in zip(metric, actual, low, high, strict=True)
+            if m >= 0
+        ]
+        record["contributions"] = [
+            {"metric": names[m], "feature": names[f], "share": s, "direction": "up" if rise else "down"}
+            for m, f, s, rise in zip(metric, feature, share, up, strict=True)
+            if m >= 0
+        ]
+        yield row, record
+
+
+def silence_records(block: Vectors, rows: Sequence[int], cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:
+    """The records of silent rows, by the one rule for all of them."""
+    import numpy as np
+
+    head, said = _Heads(block, SILENCE), SILENCE.record()
+    for row in rows:
+        verdict = silence.judge_silence(bool(block.regular[row]))
+        rank = int(cuts.rank(np.array([verdict.score]))[0])
+        record = head.of(row, verdict.score, rank, verdict.confidence, said, verdict.note)
+        seen = float(block.event_count[row])
+        record["expected"] = [{"metric": silence.METRIC, "actual": seen, "low": 1.0, "high": float("nan")}]
+        record["contributions"] = [
+            {"metric": silence.METRIC, "feature": silence.METRIC, "share": 1.0, "direction": "down"}
+        ]
+        yield row, record
+
+
+class _Heads:
+    """The fields of a record that come from the vector, from columns made into lists once."""
+
+    def __init__(self, block: Vectors, model: ModelName) -> None:
+        self._profile, self._model = block.profile, model
+        self._entity = block.entity
+        self._start, self._end = block.window_start.tolist(), block.window_end.tolist()
+        self._sequence, self._events = block.sequence.tolist(), block.event_count.tolist()
+        self._silent, self._retired = block.silent.tolist(), block.retired.tolist()
+        self._regular = block.regular.tolist()
+
+    def of(self, row: int, score: float, rank: int, confidence: float, model: Record, note: str) -> Record:
+        entity, end = self._entity[row], self._end[row]
+        return {
+            "id": stable_id(entity, self._profile, end, self._sequence[row], self._model.id, self._model.version),
+            "event_count": self._events[row],
+            "silent": self._silent[row],
+            "retired": self._retired[row],
+            "regular": self._regular[row],
+            "entity": entity,
+            "profile": self._profile,
+            "window_start": self._start[row],
+            "window_end": end,
+            "anomaly_score": score,
+            "is_anomaly": rank > 0,
+            "severity": NAMES[rank],
+            "confidence": confidence,
+            "model": model,
+            "note": note,
+        }

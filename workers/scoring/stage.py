@@ -1,0 +1,179 @@
+"""The scoring worker: vectors of a partition in, a calibrated score with reasons out for each.
+
+A score depends on its vector and the models in force alone, so nothing is kept but which models those are: that is
+logged to the state topic when it changes, and read back from there. There is nothing to check-point or to replay.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import structlog
+
+from models.registry import Aliases, Registry
+from schemas.records import encode
+from schemas.vectors import decode_vectors
+from workers.runtime.records import Chunk, DeadLetter, Headers, Output, Records
+from workers.runtime.stage import Control, Logged, Part, RebuildPoint
+from workers.scoring.aliases import Name, TakeUp, shard_of
+from workers.scoring.blocks import score_block
+from workers.scoring.controls import read_control
+from workers.scoring.loading import Loading
+from workers.scoring.lookup import Lookup
+from workers.scoring.policy import Policy
+from workers.scoring.scores import CHALLENGER, Record
+from workers.scoring.state import ScoringState
+from workers.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_CHUNK_RECORDS = 2_048
+"""Records scored and encoded at a time: bounds a chunk, and is what the kernels run best at."""
+
+_PROGRESS = ("faultline-progress", "faultline-tick")
+
+
+class ScoringStage:
+    """`Stage` of the worker `scoring`, and `Controlled` by alias records.
+
+    Counts: `processed`, `skipped_progress`, `dead`, `anomalies` (written to the topic of anomalies), and those of
+    `blocks.score_block`.
+    """
+
+    name = "scoring"
+
+    def __init__(self, policy: Policy, loading: Loading) -> None:
+        self._policy, self._loading = policy, loading
+        self.config_hash = policy.hash
+        self.state_topic: str | None = policy.log
+
+    def start(self, partition: int, watermark: int, logged: list[Logged]) -> ScoringState:
+        return ScoringState.rebuild(partition, watermark, logged)
+
+    def restore(self, partition: int, parts: Mapping[str, bytes]) -> ScoringState:
+        """Never called: there are no parts. A checkpoint could not know of what was taken up after it."""
+        raise ValueError(f"the state of scoring is logged, not check-pointed; parts given: {sorted(parts)}")
+
+    def parts(self, state: ScoringState) -> Mapping[str, Part]:
+        return {}
+
+    def watermark(self, state: ScoringState) -> int:
+        return state.watermark
+
+    def rebuild_point(self, state: ScoringState) -> RebuildPoint | None:
+        return None
+
+    def step(self, state: ScoringState, records: Records) -> Iterator[Chunk]:
+        start = 0
+        while start < len(records):
+            offset = int(records.offsets[start])
+            logged = self._taken_first(state, offset)
+            lookup = self._lookup(state, offset)
+            stop = min(len(records), start + _CHUNK_RECORDS)
+            if state.until is not None:
+                stop = min(stop, int(np.searchsorted(records.offsets, state.until)))
+            yield self._chunk(state, lookup, records.slice(start, stop), start, logged)
+            start = stop
+        if len(records) == 0:
+            yield Chunk(0)
+
+    def take_up(self, state: ScoringState, offset: int, controls: Sequence[Control]) -> list[Output]:
+        """Put moved aliases into force from `offset` on, and log them; what does not load whole is left as it was."""
+        changed = self._taken_first(state, offset)
+        shards = set()
+        for control in controls:
+            name = self._take(state, offset, control)
+            if name is not None:
+                shards.add(shard_of(name))
+        state.lookup = None
+        return changed + self._log(state, shards)
+
+    def _take(self, state: ScoringState, offset: int, control: Control) -> Name | None:
+        """Take one control record up; the name whose aliases it moved."""
+        try:
+            moved = read_control(control)
+        except ValueError as error:
+            log.warning("control record not understood", key=control.key.decode("utf-8", "replace"), error=str(error))
+            return None
+        if moved is None:
+            return None
+        name, aliases = moved
+        latest = state.aliases.latest(name)
+        if latest is not None and (control.offset <= latest.control or latest.aliases == aliases):
+            return None
+        if self._put(state, name, TakeUp(offset, control.offset, aliases)):
+            return name
+        return None
+
+    def _put(self, state: ScoringState, name: Name, taken: TakeUp) -> bool:
+        problem = self._loading.problem(*name, taken.aliases)
+        if problem is not None:
+            state.deferred[name] = problem
+            log.warning("models not put into force", profile=name[0], scope=name[1], error=problem)
+            return False
+        state.deferred.pop(name, None)
+        state.aliases.put(name, taken)
+        log.info("models in force", profile=name[0], scope=name[1], champion=taken.aliases.champion, at=taken.offset)
+        return True
+
+    def _taken_first(self, state: ScoringState, offset: int) -> list[Output]:
+        """At a partition's very first record the registry's own aliases come into force."""
+        if not state.fresh:
+            return []
+        state.fresh = False
+        for profile, scope, aliases in self._loading.promoted():
+            self._put(state, (profile, scope), TakeUp(offset, -1, aliases))
+        return self._log(state, None)
+
+    def _log(self, state: ScoringState, shards: set[int] | None) -> list[Output]:
+        """The log records of these shards (None: of all)."""
+        entries = state.aliases.encode() if shards is None else state.aliases.encode(sorted(shards))
+        return [Output(self._policy.log, key, value) for key, value in entries]
+
+    def _lookup(self, state: ScoringState, offset: int) -> Lookup:
+        """What serves the record at `offset`; made anew where something changes."""
+        if state.lookup is None or (state.until is not None and offset >= state.until):
+            in_force: Mapping[Name, Aliases] = state.aliases.in_force(offset)
+            state.lookup = Lookup(in_force, self._policy.groups, self._loading)
+            state.until = state.aliases.next_change(offset)
+        return state.lookup
+
+    def _chunk(self, state: ScoringState, lookup: Lookup, records: Records, start: int, logged: list[Output]) -> Chunk:
+        """Score some records. Outputs are in record order: champion (or fallback), its anomaly, challenger."""
+        counts: Counter[str] = Counter()
+        kept = [i for i, headers in enumerate(records.headers) if not _is_progress(headers)]
+        blocks, faults = decode_vectors([records.values[i] for i in kept])
+        scores: list[list[Record]] = [[] for _ in range(len(records))]
+        for block in blocks:
+            state.watermark = max(state.watermark, int(block.window_end.max(initial=state.watermark)))
+            at = block.at.tolist()
+            for row, record in score_block(block, lookup, self._loading, self._policy.cuts, counts):
+                scores[kept[at[row]]].append(record)
+        outputs = logged + self._outputs([record for found in scores for record in found], counts)
+        counts["processed"] += sum(map(bool, scores))
+        counts["skipped_progress"] += len(records) - len(kept)
+        counts["dead"] += len(faults)
+        dead = [DeadLetter(start + kept[f.record], f.error_class, f.message) for f in faults]
+        return Chunk(start + len(records), outputs=outputs, dead=dead, counts=+counts)
+
+    def _outputs(self, scores: list[Record], counts: Counter[str]) -> list[Output]:
+        outputs = []
+        for score, value in zip(scores, encode("Score", scores, self._policy.form), strict=True):
+            key = score["entity"].encode()
+            outputs.append(Output(self._policy.scores, key, value))
+            if score["is_anomaly"] and score["model"]["role"] != CHALLENGER:
+                counts["anomalies"] += 1
+                outputs.append(Output(self._policy.anomalies, key, value))
+        return outputs
+
+
+def _is_progress(headers: Headers | None) -> bool:
+    return bool(headers) and any(name in _PROGRESS for name, _ in headers or ())
+
+
+def build(settings: Settings) -> ScoringStage:
+    """The stage as the settings want it. An empty registry URL means the untrained detector alone."""
+    registry = Registry(settings.registry.url) if settings.registry.url else None
+    return ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_periods))
