@@ -162,8 +162,6 @@ class IntakeSettings(Section):
         default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
     )
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
-    max_attributes: int = Field(256, ge=1, description="attributes an event; one with more is a dead letter")
-    max_metrics: int = Field(4_096, ge=1, description="metrics and distributions an event")
 
 
 class WindowsSettings(Section):

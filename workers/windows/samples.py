@@ -26,7 +26,21 @@ from workers.windows.samples_kernel import Arrivals, Result, Rules, Stretch, emp
 from workers.windows.samples_lives import MEMORY
 from workers.windows.samples_log import farewell, metrics_output, recall
 from workers.windows.samples_parts import Clock, Versions, parts_of, restore_parts
-from workers.windows.samples_state import BLANK, FAR, Entities
+from workers.windows.samples_schedule import (
+    BLANK,
+    CADENCE,
+    CADENCE_ORIGIN,
+    COUNT_ORIGIN,
+    DUE,
+    EXPIRES,
+    FAR,
+    FROZEN,
+    NEXT_TIME,
+    QUIET_FROM,
+    QUIET_ORIGIN,
+    STATE,
+)
+from workers.windows.samples_state import Entities
 
 MAX_ROWS = 8192
 """Vectors in one emission, about."""
@@ -76,11 +90,11 @@ class SampleEngine:
         """First offset that any retained state depends on; None when nothing is retained."""
         h, q = self._entities.history, self._entities.schedule
         used = self._entities.used
-        live = np.flatnonzero(q.state[:used] != BLANK)
+        live = np.flatnonzero(q[:used, STATE] != BLANK)
         found = [
             self._waiting.origin,
             self._waiting.value_origin,
-            *(column[live] for column in (q.quiet_origin, q.cadence_origin, q.count_origin)),
+            *(q[live, column] for column in (QUIET_ORIGIN, CADENCE_ORIGIN, COUNT_ORIGIN)),
         ]
         inside = np.arange(h.origin.shape[1]) < h.held[live, None]
         found.append(h.origin[live][inside])
@@ -132,7 +146,7 @@ class SampleEngine:
 
     def _turns(self, start: int, end: int) -> Iterator[int]:
         while self._missed(end) > MAX_ROWS:
-            low, high = max(start, int(self._entities.schedule.next[: self._entities.used].min())), end
+            low, high = max(start, int(self._entities.schedule[: self._entities.used, NEXT_TIME].min())), end
             while high - low > 1_000 and self._missed(high) > MAX_ROWS:
                 high = low + (high - low) // 2
             if high >= end:
@@ -143,9 +157,9 @@ class SampleEngine:
     def _missed(self, end: int) -> int:
         """About how many vectors of missed samples come before the watermark is at `end`."""
         q, used = self._entities.schedule, self._entities.used
-        rows = np.flatnonzero(q.due[:used] <= end)
-        last = np.minimum(end, q.quiet_from[rows] + np.maximum(self._policy.retire_after, 6 * q.cadence[rows]))
-        return int(np.maximum(0, (last - q.due[rows]) // np.maximum(q.cadence[rows], 1) + 1).sum())
+        rows = np.flatnonzero(q[:used, DUE] <= end)
+        last = np.minimum(end, q[rows, QUIET_FROM] + np.maximum(self._policy.retire_after, 6 * q[rows, CADENCE]))
+        return int(np.maximum(0, (last - q[rows, DUE]) // np.maximum(q[rows, CADENCE], 1) + 1).sum())
 
     def _run(self, work: _Work, timeline: Timeline, lo: int, hi: int, end: int) -> Result:
         entities, q = self._entities, self._entities.schedule
@@ -153,7 +167,7 @@ class SampleEngine:
             timeline.before[lo:hi], timeline.after[lo:hi], timeline.offsets[lo:hi], self._clock.start, self._clock.stop
         )
         rows = work.due(lo, hi, end)
-        slots = np.union1d(work.pile.slot[rows], np.flatnonzero(q.next[: entities.used] <= end))
+        slots = np.union1d(work.pile.slot[rows], np.flatnonzero(q[: entities.used, NEXT_TIME] <= end))
         first = np.searchsorted(work.pile.slot[rows], np.append(slots, FAR))
         ends = np.full(len(slots), end, np.int64)
         for slot, record in work.ended.items():
@@ -191,7 +205,7 @@ class SampleEngine:
             record = batch.lives.ended[slot]
             if lo <= record < hi:
                 days = entities.history.day[slot].tolist()
-                frozen = bool(entities.schedule.frozen[slot])
+                frozen = bool(entities.schedule[slot, FROZEN])
                 gone = farewell(topic, entities.names[slot] or "", profile, days, frozen)
                 notices += [(record, output) for output in gone]
         return notices
@@ -201,7 +215,7 @@ class SampleEngine:
         entities, q = self._entities, self._entities.schedule
         self._waiting = work.left()
         used = np.array(sorted(entities.slots.values()), np.int64)
-        over = used[(q.state[used] == BLANK) & (q.expires[used] <= self._clock.watermark)]
+        over = used[(q[used, STATE] == BLANK) & (q[used, EXPIRES] <= self._clock.watermark)]
         over = np.setdiff1d(over, self._waiting.slot)
         gone = np.concatenate((np.array(sorted(work.ended), np.int64), over))
         for slot in gone.tolist():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from models.features.generic import GENERIC, generic_names
@@ -33,6 +34,7 @@ from workers.windows.samples_kernel import (
     Result,
 )
 from workers.windows.samples_log import pane_output
+from workers.windows.samples_schedule import SHOWN
 from workers.windows.samples_state import Entities
 
 
@@ -79,7 +81,7 @@ def settle_layouts(entities: Entities, layouts: Layouts, out: Result) -> None:
     rows = out.rows[: out.used[ROWS], LAYOUT]
     fresh = rows < -1
     rows[fresh] = numbers[-2 - rows[fresh]]
-    entities.schedule.layout[slots] = numbers  # a slot's last one is its present one
+    entities.schedule[slots, SHOWN] = numbers  # a slot's last one is its present one
 
 
 def emission(
@@ -130,6 +132,15 @@ def _order(entities: Entities, rows: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.lexsort((rank[back], rows[:, TIME], rows[:, RECORD]))
 
 
+@njit(cache=True)
+def _copy(values: NDArray[np.float64], at: NDArray[np.int64], table: NDArray[np.float64]) -> None:
+    """Fill row i of `table` from values[at[i]:], unless that is below 0."""
+    for i in range(len(at)):
+        if at[i] >= 0:
+            for j in range(table.shape[1]):
+                table[i, j] = values[at[i] + j]
+
+
 def _table(
     entities: Entities,
     layouts: Layouts,
@@ -141,8 +152,7 @@ def _table(
 ) -> Vectors:
     width = layouts.width(layout) if len(rows) else 0
     table = np.full((len(rows), width), np.nan)
-    filled = np.flatnonzero(rows[:, AT] >= 0)
-    table[filled] = values[rows[filled, AT, None] + np.arange(width)]
+    _copy(values, np.ascontiguousarray(rows[:, AT]), table)
     flags = rows[:, FLAGS]
     names = entities.names
     return Vectors(

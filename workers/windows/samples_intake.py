@@ -15,6 +15,7 @@ from workers.windows.counters import to_increases
 from workers.windows.engine import Timeline
 from workers.windows.samples_kernel import IN_TIME, LATE, SKEWED, TOO_LATE
 from workers.windows.samples_lives import Comers, Lives, assign, is_lasting
+from workers.windows.samples_schedule import FROZEN
 from workers.windows.samples_state import Entities
 
 LATE_MEMORY = 3_600_000_000
@@ -199,7 +200,7 @@ def _admit(
 ) -> tuple[list[tuple[int, int]], NDArray[np.bool_]]:
     """Give entities the metrics they show for the first time, while they have room; which entries were refused."""
     series = find_series(slot, numbers, entities.history.first, entities.history.width, entities.metric)
-    lacking = np.flatnonzero((series < 0) & ~entities.schedule.frozen[slot])
+    lacking = np.flatnonzero((series < 0) & (entities.schedule[slot, FROZEN] == 0))
     if entities.metrics.fixed or len(lacking) == 0:
         return [], series < 0
     wanted: dict[int, dict[int, int]] = {}
@@ -211,8 +212,8 @@ def _admit(
         come = list(new)[:room] if room > 0 else []
         if not come:
             continue
-        if len(come) == room and not entities.schedule.frozen[e]:
-            entities.schedule.frozen[e] = True
+        if len(come) == room and not entities.schedule[e, FROZEN]:
+            entities.schedule[e, FROZEN] = 1
             filled.append((new[come[-1]], e))
         entities.set_metrics(e, [*entities.metric[list(entities.rows(e))].tolist(), *come])
     series = find_series(slot, numbers, entities.history.first, entities.history.width, entities.metric)

@@ -24,25 +24,46 @@ from models.features.history import (
     History,
     add_to_pane,
     append_sample,
+    cadence_gaps,
     close_pane,
     forget_samples,
     insert_sample,
     is_regular,
+    keeping,
+    learned_cadence,
     pane_slot,
+    patience,
 )
 from models.features.host import HOST_WIDTH, write_host
 from models.features.series import WIDTH, refresh_baseline
-from workers.windows.samples_state import BLANK, FAR, LIVE, RETIRED, Schedule
-from workers.windows.silence import GAPS, MISSED, cadence_of
+from workers.windows.samples_schedule import (
+    APPLIED,
+    BLANK,
+    CADENCE,
+    CADENCE_ORIGIN,
+    COUNT_ORIGIN,
+    DUE,
+    FAR,
+    FORGET_AT,
+    LAST_END,
+    LAST_OFFSET,
+    LATE_COUNT,
+    LIVE,
+    NEWEST,
+    NEXT_TIME,
+    OPEN_PANE,
+    QUIET_FROM,
+    QUIET_ORIGIN,
+    RETIRED,
+    SHOWN,
+    SKEWED_COUNT,
+    STATE,
+    Schedule,
+)
+from workers.windows.silence import MISSED
 
 IN_TIME, LATE, TOO_LATE, SKEWED = 0, 1, 2, 3
 """What became of an event: a sample to come, into windows only, and two that are signs of life alone."""
-
-MIN_GAPS = 3
-PATIENCE = 6
-"""A slow entity is retired after this many cadences, if that is later than the setting."""
-
-MAX_PATIENCE = 24 * 3_600_000_000
 
 RECORD, SLOT, TIME, START, EVENTS, LATES, SKEWS, FLAGS, LAYOUT, AT = range(10)
 """Columns of a row of the result; AT is where its values begin, -1 if all are missing."""
@@ -117,38 +138,40 @@ def empty_result(rows: int, values: int) -> Result:
 
 
 @njit(cache=True)
-def _room(out: Result, rows: int, values: int, closed: int, layouts: int) -> Result:
-    """The same result with room for that much more."""
-    a, b, c, d, used = out.rows, out.values, out.closed, out.layouts, out.used
-    if used[ROWS] + rows > len(a):
-        a = np.concatenate((a, np.empty((len(a) + rows, 10), np.int64)))
-    if used[VALUES] + values > len(b):
-        b = np.concatenate((b, np.empty(len(b) + values, np.float64)))
-    if used[CLOSED] + closed > len(c):
-        c = np.concatenate((c, np.empty((len(c) + closed, 6), np.int64)))
-    if used[LAYOUTS] + layouts > len(d):
-        d = np.concatenate((d, np.empty(len(d) + layouts, np.int64)))
-    return Result(a, b, c, d, used)
+def _lacks_room(out: Result, width: int) -> bool:
+    """Whether the buffers might not hold what one more step of an entity of that many series gives."""
+    used = out.used
+    return (
+        used[ROWS] + 1 > len(out.rows)
+        or used[VALUES] + max(HOST_WIDTH, width * WIDTH + COMMON_WIDTH) > len(out.values)
+        or used[CLOSED] + 1 > len(out.closed)
+        or used[LAYOUTS] + width + 2 > len(out.layouts)
+    )
 
 
 @njit(cache=True)
-def _patience(rules: Rules, cadence: int) -> int:
-    """How long an entity may send nothing before it is retired."""
-    return min(max(rules.retire_after, PATIENCE * cadence), max(rules.retire_after, MAX_PATIENCE))
+def _grown(out: Result, width: int) -> Result:
+    return Result(
+        np.concatenate((out.rows, np.empty((len(out.rows) + 1, 10), np.int64))),
+        np.concatenate((out.values, np.empty(len(out.values) + HOST_WIDTH + width * WIDTH + COMMON_WIDTH, np.float64))),
+        np.concatenate((out.closed, np.empty((len(out.closed) + 1, 6), np.int64))),
+        np.concatenate((out.layouts, np.empty(len(out.layouts) + width + 2, np.int64))),
+        out.used,
+    )
 
 
 @njit(cache=True)
 def _retire_at(q: Schedule, rules: Rules, e: int) -> int:
-    if q.state[e] == BLANK:
+    if q[e, STATE] == BLANK:
         return FAR
-    if q.state[e] == RETIRED:
-        return int(q.forget_at[e])
-    return int(q.quiet_from[e]) + _patience(rules, q.cadence[e])
+    if q[e, STATE] == RETIRED:
+        return int(q[e, FORGET_AT])
+    return int(q[e, QUIET_FROM]) + patience(rules.retire_after, q[e, CADENCE])
 
 
 @njit(cache=True)
 def _closing(q: Schedule, e: int) -> int:
-    return (int(q.open[e]) + 1) * PANE_US if q.open[e] != NEVER else FAR
+    return (int(q[e, OPEN_PANE]) + 1) * PANE_US if q[e, OPEN_PANE] != NEVER else FAR
 
 
 @njit(cache=True)
@@ -159,14 +182,14 @@ def _apply_breaks(q: Schedule, line: Stretch, e: int, until: int) -> bool:
     that stops must become silent all the same. A longer break says nothing about any one entity.
     """
     moved = False
-    k = np.searchsorted(line.break_start, q.applied[e], side="right")
+    k = np.searchsorted(line.break_start, q[e, APPLIED], side="right")
     while k < len(line.break_start) and line.break_start[k] < until:
-        q.applied[e] = line.break_start[k]
-        lost = line.break_stop[k] - max(line.break_start[k], q.newest[e]) - q.cadence[e]
-        if lost > 0 and q.state[e] == LIVE:
-            q.quiet_from[e] += lost
-            if q.due[e] != FAR:
-                q.due[e] += lost
+        q[e, APPLIED] = line.break_start[k]
+        lost = line.break_stop[k] - max(line.break_start[k], q[e, NEWEST]) - q[e, CADENCE]
+        if lost > 0 and q[e, STATE] == LIVE:
+            q[e, QUIET_FROM] += lost
+            if q[e, DUE] != FAR:
+                q[e, DUE] += lost
             moved = True
         k += 1
     return moved
@@ -175,52 +198,48 @@ def _apply_breaks(q: Schedule, line: Stretch, e: int, until: int) -> bool:
 @njit(cache=True)
 def _learn_cadence(h: History, q: Schedule, rules: Rules, e: int, interval: int, origin: int) -> None:
     """Declared by the sample, by the profile, or the median of the last gaps once there are three."""
-    q.cadence[e], q.cadence_origin[e] = 0, NO_ORIGIN
-    n = min(h.held[e], GAPS + 1)
+    q[e, CADENCE], q[e, CADENCE_ORIGIN] = 0, NO_ORIGIN
     if interval > 0:
-        q.cadence[e], q.cadence_origin[e] = interval, origin
+        q[e, CADENCE], q[e, CADENCE_ORIGIN] = interval, origin
     elif rules.declared > 0:
-        q.cadence[e] = rules.declared
-    elif n > MIN_GAPS:
-        first = h.held[e] - n
-        q.cadence[e] = cadence_of(h.time[e, first : first + n], n, 1, 0)
-        for i in range(first, first + n):
-            q.cadence_origin[e] = min(q.cadence_origin[e], h.origin[e, i])
+        q[e, CADENCE] = rules.declared
+    else:
+        q[e, CADENCE] = learned_cadence(h, e)
+        for i in range(h.held[e] - 1 - cadence_gaps(h, e), h.held[e]):
+            q[e, CADENCE_ORIGIN] = min(q[e, CADENCE_ORIGIN], h.origin[e, i])
 
 
 @njit(cache=True)
-def _close(h: History, q: Schedule, line: Stretch, e: int, record: int, out: Result) -> Result:
-    pane = q.open[e]
-    q.open[e] = NEVER
+def _close(h: History, q: Schedule, line: Stretch, e: int, record: int, out: Result) -> None:
+    pane = q[e, OPEN_PANE]
+    q[e, OPEN_PANE] = NEVER
     if not close_pane(h, e, pane):
-        return out
+        return
     first, width = h.first[e], h.width[e]
-    out = _room(out, 0, width, 1, 0)
-    out.closed[out.used[CLOSED]] = (record, e, pane, out.used[VALUES], q.newest[e], q.last_offset[e])
+    out.closed[out.used[CLOSED]] = (record, e, pane, out.used[VALUES], q[e, NEWEST], q[e, LAST_OFFSET])
     for s in range(first, first + width):
         out.values[out.used[VALUES] + s - first] = h.day_mean[s, pane % h.day.shape[1]]
     out.used[VALUES] += width
     out.used[CLOSED] += 1
-    return out
 
 
 @njit(cache=True)
-def _set_layout(h: History, q: Schedule, present: NDArray[np.bool_], e: int, out: Result) -> Result:
+def _set_layout(h: History, q: Schedule, present: NDArray[np.bool_], e: int, out: Result) -> None:
     """Which metrics are shown: those in the last 30 samples or in the last hour. A new set is written down."""
     first, width = h.first[e], h.width[e]
-    pane = q.newest[e] // PANE_US
-    changed, shown = q.layout[e] == -1, 0
+    pane = q[e, NEWEST] // PANE_US
+    changed, shown = q[e, SHOWN] == -1, 0
     for s in range(first, first + width):
         now = h.seen[s] >= h.time[e, 0]
-        for p in range(pane - HOUR_PANES + 1, pane + 1):
-            k = p % HOUR_PANES
-            now = now or (h.pane[e, k] == p and h.stats[s, k, 0] > 0.0)
+        p = pane
+        while not now and p > pane - HOUR_PANES:
+            now = h.pane[e, p % HOUR_PANES] == p and h.stats[s, p % HOUR_PANES, 0] > 0.0
+            p -= 1
         changed = changed or now != present[s]
         present[s] = now
         shown += now
     if not changed:
-        return out
-    out = _room(out, 0, 0, 0, shown + 2)
+        return
     at = out.used[LAYOUTS]
     out.layouts[at], out.layouts[at + 1] = e, shown
     at += 2
@@ -230,22 +249,30 @@ def _set_layout(h: History, q: Schedule, present: NDArray[np.bool_], e: int, out
             at += 1
     out.used[LAYOUTS] = at
     out.used[LAYOUT_COUNT] += 1
-    q.layout[e] = -1 - out.used[LAYOUT_COUNT]
-    return out
+    q[e, SHOWN] = -1 - out.used[LAYOUT_COUNT]
 
 
 @njit(cache=True)
 def _write_row(
     h: History, q: Schedule, e: int, record: int, t: int, start: int, events: int, flags: int, at: int, out: Result
-) -> Result:
-    out = _room(out, 1, 0, 0, 0)
+) -> None:
     if is_regular(h, e, t // PANE_US):
         flags |= REGULAR
-    out.rows[out.used[ROWS]] = (record, e, t, start, events, q.late[e], q.skewed[e], flags, q.layout[e], at)
+    out.rows[out.used[ROWS]] = (
+        record,
+        e,
+        t,
+        start,
+        events,
+        q[e, LATE_COUNT],
+        q[e, SKEWED_COUNT],
+        flags,
+        q[e, SHOWN],
+        at,
+    )
     out.used[ROWS] += 1
-    q.last_end[e] = t
-    q.late[e], q.skewed[e], q.count_origin[e] = 0, 0, NO_ORIGIN
-    return out
+    q[e, LAST_END] = t
+    q[e, LATE_COUNT], q[e, SKEWED_COUNT], q[e, COUNT_ORIGIN] = 0, 0, NO_ORIGIN
 
 
 @njit(cache=True)
@@ -254,7 +281,7 @@ def _append(h: History, q: Schedule, ev: Arrivals, e: int, members: NDArray[np.i
     t = ev.time[members[0]]
     origin, interval = NO_ORIGIN, 0
     for i in members:
-        q.last_offset[e] = max(q.last_offset[e], ev.origin[i])
+        q[e, LAST_OFFSET] = max(q[e, LAST_OFFSET], ev.origin[i])
         origin = min(origin, ev.origin[i])
         if ev.interval[i] > 0:
             interval = ev.interval[i]
@@ -286,70 +313,67 @@ def _release(
     record: int,
     members: NDArray[np.int64],
     out: Result,
-) -> Result:
+) -> None:
     """A sample whose time has come: into the windows, and out as a vector."""
     t = ev.time[members[0]]
     pane = t // PANE_US
     interval = _append(h, q, ev, e, members)
     newest = h.held[e] - 1
-    q.state[e], q.newest[e], q.open[e], q.forget_at[e] = LIVE, t, pane, FAR
+    q[e, STATE], q[e, NEWEST], q[e, OPEN_PANE], q[e, FORGET_AT] = LIVE, t, pane, FAR
     _learn_cadence(h, q, rules, e, interval, h.origin[e, newest])
-    cadence = q.cadence[e]
-    if q.quiet_from[e] <= t:
-        q.quiet_from[e], q.quiet_origin[e] = t, NO_ORIGIN
+    cadence = q[e, CADENCE]
+    if q[e, QUIET_FROM] <= t:
+        q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = t, NO_ORIGIN
     # By lateness, breaks before the sample's own record are over: what they were cannot matter after a rebuild.
     over = np.searchsorted(line.break_stop, t + rules.lateness, side="right")
-    q.applied[e] = line.break_start[over - 1] if over > 0 else NEVER
+    q[e, APPLIED] = line.break_start[over - 1] if over > 0 else NEVER
     silence = MISSED * cadence
-    q.due[e] = t + silence if 0 < silence <= _patience(rules, cadence) else FAR
+    q[e, DUE] = t + silence if 0 < silence <= patience(rules.retire_after, cadence) else FAR
     refresh_baseline(h, e, pane)
     if rules.host:
-        q.layout[e] = 0
-        width = HOST_WIDTH
+        q[e, SHOWN] = 0
     else:
-        out = _set_layout(h, q, present, e, out)
-        width = h.width[e] * WIDTH + COMMON_WIDTH
-    out = _room(out, 0, width, 0, 0)
+        _set_layout(h, q, present, e, out)
     at = out.used[VALUES]
     if rules.host:
         out.used[VALUES] = write_host(h, e, out.values, at)
     else:
         out.used[VALUES] = write_generic(h, e, present, out.values, at)
-    start = q.last_end[e] if q.last_end[e] != NEVER else t
-    if cadence > 0 and q.last_end[e] != NEVER:
+    start = q[e, LAST_END] if q[e, LAST_END] != NEVER else t
+    if cadence > 0 and q[e, LAST_END] != NEVER:
         start = max(start, t - cadence)
-    return _write_row(h, q, e, record, t, start, len(members), 0, at, out)
+    _write_row(h, q, e, record, t, start, len(members), 0, at, out)
 
 
 @njit(cache=True)
-def _miss(h: History, q: Schedule, e: int, record: int, out: Result) -> Result:
-    t, cadence = q.due[e], q.cadence[e]
-    q.due[e] = t + cadence
-    flags = SILENT if t - q.quiet_from[e] >= MISSED * cadence else 0
-    return _write_row(h, q, e, record, t, max(q.last_end[e], t - cadence), 0, flags, -1, out)
+def _miss(h: History, q: Schedule, e: int, record: int, out: Result) -> None:
+    t, cadence = q[e, DUE], q[e, CADENCE]
+    q[e, DUE] = t + cadence
+    flags = SILENT if t - q[e, QUIET_FROM] >= MISSED * cadence else 0
+    _write_row(h, q, e, record, t, max(q[e, LAST_END], t - cadence), 0, flags, -1, out)
 
 
 @njit(cache=True)
-def _retire(h: History, q: Schedule, rules: Rules, e: int, record: int, out: Result) -> Result:
+def _retire(h: History, q: Schedule, rules: Rules, e: int, record: int, out: Result) -> None:
     """The last vector of an entity; its samples are kept on while too few are known to tell a slow entity."""
-    t, cadence = _retire_at(q, rules, e), q.cadence[e]
-    q.state[e], q.due[e] = RETIRED, FAR
-    keep = 2 * rules.retire_after if cadence == 0 else 0
-    q.forget_at[e] = max(t + keep, _closing(q, e) if q.open[e] != NEVER else NEVER)
-    if q.last_end[e] == NEVER:
-        return out
-    silent = SILENT if cadence > 0 and t - q.quiet_from[e] >= MISSED * cadence else 0
-    start = max(q.last_end[e], t - cadence) if cadence > 0 else q.last_end[e]
-    return _write_row(h, q, e, record, t, start, 0, silent | IS_RETIRED, -1, out)
+    t, cadence = _retire_at(q, rules, e), q[e, CADENCE]
+    q[e, STATE], q[e, DUE] = RETIRED, FAR
+    keep = keeping(rules.retire_after, cadence)
+    q[e, FORGET_AT] = max(t + keep, _closing(q, e) if q[e, OPEN_PANE] != NEVER else NEVER)
+    if q[e, LAST_END] == NEVER:
+        return
+    silent = SILENT if cadence > 0 and t - q[e, QUIET_FROM] >= MISSED * cadence else 0
+    start = max(q[e, LAST_END], t - cadence) if cadence > 0 else q[e, LAST_END]
+    _write_row(h, q, e, record, t, start, 0, silent | IS_RETIRED, -1, out)
 
 
 @njit(cache=True)
 def _forget(h: History, q: Schedule, e: int) -> None:
     forget_samples(h, e)
-    q.state[e], q.newest[e], q.quiet_from[e], q.quiet_origin[e] = BLANK, NEVER, NEVER, NO_ORIGIN
-    q.cadence[e], q.cadence_origin[e], q.due[e], q.forget_at[e] = 0, NO_ORIGIN, FAR, FAR
-    q.applied[e], q.last_end[e] = NEVER, NEVER
-    q.late[e], q.skewed[e], q.count_origin[e] = 0, 0, NO_ORIGIN
+    q[e, STATE], q[e, NEWEST], q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = BLANK, NEVER, NEVER, NO_ORIGIN
+    q[e, CADENCE], q[e, CADENCE_ORIGIN], q[e, DUE], q[e, FORGET_AT] = 0, NO_ORIGIN, FAR, FAR
+    q[e, APPLIED], q[e, LAST_END] = NEVER, NEVER
+    q[e, LATE_COUNT], q[e, SKEWED_COUNT], q[e, COUNT_ORIGIN] = 0, 0, NO_ORIGIN
 
 
 @njit(cache=True)
@@ -357,13 +381,13 @@ def _sign_of_life(q: Schedule, rules: Rules, line: Stretch, ev: Arrivals, e: int
     """Count an event that makes no sample; whoever sends it is not silent."""
     record = ev.record[i]
     if ev.outcome[i] == SKEWED:
-        q.skewed[e] += 1
+        q[e, SKEWED_COUNT] += 1
     else:
-        q.late[e] += 1
-    q.count_origin[e] = min(q.count_origin[e], ev.origin[i])
+        q[e, LATE_COUNT] += 1
+    q[e, COUNT_ORIGIN] = min(q[e, COUNT_ORIGIN], ev.origin[i])
     _apply_breaks(q, line, e, line.before[record] + rules.lateness + 1)
-    if line.after[record] > q.quiet_from[e]:
-        q.quiet_from[e], q.quiet_origin[e] = line.after[record], ev.origin[i]
+    if line.after[record] > q[e, QUIET_FROM]:
+        q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = line.after[record], ev.origin[i]
 
 
 @njit(cache=True)
@@ -374,7 +398,7 @@ def _insert_late(h: History, q: Schedule, ev: Arrivals, e: int, i: int) -> None:
         origin = min(origin, ev.value_origin[j])
     at = insert_sample(h, e, t, origin)
     pane, k = t // PANE_US, -1
-    if q.newest[e] == NEVER or pane > q.newest[e] // PANE_US - HOUR_PANES:
+    if q[e, NEWEST] == NEVER or pane > q[e, NEWEST] // PANE_US - HOUR_PANES:
         k = pane_slot(h, e, pane, origin)
     for j in range(ev.start[i], ev.stop[i]):
         s, x = ev.series[j], ev.value[j]
@@ -391,11 +415,11 @@ def _insert_late(h: History, q: Schedule, ev: Arrivals, e: int, i: int) -> None:
 def _take(h: History, q: Schedule, rules: Rules, line: Stretch, ev: Arrivals, e: int, i: int) -> None:
     """An event that waits for nothing: late, too late, or skewed."""
     if ev.outcome[i] == LATE:
-        if q.state[e] == BLANK:
-            q.state[e], q.quiet_from[e] = LIVE, NEVER
+        if q[e, STATE] == BLANK:
+            q[e, STATE], q[e, QUIET_FROM] = LIVE, NEVER
         _insert_late(h, q, ev, e, i)
         _sign_of_life(q, rules, line, ev, e, i)
-    elif q.state[e] != BLANK:
+    elif q[e, STATE] != BLANK:
         _sign_of_life(q, rules, line, ev, e, i)
 
 
@@ -412,28 +436,33 @@ def _advance(
     waiting: NDArray[np.int64],
     done: int,
     out: Result,
-) -> tuple[int, Result]:
-    """Do everything up to the watermark `limit` in time order; `waiting[done:]` are the samples to come."""
+) -> tuple[bool, int]:
+    """Do everything up to the watermark `limit` in time order; `waiting[done:]` are the samples to come.
+
+    Returns whether it came to the end or the buffers lack room, and how many samples are done.
+    """
     while True:
         sample = ev.time[waiting[done]] if done < len(waiting) else FAR
         closing, retiring = _closing(q, e), _retire_at(q, rules, e)
-        t = min(min(sample, closing), min(retiring, q.due[e]))
+        t = min(min(sample, closing), min(retiring, q[e, DUE]))
         if t > limit:
-            return done, out
+            return True, done
+        if _lacks_room(out, h.width[e]):
+            return False, done
         record = np.searchsorted(line.after, t)
         if t == closing:
-            out = _close(h, q, line, e, record, out)
+            _close(h, q, line, e, record, out)
         elif t == sample:
             first = done
             while done < len(waiting) and ev.time[waiting[done]] == t:
                 done += 1
-            out = _release(h, q, present, rules, line, ev, e, record, waiting[first:done], out)
+            _release(h, q, present, rules, line, ev, e, record, waiting[first:done], out)
         elif _apply_breaks(q, line, e, t):
             continue
         elif t != retiring:
-            out = _miss(h, q, e, record, out)
-        elif q.state[e] == LIVE:
-            out = _retire(h, q, rules, e, record, out)
+            _miss(h, q, e, record, out)
+        elif q[e, STATE] == LIVE:
+            _retire(h, q, rules, e, record, out)
         else:
             _forget(h, q, e)
 
@@ -477,13 +506,19 @@ def run(
         e = slots[k]
         waiting = _in_time_order(ev, first[k], first[k + 1])
         done = 0
-        for i in range(first[k], first[k + 1]):
-            if ev.outcome[i] != IN_TIME:
-                limit = min(line.before[ev.record[i]], ends[k])
-                done, out = _advance(h, q, present, rules, line, ev, e, limit, waiting, done, out)
+        for i in range(first[k], first[k + 1] + 1):
+            last = i == first[k + 1]
+            if not last and ev.outcome[i] == IN_TIME:
+                continue
+            limit = ends[k] if last else min(line.before[ev.record[i]], ends[k])
+            finished = False
+            while not finished:
+                finished, done = _advance(h, q, present, rules, line, ev, e, limit, waiting, done, out)
+                if not finished:
+                    out = _grown(out, h.width[e])
+            if not last:
                 _take(h, q, rules, line, ev, e, i)
-        done, out = _advance(h, q, present, rules, line, ev, e, ends[k], waiting, done, out)
         for i in waiting[done:]:
             waits[i] = True
-        q.next[e] = min(min(_closing(q, e), _retire_at(q, rules, e)), q.due[e])
+        q[e, NEXT_TIME] = min(min(_closing(q, e), _retire_at(q, rules, e)), q[e, DUE])
     return out

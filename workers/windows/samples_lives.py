@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.columns import Strings
 from workers.windows.samples_kernel import IN_TIME, LATE
+from workers.windows.samples_schedule import ACTIVE, EXPIRES
 from workers.windows.samples_state import Entities
 
 MEMORY = 25 * 3_600_000_000
@@ -55,7 +56,7 @@ def assign(entities: Entities, comers: Comers, span: int, most: int) -> Lives:
     known = {int(code): entities.slots.get(values[code], -1) for code in np.unique(codes)}
     fresh = [code for code in np.unique(codes[comers.lasting]).tolist() if known[code] < 0]
     held = [slot for slot in known.values() if slot >= 0]
-    expires = entities.schedule.expires[held].min() if held else np.int64(0)
+    expires = entities.schedule[held, EXPIRES].min() if held else np.int64(0)
     if len(entities.slots) + len(fresh) > most or span >= _SAFE_SPAN or (held and expires <= comers.before[-1]):
         return _one_by_one(entities, comers, most)
     for code in fresh:
@@ -64,19 +65,19 @@ def assign(entities: Entities, comers: Comers, span: int, most: int) -> Lives:
     table[list(known)] = list(known.values())
     slot = table[codes]
     rows = np.flatnonzero(comers.lasting)
-    np.maximum.at(entities.schedule.active, slot[rows], comers.offset[rows])
-    np.maximum.at(entities.schedule.expires, slot[rows], comers.time[rows] + MEMORY)
+    np.maximum.at(entities.schedule[:, ACTIVE], slot[rows], comers.offset[rows])
+    np.maximum.at(entities.schedule[:, EXPIRES], slot[rows], comers.time[rows] + MEMORY)
     return Lives(slot)
 
 
 def _one_by_one(entities: Entities, comers: Comers, most: int) -> Lives:
     lives = Lives(np.full(len(comers.record), -1, np.int64))
     q = entities.schedule
-    by_activity = OrderedDict.fromkeys(sorted(entities.slots.values(), key=lambda slot: (q.active[slot], slot)))
+    by_activity = OrderedDict.fromkeys(sorted(entities.slots.values(), key=lambda slot: (q[slot, ACTIVE], slot)))
     for i, code in enumerate(comers.entity.codes):
         name, before = comers.entity.values[code], comers.before[i]
         slot = entities.slots.get(name, -1)
-        if slot >= 0 and entities.schedule.expires[slot] <= before:
+        if slot >= 0 and entities.schedule[slot, EXPIRES] <= before:
             _end(entities, lives, by_activity, slot, int(comers.record[i]))
             slot = -1
         if slot < 0 and comers.lasting[i]:
@@ -85,8 +86,8 @@ def _one_by_one(entities: Entities, comers: Comers, most: int) -> Lives:
         lives.slot[i] = slot
         if comers.lasting[i]:
             q = entities.schedule
-            q.active[slot] = comers.offset[i]
-            q.expires[slot] = max(int(q.expires[slot]), int(comers.time[i]) + MEMORY)
+            q[slot, ACTIVE] = comers.offset[i]
+            q[slot, EXPIRES] = max(int(q[slot, EXPIRES]), int(comers.time[i]) + MEMORY)
             by_activity[slot] = None
             by_activity.move_to_end(slot)
     return lives
@@ -97,7 +98,7 @@ def _make_room(
 ) -> None:
     if len(by_activity) < most:
         return
-    expired = [slot for slot in by_activity if entities.schedule.expires[slot] <= before]
+    expired = [slot for slot in by_activity if entities.schedule[slot, EXPIRES] <= before]
     for slot in expired:
         _end(entities, lives, by_activity, slot, record)
     while len(by_activity) >= most:

@@ -15,6 +15,7 @@ from models.features.history import DAY_PANES, NEVER
 from workers.runtime.records import Output
 from workers.runtime.stage import Logged
 from workers.windows.samples_lives import MEMORY
+from workers.windows.samples_schedule import ACTIVE, EXPIRES, FROZEN
 from workers.windows.samples_state import Entities
 from workers.windows.state_log import split_key, state_key
 
@@ -64,7 +65,7 @@ def _recall_one(entities: Entities, entity: str, values: list[dict[str, object]]
         names.update(value)  # type: ignore[arg-type]
     if not entities.metrics.fixed:
         entities.set_metrics(slot, [entities.metrics.number(name) for name in names])
-        entities.schedule.frozen[slot] = bool(frozen)
+        entities.schedule[slot, FROZEN] = bool(frozen)
     series = {entities.metrics.names[entities.metric[row]]: row for row in entities.rows(slot)}
     h, q = entities.history, entities.schedule
     for value in panes:
@@ -82,5 +83,5 @@ def _recall_one(entities: Entities, entity: str, values: list[dict[str, object]]
         for name, mean in means.items():
             if name in series:
                 h.day_mean[series[name], place] = mean
-        q.active[slot] = max(int(q.active[slot]), offset)
-        q.expires[slot] = max(int(q.expires[slot]), newest + MEMORY)
+        q[slot, ACTIVE] = max(int(q[slot, ACTIVE]), offset)
+        q[slot, EXPIRES] = max(int(q[slot, EXPIRES]), newest + MEMORY)

@@ -14,7 +14,8 @@ from workers.windows.counters import Counters
 from workers.windows.packing import pack, unpack
 from workers.windows.samples_emit import Layouts
 from workers.windows.samples_intake import Pile, empty_pile
-from workers.windows.samples_state import Entities, Schedule
+from workers.windows.samples_schedule import LAST_OFFSET, SHOWN
+from workers.windows.samples_state import Entities
 
 BUCKET = 16
 """Entities a part; with 256 metrics each it stays below 4 MB."""
@@ -22,7 +23,6 @@ BUCKET = 16
 _RING = ("held", "time", "origin", "pane", "pane_origin")
 _SERIES = ("value", "seen", "stats")
 _WAITING = ("slot", "time", "origin", "outcome", "interval", "metric", "value", "value_origin")
-_LAYOUT_FREE = tuple(name for name in Schedule._fields if name != "layout")
 
 
 class Versions:
@@ -81,7 +81,7 @@ class _Bucket:
         metrics, number = self._by_name(entities.metric[rows])
         columns: dict[str, NDArray[np.generic]] = {"slots": slots, "width": h.width[slots], "metrics": number}
         columns |= {name: getattr(h, name)[slots] for name in _RING}
-        columns |= {name: getattr(entities.schedule, name)[slots] for name in _LAYOUT_FREE}
+        columns["schedule"] = np.delete(entities.schedule[slots], SHOWN, axis=1)
         columns |= {name: getattr(h, name)[rows] for name in _SERIES}
         columns |= {f"counter_{name}": getattr(entities.counters, name)[rows] for name in Counters._fields}
         columns["present"] = entities.present[rows]
@@ -151,8 +151,7 @@ def _restore_hot(
     rows = entities.allot(slots, columns["width"].astype(np.int64), held)
     for name in _RING:
         getattr(entities.history, name)[slots] = columns[name]
-    for name in _LAYOUT_FREE:
-        getattr(entities.schedule, name)[slots] = columns[name]
+    entities.schedule[slots] = np.insert(columns["schedule"].astype(np.int64), SHOWN, -1, axis=1)
     for name in _SERIES:
         getattr(entities.history, name)[rows] = columns[name]
     for name in Counters._fields:
@@ -172,7 +171,7 @@ def _restore_layouts(entities: Entities, layouts: Layouts, slots: NDArray[np.int
     names = entities.metrics.names
     for slot in slots.tolist():
         if entities.metrics.fixed:
-            entities.schedule.layout[slot] = 0
-        elif entities.schedule.last_offset[slot] != NEVER:
+            entities.schedule[slot, SHOWN] = 0
+        elif entities.schedule[slot, LAST_OFFSET] != NEVER:
             shown = [row for row in entities.rows(slot) if entities.present[row]]
-            entities.schedule.layout[slot] = layouts.number(tuple(names[entities.metric[row]] for row in shown))
+            entities.schedule[slot, SHOWN] = layouts.number(tuple(names[entities.metric[row]] for row in shown))

@@ -5,76 +5,17 @@ The metrics of an entity are a block of series, ascending by name, in one pool; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar, cast
+from collections.abc import Iterable, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features.history import ENTITY_FIELDS, NEVER, NO_ORIGIN, SERIES_FIELDS, History, empty_history
+from models.features.history import ENTITY_FIELDS, SERIES_FIELDS, History, empty_history
 from workers.windows.counters import Counters, empty_counters
+from workers.windows.samples_schedule import BLANK_ROW, Schedule, empty_schedule
 
-FAR = 1 << 62
-"""A time that never comes."""
-
-BLANK, LIVE, RETIRED = 0, 1, 2
-
-
-class Schedule(NamedTuple):
-    """What an entity waits for, and what its next vector says. Arrays over E entities; times in microseconds."""
-
-    state: NDArray[np.int8]  # BLANK, LIVE or RETIRED
-    newest: NDArray[np.int64]  # its newest sample that came in time
-    quiet_from: NDArray[np.int64]  # last sign of life, moved on by time that nobody watched
-    quiet_origin: NDArray[np.int64]  # offset of a record that was only a sign of life
-    cadence: NDArray[np.int64]  # 0: unknown
-    cadence_origin: NDArray[np.int64]
-    due: NDArray[np.int64]  # the next missed sample to tell of
-    forget_at: NDArray[np.int64]  # when a retired entity's samples are forgotten
-    applied: NDArray[np.int64]  # start of the last break taken into account
-    last_end: NDArray[np.int64]  # end of its last vector's window
-    late: NDArray[np.int64]  # since its last vector
-    skewed: NDArray[np.int64]
-    count_origin: NDArray[np.int64]  # offset of the first record counted there
-    open: NDArray[np.int64]  # ten-minute pane that is not closed yet
-    layout: NDArray[np.int64]  # which metrics its vectors show
-    last_offset: NDArray[np.int64]  # of the newest record in its samples
-    next: NDArray[np.int64]  # time of the next thing to do
-    active: NDArray[np.int64]  # offset of its newest record that was in time
-    expires: NDArray[np.int64]  # when even its past day is forgotten
-    frozen: NDArray[np.bool_]  # has as many metrics as it may
-
-
-_SCHEDULE: Mapping[str, tuple[type[np.generic], int]] = {
-    "state": (np.int8, BLANK),
-    "newest": (np.int64, NEVER),
-    "quiet_from": (np.int64, NEVER),
-    "quiet_origin": (np.int64, NO_ORIGIN),
-    "cadence": (np.int64, 0),
-    "cadence_origin": (np.int64, NO_ORIGIN),
-    "due": (np.int64, FAR),
-    "forget_at": (np.int64, FAR),
-    "applied": (np.int64, NEVER),
-    "last_end": (np.int64, NEVER),
-    "late": (np.int64, 0),
-    "skewed": (np.int64, 0),
-    "count_origin": (np.int64, NO_ORIGIN),
-    "open": (np.int64, NEVER),
-    "layout": (np.int64, -1),
-    "last_offset": (np.int64, NEVER),
-    "next": (np.int64, FAR),
-    "active": (np.int64, NEVER),
-    "expires": (np.int64, NEVER),
-    "frozen": (np.bool_, 0),
-}
-
-
-def empty_schedule(entities: int) -> Schedule:
-    """That many entities of which nothing is known."""
-    return Schedule(**{name: np.full(entities, blank, dtype) for name, (dtype, blank) in _SCHEDULE.items()})
-
-
-Columns = TypeVar("Columns", History, Schedule, Counters)
+Columns = TypeVar("Columns", History, Counters)
 
 
 def _grown(old: Columns, blank: Columns, fields: Iterable[str]) -> Columns:
@@ -143,7 +84,7 @@ class Entities:
         else:
             slot = len(self.names)
             self.names.append(name)
-            if slot == len(self.schedule.state):
+            if slot == len(self.schedule):
                 self._grow_entities(2 * slot)
         self.slots[name] = slot
         self._reshaped.add(slot)
@@ -153,8 +94,8 @@ class Entities:
 
     def place(self, slot: int, name: str) -> None:
         """Take a certain slot (when a checkpoint is restored); `settle` must follow when all are placed."""
-        while len(self.schedule.state) <= slot:
-            self._grow_entities(2 * len(self.schedule.state))
+        while len(self.schedule) <= slot:
+            self._grow_entities(2 * len(self.schedule))
         self.names.extend([None] * (slot + 1 - len(self.names)))
         self.names[slot] = name
         self.slots[name] = slot
@@ -176,8 +117,7 @@ class Entities:
         self._release(int(self.history.first[slot]), len(rows))
         for name in ENTITY_FIELDS:
             getattr(self.history, name)[slot] = getattr(_BLANK_HISTORY, name)[0]
-        for name in Schedule._fields:
-            getattr(self.schedule, name)[slot] = getattr(_BLANK_SCHEDULE, name)[0]
+        self.schedule[slot] = BLANK_ROW
         self.names[slot] = None
         self._free_slots.append(slot)
         self._reshaped.add(slot)
@@ -267,7 +207,7 @@ class Entities:
 
     def _grow_entities(self, size: int) -> None:
         self.history = _grown(self.history, empty_history(size, 0), ENTITY_FIELDS)
-        self.schedule = _grown(self.schedule, empty_schedule(size), Schedule._fields)
+        self.schedule = np.concatenate((self.schedule, empty_schedule(size - len(self.schedule))))
 
     def _grow_series(self, size: int) -> None:
         old = len(self.metric)
@@ -278,5 +218,4 @@ class Entities:
 
 
 _BLANK_HISTORY = empty_history(1, 1)
-_BLANK_SCHEDULE = empty_schedule(1)
 _BLANK_COUNTERS = empty_counters(1)

@@ -1,0 +1,101 @@
+"""An entity's own past: 24 hours of 10-minute panes, for z-scores and for `regular`; logged when a pane closes.
+
+This state reaches further back than a rewind is worth, so each new coarse pane writes the entity's whole ring to the
+compacted state topic (latest record per key is all there is to know).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+COARSE = 600_000_000
+"""Length of a coarse pane, microseconds."""
+
+SLOTS = 144
+MEASURES = 3  # events per active pane, share of errors, mean latency
+CELLS = 5  # of the open one: events, panes with events, errors, timed events, latency sum
+BASE = 7  # how many panes, then mean and standard deviation of each measure
+MIN_PANES = 6
+REGULAR = 130  # 90 % of the slots, rounded up
+
+_HEADER = struct.Struct("<BqqH")
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """`offset`: of the record that closed the newest pane. `measures` float32 (SLOTS, MEASURES), NaN where absent;
+    coarse pane c lies in row c % SLOTS, and panes up to SLOTS before `newest` are held."""
+
+    offset: int
+    newest: int
+    measures: NDArray[np.float32]
+
+
+def encode_ring(ring: Ring) -> bytes:
+    rows = np.flatnonzero(~np.isnan(ring.measures[:, 0]))
+    header = _HEADER.pack(_VERSION, ring.offset, ring.newest, len(rows))
+    return header + rows.astype("<u1").tobytes() + ring.measures[rows].astype("<f4").tobytes()
+
+
+def decode_ring(value: bytes) -> Ring:
+    """Raises ValueError where the bytes are no ring."""
+    try:
+        version, offset, newest, n = _HEADER.unpack_from(value)
+    except struct.error as error:
+        raise ValueError("a logged coarse ring is cut short") from error
+    if version != _VERSION or len(value) != _HEADER.size + n + n * MEASURES * 4:
+        raise ValueError(f"not a coarse ring of version {_VERSION}")
+    rows = np.frombuffer(value, "<u1", n, _HEADER.size)
+    measures = np.full((SLOTS, MEASURES), np.nan, np.float32)
+    measures[rows] = np.frombuffer(value, "<f4", n * MEASURES, _HEADER.size + n).reshape(n, MEASURES)
+    return Ring(offset, newest, measures)
+
+
+@njit(cache=True)
+def enter(ring: NDArray[np.float32], newest: int, pane: int, cells: NDArray[np.float64]) -> int:
+    """Write a closed coarse pane of which `cells` (CELLS,) tells, forgetting what lies SLOTS back.
+
+    Returns the newest pane. A pane that is not newer changes nothing: the ring was logged after it.
+    """
+    if pane <= newest:
+        return newest
+    for c in range(max(newest + 1, pane - SLOTS + 1), pane):
+        ring[c % SLOTS, :] = np.nan
+    if pane - newest > SLOTS:
+        ring[:, :] = np.nan
+    count, panes, errors, timed, latency = cells[0], cells[1], cells[2], cells[3], cells[4]
+    ring[pane % SLOTS, 0] = count / panes
+    ring[pane % SLOTS, 1] = errors / count
+    ring[pane % SLOTS, 2] = latency / timed if timed > 0 else np.nan
+    return pane
+
+
+@njit(cache=True)
+def summarise(ring: NDArray[np.float32], newest: int, base: NDArray[np.float64]) -> bool:
+    """Mean and standard deviation of each measure over the ring into `base`; returns `regular`. Oldest pane first."""
+    seen = 0
+    for j in range(MEASURES):
+        n, total = 0, 0.0
+        for c in range(newest - SLOTS + 1, newest + 1):
+            x = ring[c % SLOTS, j]
+            if not np.isnan(x):
+                n += 1
+                total += x
+        mean = total / n if n >= MIN_PANES else np.nan
+        squares = 0.0
+        for c in range(newest - SLOTS + 1, newest + 1):
+            x = ring[c % SLOTS, j]
+            if not np.isnan(x):
+                squares += (x - mean) * (x - mean)
+        base[1 + 2 * j] = mean
+        base[2 + 2 * j] = np.sqrt(squares / n) if n >= MIN_PANES else np.nan
+        if j == 0:
+            seen = n
+    base[0] = seen
+    return seen >= REGULAR

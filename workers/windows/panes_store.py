@@ -1,0 +1,180 @@
+"""The pane engine's memory: entities on *seats*, *pane records* and sketch chunks from pools, as structured arrays.
+
+An entity takes a seat; each pane with events of it takes a pane record, so that memory follows the activity. Kernels
+work on the arrays in place; Python only grows them, between kernel calls.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.windows import coarse, sketch
+from workers.windows.silence import GAPS
+
+Table = NDArray[np.void]
+"""A structured array; kernels read `table[i].field`."""
+
+# Cells of the exact sums of a pane or window; latency sums and squares take two cells each (fixed.py).
+COUNT, ERRORS, WARNINGS, TIMED, SUM, SQUARES, CELLS = 0, 1, 2, 3, 4, 6, 8
+ACTIVE, TOTALS = 8, 9  # a window also counts its panes with events
+BITS = 256  # linear counting of distinct paths
+DENSE_FROM = 12  # windows of more panes than this keep a dense sketch; shorter ones add up their panes' each time
+
+# Cells of `Memory.ends`: ends of the activity order, entities alive, newest closed pane, free records, free chunks.
+OLDEST, NEWEST, ALIVE, CLOSED, FREE_RECORDS, FREE_CHUNKS, ENDS = 0, 1, 2, 3, 4, 5, 6
+
+NONE = -1
+
+
+class Plan(NamedTuple):
+    """The engine's constants; times in microseconds. `ring` is how many panes a seat's ring holds."""
+
+    windows: NDArray[np.int64]  # in panes, ascending
+    pane: int
+    longest: int  # window, in panes
+    ring: int
+    lateness: int
+    retire_after: int
+    cadence: int  # declared, or 0
+    max_entities: int
+
+
+class Memory(NamedTuple):
+    """What the kernels work on. `free_records[:ends[FREE_RECORDS]]` are free, chunks likewise."""
+
+    seats: Table
+    records: Table
+    chunks: NDArray[np.int32]  # (n, CHUNK) of sketches
+    free_records: NDArray[np.int32]
+    free_chunks: NDArray[np.int32]
+    panes: Table  # by pane % ring: what belongs to a pane of all entities
+    ends: NDArray[np.int64]
+
+
+PANE = np.dtype(
+    [
+        ("tag", np.int64),  # which pane the row is about, or -1
+        ("first", np.int64),  # lowest offset of an event in it
+        ("touched", np.int64),  # number of the batch that last changed it
+        ("live", np.int64),  # pane records while it is open
+    ]
+)
+
+RECORD = np.dtype(
+    [
+        ("cells", np.int64, (CELLS,)),
+        ("bits", np.uint64, (BITS // 64,)),  # of paths
+        ("low", np.float64),  # minimum and maximum latency
+        ("high", np.float64),
+        ("first", np.int64),  # offset of the first event
+        ("head", np.int32),  # of the sketch's chain
+    ]
+)
+
+
+def seat_type(plan: Plan) -> np.dtype[np.void]:
+    """A seat: an entity's life, its ring of pane records, its windows, its past."""
+    windows, dense = len(plan.windows), int((plan.windows > DENSE_FROM).sum())
+    life = [
+        ("birth", np.int64),  # offset of the record that made the entity; names this life of it
+        ("sign_time", np.int64),  # event time of the last sign of life
+        ("sign_offset", np.int64),
+        ("unwatched", np.int64),  # time since then that does not count towards silence
+        ("late", np.int64),  # since the last vector
+        ("skewed", np.int64),
+        ("active_panes", np.int64, (GAPS + 1,)),  # the last panes with events, ascending
+        ("active_offsets", np.int64, (GAPS + 1,)),  # the first offset of each
+        ("active_count", np.int32),
+        ("older", np.int32),  # neighbours in the order of activity, or NONE
+        ("newer", np.int32),
+        ("active", np.bool_),
+    ]
+    merged = [
+        ("closed", np.int64),  # newest pane that the windows contain or have passed
+        ("panes", np.int32, (plan.ring,)),  # record by pane % ring, or NONE
+        ("totals", np.int64, (windows, TOTALS)),
+        ("bounds", np.float64, (windows, 2)),  # minimum and maximum latency
+        ("distinct", np.int32, (windows,)),  # bits set
+        ("bits", np.uint16, (windows, BITS)),  # panes in which a bit is set
+        ("span", np.int64, (dense, 2)),  # buckets in use
+        ("dense", np.int64, (dense, sketch.BUCKETS)),
+    ]
+    past = [
+        ("coarse_open", np.int64),  # number of the coarse pane being filled, or -1
+        ("coarse_cells", np.float64, (coarse.CELLS,)),
+        ("coarse_newest", np.int64),  # newest closed coarse pane in the ring, or -1
+        ("coarse_ring", np.float32, (coarse.SLOTS, coarse.MEASURES)),
+        ("base", np.float64, (coarse.BASE,)),
+        ("regular", np.bool_),
+        ("logged", np.bool_),  # the state topic holds a record of this entity
+        ("logged_offset", np.int64),  # the ring reflects records up to this one; -1: nothing logged or recalled
+    ]
+    return np.dtype(life + merged + past, align=True)
+
+
+def make_memory(plan: Plan) -> Memory:
+    """No seats, no records."""
+    panes = np.zeros(plan.ring, PANE)
+    panes["tag"] = NONE
+    return Memory(
+        seats=np.empty(0, seat_type(plan)),
+        records=np.empty(0, RECORD),
+        chunks=np.empty((0, sketch.CHUNK), np.int32),
+        free_records=np.empty(0, np.int32),
+        free_chunks=np.empty(0, np.int32),
+        panes=panes,
+        ends=np.array([NONE, NONE, 0, NONE, 0, 0], np.int64),
+    )
+
+
+def add_seats(memory: Memory, n: int) -> Memory:
+    """The memory with n more empty seats behind the others."""
+    fresh = np.zeros(n, memory.seats.dtype)
+    fresh["panes"] = NONE
+    forget_past(fresh, slice(None))
+    return memory._replace(seats=np.concatenate([memory.seats, fresh]))
+
+
+def forget_past(seats: Table, rows: slice | NDArray[np.int32]) -> None:
+    """Free seats know nothing of anybody's past."""
+    seats["coarse_open"][rows] = -1
+    seats["coarse_newest"][rows] = -1
+    seats["coarse_ring"][rows] = np.nan
+    seats["base"][rows] = np.nan
+    seats["regular"][rows] = False
+    seats["logged"][rows] = False
+    seats["logged_offset"][rows] = -1
+
+
+def reserve(memory: Memory, records: int, chunks: int) -> Memory:
+    """The memory with at least that many free records and chunks; grown by a quarter or more, if at all."""
+    ends = memory.ends
+    if ends[FREE_RECORDS] < records:
+        more = max(records, len(memory.records) // 4)
+        memory = memory._replace(
+            records=np.concatenate([memory.records, np.zeros(more, RECORD)]),
+            free_records=_more_free(memory.free_records, int(ends[FREE_RECORDS]), more),
+        )
+        ends[FREE_RECORDS] += more
+    if ends[FREE_CHUNKS] < chunks:
+        more = max(chunks, len(memory.chunks) // 4)
+        memory = memory._replace(
+            chunks=np.concatenate([memory.chunks, np.zeros((more, sketch.CHUNK), np.int32)]),
+            free_chunks=_more_free(memory.free_chunks, int(ends[FREE_CHUNKS]), more),
+        )
+        ends[FREE_CHUNKS] += more
+    return memory
+
+
+def held(memory: Memory) -> int:
+    """Bytes of all arrays."""
+    return sum(int(column.nbytes) for column in memory)
+
+
+def _more_free(free: NDArray[np.int32], n: int, more: int) -> NDArray[np.int32]:
+    """The stack of n free numbers out of len(free), with the next `more` numbers on it."""
+    fresh = np.arange(len(free) + more - 1, len(free) - 1, -1, dtype=np.int32)
+    return np.concatenate([free[:n], fresh, np.zeros(len(free) - n, np.int32)])
