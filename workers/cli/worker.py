@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workers.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from workers.runtime.metrics import Metrics
+    from workers.runtime.run import OnIdle
 
 app = typer.Typer(
     help="Run one worker. Each is one consumer group: more processes of a kind share its partitions, up to one each."
@@ -94,7 +98,7 @@ def _run(
     inputs: Sequence[str],
     outputs: Sequence[str],
     build: Callable[[dict[str, int]], Any],
-    on_idle: Callable[[Any], Callable[[Any], None]] | None = None,
+    on_idle: Callable[[Metrics], OnIdle] | None = None,
     alike: bool = True,
 ) -> None:
     from workers.runtime.errors import Fatal

@@ -41,7 +41,7 @@ def run_worker(
     inputs: Sequence[str],
     outputs: Sequence[str],
     build: Callable[[Topics], Stage[Any]],
-    on_idle: Callable[[Topics, Metrics], OnIdle] | None = None,
+    on_idle: Callable[[Metrics], OnIdle] | None = None,
 ) -> int:
     """Run one worker until SIGTERM or SIGINT; returns the process's exit code (0 good, 1 failed).
 
@@ -69,7 +69,7 @@ class _Process:
         inputs: Sequence[str],
         outputs: Sequence[str],
         build: Callable[[Topics], Stage[Any]],
-        on_idle: Callable[[Topics, Metrics], OnIdle] | None,
+        on_idle: Callable[[Metrics], OnIdle] | None,
     ) -> None:
         self.settings, self.clock = settings, SystemClock()
         self.stopping = False
@@ -111,7 +111,7 @@ class _Process:
             self.metrics,
             reached=fail_at(settings.worker.fail_at),
             controls=self.controls,
-            on_idle=on_idle(topics, self.metrics) if on_idle else None,
+            on_idle=on_idle(self.metrics) if on_idle else None,
         )
         self.health = Health(self.loop, self.source, self.metrics, self.clock)
 
