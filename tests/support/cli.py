@@ -20,6 +20,7 @@ class Finished:
     @property
     def json(self) -> Any:
         """Standard output as one JSON document."""
+        assert self.out, f"nothing on standard output, code {self.code}; on standard error:\n{self.err}"
         return json.loads(self.out)
 
     @property

@@ -36,7 +36,8 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
     from models.registry import RegistryError
 
     if isinstance(error, KafkaException):
-        return f"Kafka: {error.args[0].str()}. `faultline config check` tells more", FAILED
+        said = error.args[0]
+        return f"Kafka: {said.str() or said.name()}. `faultline config check` tells more", FAILED
     if isinstance(error, RedisError):
         return f"Redis: {error}. `faultline config check` tells more", FAILED
     if isinstance(error, (RegistryError, BundleError)):

@@ -116,9 +116,8 @@ def inputs(settings: Settings) -> dict[str, list[str]]:
 def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: Sequence[str]) -> WorkerStatus:
     """The group of a worker as the broker knows it; state `absent` where there never was one."""
     group = f"{settings.prefix}faultline-{worker}"
-    described = admin.describe_consumer_groups([group], request_timeout=TIMEOUT)[group].result(TIMEOUT)
-    members = tuple(_member(member) for member in described.members)
-    committed = {(c.topic, c.partition): c for c in cluster.committed(admin, group) if c.topic in topics}
+    state, protocol, members, offsets = _group(admin, group)
+    committed = {(c.topic, c.partition): c for c in offsets if c.topic in topics}
     found = cluster.topics(admin, topics)
     places = [(name, partition) for name, topic in found.items() for partition in range(topic.partitions)]
     starts, ends = cluster.starts(admin, places), cluster.ends(admin, places)
@@ -129,12 +128,11 @@ def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: S
     known = {place: metadata for place, metadata in decoded.items() if metadata is not None}
     marks = {place: metadata.watermark for place, metadata in known.items() if metadata.watermark > NO_WATERMARK}
     oldest = min(marks, key=lambda place: marks[place]) if marks else None
-    absent = not members and not committed
     return WorkerStatus(
         worker=worker,
         group=group,
-        state="absent" if absent else described.state.name.lower(),
-        protocol="" if absent else described.type.name.lower(),
+        state=state,
+        protocol=protocol,
         members=members,
         partitions=len(places),
         lag=lag,
@@ -142,6 +140,16 @@ def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: S
         watermark_at=oldest,
         configurations=len({metadata.config_hash for metadata in known.values()}),
     )
+
+
+def _group(admin: AdminClient, group: str) -> tuple[str, str, tuple[Member, ...], list[cluster.Committed]]:
+    """State, protocol, members, offsets. Only a group that exists is described: a broker without any may not answer."""
+    listed = admin.list_consumer_groups(request_timeout=TIMEOUT).result(TIMEOUT)
+    if group not in {one.group_id for one in listed.valid}:
+        return "absent", "", (), []
+    described = admin.describe_consumer_groups([group], request_timeout=TIMEOUT)[group].result(TIMEOUT)
+    members = tuple(_member(member) for member in described.members)
+    return described.state.name.lower(), described.type.name.lower(), members, cluster.committed(admin, group)
 
 
 def registered_models(settings: Settings) -> list[dict[str, str | None]]:
