@@ -29,6 +29,17 @@ class Chance:
         """Whether this fault happens here and now."""
         if self.calm or self.random.random() >= self.rate * likelihood or self.numbers >= self.most:
             return False
+        return self._happens(name)
+
+    def strike(self, where: str, crash: float, freeze: float, overtaken: float) -> str | None:
+        """Which of the three happens to a process here, if any."""
+        drawn = self.random.random() / self.rate if self.rate else 1.0
+        if self.calm or drawn >= crash + freeze + overtaken or self.numbers >= self.most:
+            return None
+        kind = "crash" if drawn < crash else "freeze" if drawn < crash + freeze else "overtaken"
+        return kind if self._happens(f"{kind} at {where}") else None
+
+    def _happens(self, name: str) -> bool:
         self.numbers += 1
         if self.numbers in self.without:
             return False

@@ -23,6 +23,8 @@ Shown = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 class Expected:
     """One input partition's undisturbed run, without any of the runtime's code."""
 
+    state: Any
+    next_offset: int = 0
     outputs: dict[str, list[Shown]] = field(default_factory=dict)
     dead: list[tuple[int, bytes | None]] = field(default_factory=list)  # source offset, value
     views: dict[tuple[str, int], tuple[bytes, int]] = field(default_factory=dict)  # key, version: value, offset
@@ -33,24 +35,22 @@ class Oracle:
 
     def __init__(self, stage: Stage[Any], broker: Broker, topic: str = "in") -> None:
         self._stage, self._broker, self._topic = stage, broker, topic
-        self._known: dict[tuple[int, int], Expected] = {}
+        self._known: dict[int, Expected] = {}
 
     def expected(self, partition: int) -> Expected:
+        """Up to the end of the input as it is now."""
         tp = TopicPartition(self._topic, partition)
-        entries = list(self._broker.log(tp).committed())
-        known = self._known.get((partition, len(entries)))
-        if known is not None:
-            return known
-        found = Expected()
-        state = self._stage.start(partition, NO_WATERMARK, [])
-        for entry in entries:
-            for chunk in self._stage.step(state, records(tp, [entry])):
+        found = self._known.get(partition)
+        if found is None:
+            found = self._known[partition] = Expected(self._stage.start(partition, NO_WATERMARK, []))
+        for entry in self._broker.log(tp).committed(found.next_offset):
+            found.next_offset = entry[0] + 1
+            for chunk in self._stage.step(found.state, records(tp, [entry])):
                 for o in chunk.outputs:
                     found.outputs.setdefault(o.topic, []).append((o.key, o.value, tuple(o.headers)))
                 for view in chunk.views:
                     found.views[(view.key, view.version)] = (view.value, entry[0])
                 found.dead += [(entry[0], entry[1].value) for _ in chunk.dead]
-        self._known[(partition, len(entries))] = found
         return found
 
     def check(self, chance: Chance) -> None:

@@ -51,12 +51,13 @@ class Process:
     def touch(self, where: str) -> None:
         world, chance = self._world, self.chance
         world.now += 0.002
-        if chance.fault(f"crash at {where}", 0.5):
+        strike = chance.strike(where, crash=0.5, freeze=0.4, overtaken=0.3)
+        if strike == "crash":
             raise Crash(where)
-        if chance.fault(f"freeze at {where}", 0.4):
+        if strike == "freeze":
             world.freeze(self)
-        elif chance.fault(f"overtaken at {where}", 0.3):
-            world.others(self, self.chance.random.randint(1, 6))
+        elif strike == "overtaken":
+            world.others(self, chance.random.randint(1, 6))
 
     def wait(self, seconds: float) -> None:
         self._world.wait(seconds)

@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 from tests.model.chance import Violation
+from tests.model.counting import Counting
 from tests.model.world import Plan, World
-from workers.runtime.metrics import Metrics
 from workers.runtime.stage import Stage
 
 Build = Callable[[], Stage[Any]]
@@ -25,14 +25,14 @@ def silence() -> None:
 
 def run(plan: Plan, build: Build) -> tuple[Counter[str], str | None, list[str]]:
     """One schedule: what was seen, what broke (None: nothing), and what happened."""
-    metrics = Metrics("model")
+    metrics = Counting()
     world = World(plan, build, metrics)
     broken = None
     try:
         world.run()
     except (Violation, AssertionError) as violation:
         broken = str(violation)
-    return world.chance.seen + world.broker.seen + measured(metrics), broken, world.chance.trace
+    return world.chance.seen + world.broker.seen + metrics.seen, broken, world.chance.trace
 
 
 def shrink(plan: Plan, build: Build) -> Plan:
@@ -52,19 +52,3 @@ def report(plan: Plan, build: Build) -> str:
     story = "\n  ".join(trace[-40:])
     return f"{broken}\n  {story}\nrun again: run({small!r}, …)"
 
-
-def measured(metrics: Metrics) -> Counter[str]:
-    """The runtime's own counters, as `name label`."""
-    wanted = {
-        "faultline_verdicts": "verdict",
-        "faultline_recoveries": "how",
-        "faultline_checkpoints": "result",
-        "faultline_rebalances": "event",
-    }
-    found: Counter[str] = Counter()
-    for family in metrics.registry.collect():
-        if family.name in wanted:
-            for sample in family.samples:
-                if sample.name.endswith("_total"):
-                    found[f"{family.name[10:]} {sample.labels[wanted[family.name]]}"] += int(sample.value)
-    return found

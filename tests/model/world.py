@@ -27,11 +27,11 @@ class Plan:
     """The size of a schedule and how rough it is."""
 
     seed: int
-    records: int = 90
+    records: int = 40
     partitions: int = 2
-    steps: int = 160
-    rate: float = 0.006
-    most: int = 14
+    steps: int = 40
+    rate: float = 0.02
+    most: int = 12
     session: float = 6.0
     transaction_timeout: float = 10.0
     without: frozenset[int] = frozenset()
@@ -120,7 +120,7 @@ class World:
     def run(self) -> None:
         """Raises Violation where the promise is broken."""
         for partition in range(self.plan.partitions):
-            self._feed(partition, self.script.randint(5, 30))
+            self._feed(partition, self.script.randint(0, 15))
         for _ in range(self.script.randint(1, 3)):
             self._start()
         for _ in range(self.plan.steps):
@@ -187,7 +187,7 @@ class World:
         self.wait(30.0)
         self.broker.settle()
         for tp in self.inputs:
-            self.broker.append(tp, b"ada", b"%d:1" % 10_000)
+            self.broker.append(tp, b"ada", b"10000:1")
         self._start()
         for _ in range(200):
             self._one_cycle()

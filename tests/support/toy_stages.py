@@ -128,11 +128,9 @@ class Tally:
         if time is None or time - LATENESS <= state.watermark:
             return
         before, state.watermark = state.watermark, time - LATENESS
-        if state.panes:
-            first = max(before // PANE * PANE, min(state.panes)) + PANE
-            last = min(state.watermark, max(state.panes) + PANE * (1 + RETAINED))
-            for end in range(first, last + 1, PANE):
-                yield from self._vectors(state, end)
+        ends = {start + PANE * (1 + later) for start in state.panes for later in range(1 + RETAINED)}
+        for end in sorted(end for end in ends if before < end <= state.watermark):
+            yield from self._vectors(state, end)
         for start in [s for s in state.panes if s + PANE * (1 + RETAINED) <= state.watermark]:
             del state.panes[start]
 

@@ -75,9 +75,11 @@ class Loader(Generic[State]):
             return []
         loaded = []
         try:
-            committed = self._source.committed(list(self.wanted), _ASK_SECONDS)
-            for tp in list(self.wanted):
-                loaded.append(self._load(tp, committed[tp]))
+            # What lies in the store is looked at before the offset is: whatever a next owner writes comes later.
+            chains = {tp: self._adopt(tp) for tp in self.wanted}
+            committed = self._source.committed(list(chains), _ASK_SECONDS)
+            for tp, (chain, reachable) in chains.items():
+                loaded.append(self._load(tp, committed[tp], chain, reachable))
                 self.wanted.pop(tp, None)
         except Retriable as error:
             late = [tp for tp, deadline in self.wanted.items() if deadline.passed]
@@ -89,10 +91,10 @@ class Loader(Generic[State]):
             log.info("waiting to load", partitions=len(self.wanted), reason=str(error))
         return loaded
 
-    def _load(self, tp: TopicPartition, committed: Committed) -> Partition[State]:
+    def _load(
+        self, tp: TopicPartition, committed: Committed, chain: CheckpointChain, reachable: bool
+    ) -> Partition[State]:
         found = self._look(tp, committed)
-        chain = CheckpointChain(self._store, f"{self._stage.name}:{tp.topic}:{tp.partition}")
-        reachable = self._adopt(chain)
         decided = plan(found.situation)
         state: State | None = None
         if isinstance(decided, Restore):
@@ -133,17 +135,18 @@ class Loader(Generic[State]):
         )
         return _Found(committed, metadata, info, situation)
 
-    def _adopt(self, chain: CheckpointChain) -> bool:
-        """False where the store does not answer; it is not asked for every partition then, each call takes long."""
+    def _adopt(self, tp: TopicPartition) -> tuple[CheckpointChain, bool]:
+        """The partition's chain, and whether the store answers: if not, it is asked again only after a while."""
+        chain = CheckpointChain(self._store, f"{self._stage.name}:{tp.topic}:{tp.partition}")
         if self._clock.monotonic() < self._no_store_before:
-            return False
+            return chain, False
         try:
             chain.adopt()
         except Retriable as error:
             self._no_store_before = self._clock.monotonic() + _STORE_PAUSE_SECONDS
             log.warning("the store of checkpoints does not answer", error=str(error))
-            return False
-        return True
+            return chain, False
+        return chain, True
 
     def _restore(
         self, tp: TopicPartition, chain: CheckpointChain, decided: Restore, situation: Situation, reachable: bool

@@ -82,10 +82,14 @@ class Transaction:
                         "Check the brokers, then restart: the committed offsets decide",
                     ) from error
                 self._clock.sleep(0.1)
-        return {
-            tp: resolve(part.start, part.end, progress(found[tp], CommitMetadata.decode(metadata[tp])))
-            for tp, part in slices.items()
-        }
+        return {tp: _verdict(part, metadata[tp], found[tp]) for tp, part in slices.items()}
+
+
+def _verdict(part: Slice, ours: str, found: Committed) -> Verdict:
+    verdict = resolve(part.start, part.end, progress(found, CommitMetadata.decode(ours)))
+    if verdict is Verdict.DONE and found.metadata != ours:
+        return Verdict.RELOAD  # a next owner got equally far; what it named is not ours to delete
+    return verdict
 
 
 def progress(found: Committed, ours: CommitMetadata | None) -> Progress | None:
