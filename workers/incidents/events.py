@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.framing import Writer
 from schemas.records import encode
 from schemas.times import format_time
 from workers.incidents.identity import event_id
@@ -16,6 +18,8 @@ from workers.runtime.records import Output
 SOURCE = "/faultline/incidents"
 TYPE_PREFIX = "faultline.incident."
 PROGRESS_HEADER = "faultline-progress"
+
+Form = Literal["json", "avro"]
 
 _CONTENT_TYPES = {"json": b"application/json", "avro": b"application/avro"}
 
@@ -63,27 +67,45 @@ def incident_event(change: Change, entity: str, profile: str) -> dict[str, objec
     }
 
 
-def outputs(topics: Topics, form: Literal["json", "avro"], change: Change, entity: str, profile: str) -> list[Output]:
-    """What a change writes, in order: the event, the incident's latest state, and behind CLOSED its tombstone."""
-    event = incident_event(change, entity, profile)
-    state = {**event, "state": change.incident.phase.value}
-    incident_key = change.incident.id.encode()
-    written = [
-        Output(topics.incidents, entity.encode(), encode("IncidentEvent", [event], form)[0], _headers(event, form)),
-        Output(topics.states, incident_key, encode("IncidentState", [state], form)[0]),
-    ]
-    if change.kind is Kind.CLOSED:
-        written.append(Output(topics.states, incident_key, None))
-    return written
+class EventWriter:
+    """Encodes what the incidents worker writes. `framing`: by record, how Avro says which schema it is."""
+
+    __slots__ = ("_form", "_framing", "_topics")
+
+    def __init__(self, topics: Topics, form: Form = "json", framing: Mapping[str, Writer] | None = None) -> None:
+        self._topics = topics
+        self._form = form
+        self._framing = framing or {}
+
+    def outputs(self, change: Change, entity: str, profile: str) -> list[Output]:
+        """What a change writes, in order: the event, the incident's latest state, and behind CLOSED its tombstone."""
+        topics = self._topics
+        event = incident_event(change, entity, profile)
+        state = {**event, "state": change.incident.phase.value}
+        incident_key = change.incident.id.encode()
+        value = self._encode("IncidentEvent", event)
+        written = [
+            Output(topics.incidents, entity.encode(), value, _headers(event, self._form)),
+            Output(topics.states, incident_key, self._encode("IncidentState", state)),
+        ]
+        if change.kind is Kind.CLOSED:
+            written.append(Output(topics.states, incident_key, None))
+        return written
+
+    def progress(self, reached: int) -> Output:
+        """Every event of this partition with a time below `reached` (epoch microseconds) lies before this record."""
+        value = b'{"time":"' + format_time(reached).encode() + b'"}'
+        return Output(self._topics.incidents, None, value, ((PROGRESS_HEADER, str(reached).encode()),))
+
+    def log(self, entity: str, state: bytes | None) -> Output:
+        """An entity's logged state; None forgets it."""
+        return Output(self._topics.log, entity.encode(), state)
+
+    def _encode(self, name: str, record: dict[str, object]) -> bytes:
+        return encode(name, [record], self._form, self._framing.get(name))[0]
 
 
-def progress(topics: Topics, reached: int) -> Output:
-    """Every event of this partition with a time below `reached` (epoch microseconds) lies before this record."""
-    value = b'{"time":"' + format_time(reached).encode() + b'"}'
-    return Output(topics.incidents, None, value, ((PROGRESS_HEADER, str(reached).encode()),))
-
-
-def _headers(event: dict[str, object], form: Literal["json", "avro"]) -> tuple[tuple[str, bytes], ...]:
+def _headers(event: dict[str, object], form: Form) -> tuple[tuple[str, bytes], ...]:
     """CloudEvents 1.0 in Kafka's binary mode: attributes as headers, the record as the value."""
     time = event["time"]
     assert isinstance(time, int)

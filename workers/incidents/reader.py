@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 
 from schemas.columns import Fault
+from schemas.faults import INVALID, KEY_MISMATCH
+from schemas.framing import Resolver
 from schemas.records import decode
 from schemas.times import parse_time
 
@@ -24,9 +26,10 @@ _MOST_TIMES = 10_000
 class ScoreReader:
     """Reads scores; remembers the times it has parsed, since the scores of one window share theirs."""
 
-    __slots__ = ("_times",)
+    __slots__ = ("_resolver", "_times")
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self._resolver = resolver
         self._times: dict[str, int] = {}
 
     def read(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Iterator[dict[str, Any] | Fault]:
@@ -38,7 +41,7 @@ class ScoreReader:
         for place, (key, value) in enumerate(zip(keys, values, strict=True)):
             score = self._glance(value) if value and value[0] == 0x7B else None
             if score is None:
-                scores, faults = decode("Score", [value])
+                scores, faults = decode("Score", [value], resolver=self._resolver)
                 if faults:
                     yield Fault(place, faults[0].error_class, faults[0].message)
                     continue
@@ -81,8 +84,8 @@ class ScoreReader:
 def _checked(place: int, key: bytes | None, score: dict[str, Any]) -> dict[str, Any] | Fault:
     entity: str = score["entity"]
     if key is not None and key != entity.encode():
-        return Fault(place, "key_mismatch", f"the key is not the entity {entity!r}: key scores by their entity")
+        return Fault(place, KEY_MISMATCH, f"the key is not the entity {entity!r}: key scores by their entity")
     start, end = score["window_start"], score["window_end"]
     if not 0 <= start <= end < _LATEST:
-        return Fault(place, "bad_window", f"window_start {start} and window_end {end} are no window from 1970 to 9999")
+        return Fault(place, INVALID, f"window_start {start} and window_end {end} are no window from 1970 to 9999")
     return score

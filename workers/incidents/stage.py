@@ -6,14 +6,15 @@ time-outs that it has passed come first, then the score itself, then the log rec
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from schemas.columns import Fault
+from schemas.framing import Resolver, Writer
+from schemas.ids import stable_id
 from workers.incidents.entity import NEVER, Entity, log_value
-from workers.incidents.events import Topics, outputs, progress
+from workers.incidents.events import EventWriter, Topics
 from workers.incidents.incident import Change, Kind, Track
 from workers.incidents.lifecycle import advance, expire
 from workers.incidents.partition import PartitionState
@@ -23,6 +24,7 @@ from workers.incidents.scores import ROLES, read_window
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.settings import Settings
+from workers.topics import state_topic
 
 _CHUNK_OUTPUTS = 5_000
 """A chunk ends at the record that brings it to so many outputs."""
@@ -43,13 +45,21 @@ class IncidentsStage:
 
     name = "incidents"
 
-    def __init__(self, policy: Policy, topics: Topics, form: Literal["json", "avro"] = "json") -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        topics: Topics,
+        form: Literal["json", "avro"] = "json",
+        framing: Mapping[str, Writer] | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
         self._policy = policy
-        self._topics = topics
-        self._form = form
-        self._reader = ScoreReader()
+        self._writer = EventWriter(topics, form, framing)
+        self._reader = ScoreReader(resolver)
         self.state_topic: str | None = topics.log
-        self.config_hash = hashlib.blake2b(repr((_VERSION, policy, topics, form)).encode(), digest_size=8).hexdigest()
+        self.config_hash = stable_id(
+            _VERSION, repr(policy), repr(topics), form, repr(sorted((framing or {}).items(), key=str))
+        )
 
     def start(self, partition: int, watermark: int, logged: list[Logged]) -> PartitionState:
         return PartitionState.rebuild(self._policy, watermark, logged)
@@ -88,7 +98,7 @@ class IncidentsStage:
         if end > state.watermark:
             reached = state.pass_time(offset, end)
             if reached is not None:
-                chunk.outputs.append(progress(self._topics, reached))
+                chunk.outputs.append(self._writer.progress(reached))
         entity = state.entities.get(score["entity"])
         due = state.timers and state.timers[0][0] <= state.watermark
         if entity is None and not due and not score["is_anomaly"]:
@@ -157,7 +167,7 @@ class IncidentsStage:
 
     def _write(self, chunk: _Pending, record: _Record, entity: Entity, profile: str, changes: Sequence[Change]) -> None:
         for change in changes:
-            chunk.outputs.extend(outputs(self._topics, self._form, change, entity.name, profile))
+            chunk.outputs.extend(self._writer.outputs(change, entity.name, profile))
             chunk.counts[f"events_{change.kind.value.lower()}"] += 1
             if change.kind in _LOGGED_AT_ONCE:
                 record.touch(entity, log=True)
@@ -166,12 +176,12 @@ class IncidentsStage:
         """Forget, log and schedule an entity that this record has touched."""
         if state.forgettable(entity):
             if entity.logged != NEVER:
-                chunk.outputs.append(Output(self._topics.log, entity.name.encode(), None))
+                chunk.outputs.append(self._writer.log(entity.name, None))
             state.forget(entity, record.offset)
             return
         if log or state.log_due(entity):
             state.logged(entity, record.offset)
-            chunk.outputs.append(Output(self._topics.log, entity.name.encode(), log_value(entity)))
+            chunk.outputs.append(self._writer.log(entity.name, log_value(entity)))
             chunk.counts["logged"] += 1
         state.schedule(entity)
 
@@ -212,12 +222,10 @@ class _Pending:
         self.counts: Counter[str] = Counter()
 
 
-def build(settings: Settings) -> IncidentsStage:
-    """The stage as the settings want it."""
-    topics = settings.topics
-    log = f"{topics.state_prefix}.incidents.v1"
-    return IncidentsStage(
-        Policy.of(settings.incidents),
-        Topics(topics.incidents, topics.incident_state, log),
-        settings.worker.anomaly_format,
-    )
+def build(
+    settings: Settings, framing: Mapping[str, Writer] | None = None, resolver: Resolver | None = None
+) -> IncidentsStage:
+    """The stage as the settings want it; `framing` (by record) and `resolver` are for Confluent-framed Avro."""
+    names = settings.topics
+    topics = Topics(names.incidents, names.incident_state, state_topic(settings, IncidentsStage.name))
+    return IncidentsStage(Policy.of(settings.incidents), topics, settings.worker.anomaly_format, framing, resolver)

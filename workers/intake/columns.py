@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,12 +116,12 @@ class _Pieces:
         for column, piece in zip(self._columns, pieces, strict=True):
             column.append(piece)
 
-    def joined(self) -> list[NDArray[np.generic]]:
+    def joined(self) -> list[NDArray[Any]]:
         types = zip(self._columns, self._types, strict=True)
         return [np.concatenate(column).astype(t, copy=False) if column else np.empty(0, t) for column, t in types]
 
 
-def _by_row(place: NDArray[np.int32], columns: list[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+def _by_row(place: NDArray[np.int32], columns: list[NDArray[Any]]) -> list[NDArray[Any]]:
     """Entries with their rows renumbered and put in ascending order, stably."""
     row = place[columns[0]]
     order = np.argsort(row, kind="stable")

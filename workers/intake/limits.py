@@ -1,73 +1,60 @@
-"""How large an event may be. What exceeds it is a dead letter that says which bound, and how to raise it."""
+"""How large an event may be. What exceeds it is a dead letter that says which bound it is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import Events
+from schemas.columns import Events, Strings
+from schemas.faults import INVALID, TOO_LARGE
+from schemas.limits import DEFAULT_LIMITS, Limits
 
-MOST_ENTITY_BYTES = 1_024
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`record_bytes` bounds the raw record and the canonical one; the others count per event."""
-
-    record_bytes: int
-    attributes: int
-    metrics: int
-
-    def too_large(self, size: int) -> str:
-        return (
-            f"the record is {size:,} bytes long, and at most {self.record_bytes:,} are taken; send smaller events, "
-            "or raise FAULTLINE_INTAKE__MAX_RECORD_BYTES together with the topic's max.message.bytes"
-        )
+Refusals = dict[int, tuple[str, str]]
+"""Error class and message by row of the events."""
 
 
-def exceeded(events: Events, encoded: Sequence[bytes], limits: Limits) -> dict[int, tuple[str, str]]:
-    """Error class and message of each event (by row) that is beyond a limit."""
-    found: dict[int, tuple[str, str]] = {}
-    for row in _above(_per_row(events, events.attr_row), limits.attributes):
-        count = np.count_nonzero(events.attr_row == row)
-        found[row] = "too_many_attributes", _too_many(count, limits.attributes, "attributes", "MAX_ATTRIBUTES")
-    metrics = _per_row(events, events.metric_row) + _per_row(events, events.dist_row)
-    for row in _above(metrics, limits.metrics):
-        found[row] = "too_many_metrics", _too_many(int(metrics[row]), limits.metrics, "metrics", "MAX_METRICS")
+def record_too_large(size: int, most: int) -> str:
+    """The message for a record, raw or canonical, of more than `most` bytes."""
+    return (
+        f"the record is {size:,} bytes long, and at most {most:,} are taken; send smaller events, "
+        "or raise FAULTLINE_INTAKE__MAX_RECORD_BYTES together with the topics' max.message.bytes"
+    )
+
+
+def refused(events: Events, encoded: Sequence[bytes], most_bytes: int, limits: Limits = DEFAULT_LIMITS) -> Refusals:
+    """The events that the next worker would not take, in whichever wire format they came.
+
+    Formats with a decoder in `schemas` have been checked there already; this is the rule for all of them.
+    """
+    found: Refusals = {}
+    rows = np.arange(len(events), dtype=np.int32)
+    _too_many(found, len(events), (events.attr_row,), limits.attributes, "attributes")
+    _too_many(found, len(events), (events.metric_row, events.dist_row), limits.metrics, "metrics")
+    _too_long(found, events.attr_value, events.attr_row, limits.text, "an attribute's value")
+    _too_long(found, events.attr_name, events.attr_row, limits.name, "an attribute's name")
+    _too_long(found, events.metric_name, events.metric_row, limits.name, "a metric's name")
+    _too_long(found, events.entity, rows, limits.entity, "the entity")
+    for row in _rows_of([code for code, entity in enumerate(events.entity.values) if not entity], events.entity, rows):
+        found[row] = INVALID, "the entity is empty; name the service, host or device that the event is about"
     for row, value in enumerate(encoded):
-        if len(value) > limits.record_bytes:
-            found[row] = "too_large", limits.too_large(len(value))
-    return found | _entities(events)
-
-
-def _entities(events: Events) -> dict[int, tuple[str, str]]:
-    found = {}
-    for code, entity in enumerate(events.entity.values):
-        size = len(entity.encode())
-        if size == 0 or size > MOST_ENTITY_BYTES:
-            message = (
-                "the entity is empty; name the service, host or device that the event is about"
-                if size == 0
-                else f"the entity is {size:,} bytes long, and at most {MOST_ENTITY_BYTES:,} are taken; shorten it"
-            )
-            for row in np.flatnonzero(events.entity.codes == code).tolist():
-                found[row] = "bad_entity", message
+        if len(value) > most_bytes:
+            found[row] = TOO_LARGE, record_too_large(len(value), most_bytes)
     return found
 
 
-def _per_row(events: Events, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-    return np.bincount(rows, minlength=len(events)).astype(np.int64, copy=False)
+def _too_many(found: Refusals, n: int, columns: Sequence[NDArray[np.int32]], limit: int, what: str) -> None:
+    counts = sum((np.bincount(column, minlength=n) for column in columns), np.zeros(n, np.intp))
+    for row in np.flatnonzero(counts > limit).tolist():
+        found[row] = TOO_LARGE, f"the event has {counts[row]:,} {what}, and at most {limit:,} are taken; send fewer"
 
 
-def _above(counts: NDArray[np.int64], limit: int) -> list[int]:
-    return np.flatnonzero(counts > limit).tolist()
+def _too_long(found: Refusals, texts: Strings, rows: NDArray[np.int32], limit: int, what: str) -> None:
+    long = [code for code, t in enumerate(texts.values) if len(t) * 4 > limit and len(t.encode()) > limit]
+    for row in _rows_of(long, texts, rows):
+        found[row] = TOO_LARGE, f"{what} is longer than {limit:,} bytes; shorten it"
 
 
-def _too_many(count: int, limit: int, what: str, setting: str) -> str:
-    return (
-        f"the event has {count:,} {what}, and at most {limit:,} are taken; send fewer, "
-        f"or raise FAULTLINE_INTAKE__{setting}"
-    )
+def _rows_of(codes: list[int], texts: Strings, rows: NDArray[np.int32]) -> list[int]:
+    return rows[np.isin(texts.codes, codes)].tolist() if codes else []

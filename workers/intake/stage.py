@@ -6,17 +6,20 @@ Stateless: what a record becomes depends on that record alone. Which events are 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import orjson
 
 from schemas.columns import Events
 from schemas.events import encode_events
+from schemas.faults import NULL_VALUE, TOO_LARGE, UNKNOWN_FORM
+from schemas.framing import Resolver, Writer
+from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
-from workers.intake.limits import Limits, exceeded
+from workers.intake.limits import record_too_large, refused
 from workers.intake.mapping import load_mapping
 from workers.intake.partitioning import partitions_of
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
@@ -48,18 +51,20 @@ class IntakeStage:
     def __init__(
         self,
         formats: Sequence[Format],
-        limits: Limits,
+        most_bytes: int,
         topic: str,
         partitions: int,
         by_topic: Mapping[str, str],
         config_hash: str,
+        framing: Writer | None = None,
     ) -> None:
         self._formats = {wire.name: wire for wire in formats}
-        self._limits = limits
+        self._most_bytes = most_bytes
         self._topic = topic
         self._partitions = partitions
         self._by_topic = dict(by_topic)
         self.config_hash = config_hash
+        self._framing = framing
 
     def start(self, partition: int, watermark: int, logged: list[Logged]) -> IntakeState:
         return IntakeState(watermark)
@@ -102,13 +107,13 @@ class IntakeStage:
         fixed = self._formats.get(self._by_topic.get(records.topic, ""))
         for place, value in enumerate(records.values):
             if not value:
-                dead.append(DeadLetter(place, "empty", "the record has no value; send one event a record"))
-            elif len(value) > self._limits.record_bytes:
-                dead.append(DeadLetter(place, "too_large", self._limits.too_large(len(value))))
+                dead.append(DeadLetter(place, NULL_VALUE, "the record has no value; send one event a record"))
+            elif len(value) > self._most_bytes:
+                dead.append(DeadLetter(place, TOO_LARGE, record_too_large(len(value), self._most_bytes)))
             else:
                 wire = fixed or next((f for f in self._formats.values() if f.claims(value)), None)
                 if wire is None:
-                    dead.append(DeadLetter(place, "unknown_format", _unknown(value)))
+                    dead.append(DeadLetter(place, UNKNOWN_FORM, _unknown(value)))
                 else:
                     sorted_out.setdefault(wire, []).append(place)
         return sorted_out
@@ -131,13 +136,13 @@ class IntakeStage:
         at = np.array(places, np.intp)[events.record]
         arrived = records.timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
-        encoded = encode_events(replace(events, observed_at=arrived))
-        refused = exceeded(events, encoded, self._limits)
+        encoded = encode_events(replace(events, observed_at=arrived), self._framing)
+        refusals = refused(events, encoded, self._most_bytes)
         keys, partitions = self._destinations(events)
         rows = zip(at.tolist(), events.entity.codes.tolist(), encoded, strict=True)
         for row, (place, code, value) in enumerate(rows):
-            if row in refused:
-                dead.append(DeadLetter(place, *refused[row]))
+            if row in refusals:
+                dead.append(DeadLetter(place, *refusals[row]))
             else:
                 outputs[place] = Output(self._topic, keys[code], value, (), partitions[code])
 
@@ -154,20 +159,25 @@ def _unknown(value: bytes) -> str:
     )
 
 
-def build(settings: Settings, partitions: Mapping[str, int]) -> IntakeStage:
+def build(
+    settings: Settings, partitions: Mapping[str, int], framing: Writer | None = None, resolver: Resolver | None = None
+) -> IntakeStage:
     """The stage as the settings want it; `partitions` tells the count of the events topic.
+
+    `framing` and `resolver` are for Confluent-framed Avro, out and in.
 
     Raises `MappingError`, `TemplateError` and ValueError where the settings cannot be used, with the fix.
     """
     intake, topic = settings.intake, settings.topics.events
     count = partitions[topic]
     mapping = load_mapping(intake.mapping)
-    told = repr((_VERSION, intake.model_dump(exclude={"mapping"}), mapping.model_dump(), topic, count))
+    rules = orjson.dumps([intake.model_dump(exclude={"mapping"}), mapping.model_dump()], option=orjson.OPT_SORT_KEYS)
     return IntakeStage(
-        build_formats(intake),
-        Limits(intake.max_record_bytes, intake.max_attributes, intake.max_metrics),
+        build_formats(intake, mapping, resolver),
+        intake.max_record_bytes,
         topic,
         count,
         intake.formats,
-        hashlib.blake2b(told.encode(), digest_size=8).hexdigest(),
+        stable_id(_VERSION, rules.decode(), topic, count, str(framing)),
+        framing,
     )

@@ -88,8 +88,10 @@ GOLDEN = {
     ),
     "silence": (
         change(Kind.CREATE, STILL, incident={"regular": True}),
-        "checkout has gone silent: nothing has come since 12:00:20 UTC (12 min), "
-        "though it usually reports without a break.",
+        (
+            "checkout has gone silent: nothing has come since 12:00:20 UTC (12 min), "
+            "though it usually reports without a break."
+        ),
         "Nothing is known about checkout while it is silent; if it is down, so is all that depends on it.",
         "Check that checkout runs and can reach Kafka; if it was removed on purpose, nothing is to be done.",
     ),
@@ -107,15 +109,19 @@ GOLDEN = {
     ),
     "worse": (
         change(Kind.ESCALATE, incident={"severity": 4}, before=2),
-        "checkout got worse, from medium to critical: "
-        "p99 latency of checkout is 2.3 s, expected 180–420 ms; errors rose with it.",
+        (
+            "checkout got worse, from medium to critical: "
+            "p99 latency of checkout is 2.3 s, expected 180–420 ms; errors rose with it."
+        ),
         "Requests to checkout take about 5.5 times as long as they should.",
         "Look at the slowest dependencies, at saturation, and at what was deployed last.",
     ),
     "eased": (
         change(Kind.CONTINUE, incident={"severity": 2}, before=4),
-        "checkout has eased from critical to medium: "
-        "p99 latency of checkout is still 2.3 s, expected 180–420 ms; errors rose with it.",
+        (
+            "checkout has eased from critical to medium: "
+            "p99 latency of checkout is still 2.3 s, expected 180–420 ms; errors rose with it."
+        ),
         "Requests to checkout take about 5.5 times as long as they should.",
         "Look at the slowest dependencies, at saturation, and at what was deployed last.",
     ),
@@ -139,8 +145,10 @@ GOLDEN = {
     ),
     "flapping": (
         change(Kind.REOPEN, incident={"phase": Phase.FLAPPING, "reopens": 3}, since_resolved=4 * MINUTE),
-        "Trouble is back 4 min after it had resolved: p99 latency of checkout is 2.3 s, expected 180–420 ms; "
-        "errors rose with it. It has come back 3 times and counts as flapping.",
+        (
+            "Trouble is back 4 min after it had resolved: p99 latency of checkout is 2.3 s, expected 180–420 ms; "
+            "errors rose with it. It has come back 3 times and counts as flapping."
+        ),
         "Requests to checkout take about 5.5 times as long as they should.",
         "Look at the slowest dependencies, at saturation, and at what was deployed last.",
     ),

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from schemas.columns import Events, Fault
 from schemas.events import decode_events
-
-_AVRO_SINGLE_OBJECT = b"\xc3\x01"
-_CONFLUENT = b"\x00"
+from schemas.framing import CONFLUENT, SINGLE_OBJECT, Resolver
 
 
 class CanonicalFormat:
@@ -16,10 +14,13 @@ class CanonicalFormat:
 
     name = "canonical"
 
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self._resolver = resolver
+
     def claims(self, value: bytes) -> bool:
-        if value.startswith((_AVRO_SINGLE_OBJECT, _CONFLUENT)):
+        if value.startswith((SINGLE_OBJECT, CONFLUENT)):
             return True
         return b'"entity"' in value and (b'"kind"' in value or b'"metrics"' in value or b'"attributes"' in value)
 
     def decode(self, values: Sequence[bytes]) -> tuple[Events, list[Fault]]:
-        return decode_events(values)
+        return decode_events(values, resolver=self._resolver)

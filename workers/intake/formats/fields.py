@@ -15,6 +15,7 @@ import orjson
 from numpy.typing import NDArray
 
 from schemas.columns import Events, Fault
+from schemas.faults import INVALID, MALFORMED, shown
 from workers.intake.columns import NULL, EventColumns
 from workers.intake.mapping import KINDS, Mapping
 from workers.intake.moments import reader
@@ -23,7 +24,6 @@ from workers.intake.template import parse_template
 
 _MOST_PLANS = 1_000
 _MOST_KEYS_OF_A_PLAN = 200
-_SHOWN = 80
 
 _MetricColumn = tuple[str, NDArray[np.bool_], NDArray[np.float64], NDArray[np.int8]]
 
@@ -49,10 +49,10 @@ class FieldsFormat:
             try:
                 fields = orjson.loads(value)
             except orjson.JSONDecodeError as error:
-                faults[record] = Fault(record, "not_json", f"not JSON ({error}); send one JSON object a record")
+                faults[record] = Fault(record, MALFORMED, f"not JSON ({error}); send one JSON object a record")
                 continue
             if type(fields) is not dict:
-                faults[record] = Fault(record, "not_an_object", "not a JSON object; send one JSON object a record")
+                faults[record] = Fault(record, INVALID, "not a JSON object; send one JSON object a record")
                 continue
             keys = tuple(fields)
             group = groups.get(keys)
@@ -106,9 +106,9 @@ class FieldsFormat:
 
     def _no_time(self, value: object, error: Exception) -> tuple[str, str]:
         if value is not None:
-            return "bad_timestamp", f"timestamp {_show(value)} {error}"
+            return INVALID, f"timestamp {shown(str(value))} {error}"
         paths = ", ".join(self._mapping.timestamp.paths)
-        return "no_timestamp", f"no timestamp: none of {paths} is there; add one, or name its path in the mapping"
+        return INVALID, f"no timestamp: none of {paths} is there; add one, or name its path in the mapping"
 
     def _entities(
         self, columns: EventColumns, group: _Group, attributes: dict[str, NDArray[np.int32]]
@@ -126,7 +126,7 @@ class FieldsFormat:
                 name = self._template.render(values)
                 code = known[combination] = NULL if name is None else columns.entities.code(name)
             if code == NULL:
-                group.fault(row, "no_entity", self._why_no_entity(combination))
+                group.fault(row, INVALID, self._why_no_entity(combination))
             codes.append(code)
         return np.array(codes, np.int32)
 
@@ -227,8 +227,8 @@ def _metric(group: _Group, name: str, places: Places) -> _MetricColumn:
         number = _number(value, place.scale)
         if number is None:
             field = ".".join((place.key, *place.below))
-            message = f"metric {name}: {_show(value)} in the field {field} is not a finite number; send a number"
-            group.fault(row, "bad_metric", message)
+            message = f"metric {name}: {shown(str(value))} in the field {field} is not a finite number; send a number"
+            group.fault(row, INVALID, message)
             continue
         there[row], numbers[row], types[row] = True, number, place.type
     return name, there, numbers, types
@@ -253,8 +253,3 @@ def _number(value: object, scale: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from schemas.framing import Resolver
 from workers.intake.formats.canonical import CanonicalFormat
 from workers.intake.formats.fields import FieldsFormat
 from workers.intake.formats.wire import Format
-from workers.intake.mapping import load_mapping
+from workers.intake.mapping import Mapping as FieldMapping
 from workers.settings import IntakeSettings
 
-BUILDERS: Mapping[str, Callable[[IntakeSettings], Format]] = {
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a format may be built from."""
+
+    settings: IntakeSettings
+    mapping: FieldMapping
+    resolver: Resolver | None
+
+
+BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     # In the order in which they are asked whether a record is theirs.
-    "canonical": lambda settings: CanonicalFormat(),
-    "fields": lambda settings: FieldsFormat(load_mapping(settings.mapping), settings.entity),
+    "canonical": lambda given: CanonicalFormat(given.resolver),
+    "fields": lambda given: FieldsFormat(given.mapping, given.settings.entity),
 }
 
 
-def build_formats(settings: IntakeSettings) -> tuple[Format, ...]:
-    """Every format. Raises `MappingError`, `TemplateError`; ValueError where a topic names a format there is not."""
+def build_formats(settings: IntakeSettings, mapping: FieldMapping, resolver: Resolver | None) -> tuple[Format, ...]:
+    """Every format. Raises `TemplateError`; ValueError where a topic names a format that there is not."""
     unknown = sorted(set(settings.formats.values()) - BUILDERS.keys())
     if unknown:
         raise ValueError(f"intake.formats names {', '.join(unknown)}; there are {', '.join(BUILDERS)}")
-    return tuple(build(settings) for build in BUILDERS.values())
+    given = Given(settings, mapping, resolver)
+    return tuple(build(given) for build in BUILDERS.values())
