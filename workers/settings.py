@@ -212,7 +212,7 @@ class IncidentsSettings(Section):
     def _can_open(self) -> Self:
         if self.open_windows > self.open_of:
             raise ValueError(
-                f"open_windows ({self.open_windows}) cannot exceed open_of ({self.open_of}): no incident would ever open"
+                f"open_windows ({self.open_windows}) is above open_of ({self.open_of}): no incident would ever open"
             )
         return self
 

@@ -6,7 +6,7 @@ A check never changes anything that a reader could see: the one record it writes
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.error import URLError
@@ -58,6 +58,7 @@ class Finding:
 
 def all_findings(settings: Settings) -> Iterator[Finding]:
     """Every check, in the order in which one makes the next possible."""
+    yield from check_workers(settings)
     try:
         admin = connect(settings)
     except Failure as failure:
@@ -67,6 +68,32 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
     yield from check_redis(settings)
     yield from check_schema_registry(settings)
     yield from check_model_registry(settings)
+
+
+def check_workers(settings: Settings) -> Iterator[Finding]:
+    """Build every worker's step from the settings: that reads the profiles, mappings, templates and zones they name."""
+    from workers.incidents.stage import build as incidents
+    from workers.intake.stage import build as intake
+    from workers.scoring.stage import build as scoring
+    from workers.windows.stage import build as windows
+
+    count = {settings.topics.events: settings.topics.partitions}
+    built: dict[str, Callable[[], object]] = {
+        "intake": lambda: intake(settings, count),
+        "windows": lambda: windows(settings),
+        "scoring": lambda: scoring(settings),
+        "incidents": lambda: incidents(settings),
+    }
+    wrong = 0
+    for worker, build in built.items():
+        try:
+            build()
+        except Exception as error:  # whatever a worker would stop with at its start
+            wrong += 1
+            fix = f"Correct the FAULTLINE_{worker.upper()}__… settings, or the file that they name"
+            yield Finding(f"worker {worker}", "failed", f"{type(error).__name__}: {error}", fix)
+    if not wrong:
+        yield Finding("workers", "ok", f"{', '.join(built)} can be built from these settings")
 
 
 def _kafka(settings: Settings, admin: AdminClient) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.cli import faultline
 from tests.support.kafka_server import KafkaServer
 from tests.support.redis_server import RedisAt, RedisServer
 from tests.support.services import new_kafka
-from workers.cli.checks import clock_offset, group_protocol
+from workers.cli.checks import check_workers, clock_offset, group_protocol
 from workers.settings import load_settings
 
 
@@ -43,6 +44,7 @@ def test_a_good_installation_passes_every_check_and_leaves_no_trace(kafka: Broke
     found = findings(env, 0)
     assert {one["state"] for several in found.values() for one in several} == {"ok"}
     assert found.keys() == {
+        "workers",
         "kafka",
         "group protocol",
         "topics",
@@ -91,6 +93,14 @@ def test_whoever_does_not_answer_is_named_with_its_setting_and_the_others_are_ch
     assert "FAULTLINE_KAFKA__BOOTSTRAP_SERVERS" in found["kafka"][0]["found"]
     assert "FAULTLINE_REDIS__URL" in found["redis"][0]["fix"]
     assert found["model registry"][0]["state"] == "ok"
+
+
+def test_a_file_that_a_worker_could_not_start_with_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("name: [")
+    settings = load_settings({"FAULTLINE_WINDOWS__PROFILES": str(tmp_path), "FAULTLINE_REGISTRY__URL": ""})
+    (finding,) = check_workers(settings)
+    assert (finding.check, finding.state) == ("worker windows", "failed")
+    assert "broken.yaml" in finding.found
 
 
 @pytest.fixture(scope="module")
