@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.features.history import History
+from models.features.history import RING, History
 from models.features.series import STATISTICS, WIDTH, write_series
 from models.features.sets import Feature, FeatureSet
 from models.features.time import TIME_FEATURES, write_time
@@ -52,7 +52,8 @@ def write_common(h: History, e: int, out: NDArray[np.float64], at: int) -> int:
 @njit(cache=True)
 def write_generic(h: History, e: int, present: NDArray[np.bool_], out: NDArray[np.float64], at: int) -> int:
     """Write the vector of the newest sample of `e` to out[at:], of the series s with present[s]; the end position."""
+    scratch = np.empty(RING)
     for s in range(h.first[e], h.first[e] + h.width[e]):
         if present[s]:
-            at = write_series(h, e, s, out, at)
+            at = write_series(h, e, s, scratch, out, at)
     return write_common(h, e, out, at)

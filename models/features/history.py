@@ -25,11 +25,21 @@ NEVER = -(1 << 62)
 """No pane, no time: below every other."""
 NO_ORIGIN = (1 << 63) - 1
 
+GAPS = 9
+"""A cadence is the median of this many last gaps."""
+
+MIN_GAPS = 3
+PATIENCE = 6
+"""A slow entity is retired after this many cadences, if that is later than the setting …"""
+
+MAX_PATIENCE = 24 * 3_600_000_000
+"""… but not later than this, unless the setting is."""
+
 
 class History(NamedTuple):
     """Arrays over E entities and S series."""
 
-    count: NDArray[np.int32]  # (E,) samples in the ring
+    held: NDArray[np.int32]  # (E,) samples in the ring
     time: NDArray[np.int64]  # (E, RING) ascending, epoch microseconds
     origin: NDArray[np.int64]  # (E, RING)
     pane: NDArray[np.int64]  # (E, HOUR_PANES) number of the pane held at number % HOUR_PANES
@@ -46,14 +56,14 @@ class History(NamedTuple):
     spread: NDArray[np.float64]  # (S,)
 
 
-ENTITY_FIELDS = ("count", "time", "origin", "pane", "pane_origin", "day", "baseline", "first", "width")
+ENTITY_FIELDS = ("held", "time", "origin", "pane", "pane_origin", "day", "baseline", "first", "width")
 SERIES_FIELDS = ("value", "seen", "stats", "day_mean", "centre", "spread")
 
 
 def empty_history(entities: int, series: int) -> History:
     """Arrays for that many entities and series, all of them blank."""
     return History(
-        count=np.zeros(entities, np.int32),
+        held=np.zeros(entities, np.int32),
         time=np.zeros((entities, RING), np.int64),
         origin=np.zeros((entities, RING), np.int64),
         pane=np.full((entities, HOUR_PANES), NEVER, np.int64),
@@ -74,7 +84,7 @@ def empty_history(entities: int, series: int) -> History:
 @njit(cache=True)
 def append_sample(h: History, e: int, t: int, origin: int) -> int:
     """Make room for a sample newer than all others; returns its place in the ring. All its metrics are missing yet."""
-    n = h.count[e]
+    n = h.held[e]
     rows = range(h.first[e], h.first[e] + h.width[e])
     if n == RING:
         n = RING - 1
@@ -87,8 +97,8 @@ def append_sample(h: History, e: int, t: int, origin: int) -> int:
     h.time[e, n], h.origin[e, n] = t, origin
     for s in rows:
         h.value[s, n] = math.nan
-    h.count[e] = n + 1
-    return n
+    h.held[e] = n + 1
+    return int(n)
 
 
 @njit(cache=True)
@@ -97,13 +107,13 @@ def insert_sample(h: History, e: int, t: int, origin: int) -> int:
 
     A full ring lets its oldest sample go.
     """
-    n = h.count[e]
+    n = h.held[e]
     at = n
     while at > 0 and h.time[e, at - 1] >= t:
         at -= 1
     if at < n and h.time[e, at] == t:
         h.origin[e, at] = min(h.origin[e, at], origin)
-        return at
+        return int(at)
     if at == n:
         return append_sample(h, e, t, origin)
     rows = range(h.first[e], h.first[e] + h.width[e])
@@ -122,11 +132,11 @@ def insert_sample(h: History, e: int, t: int, origin: int) -> int:
         for s in rows:
             for i in range(n, at, -1):
                 h.value[s, i] = h.value[s, i - 1]
-        h.count[e] = n + 1
+        h.held[e] = n + 1
     h.time[e, at], h.origin[e, at] = t, origin
     for s in rows:
         h.value[s, at] = math.nan
-    return at
+    return int(at)
 
 
 @njit(cache=True)
@@ -140,7 +150,7 @@ def pane_slot(h: History, e: int, pane: int, origin: int) -> int:
         for s in range(h.first[e], h.first[e] + h.width[e]):
             h.stats[s, k, 0] = 0.0
     h.pane_origin[e, k] = min(h.pane_origin[e, k], origin)
-    return k
+    return int(k)
 
 
 @njit(cache=True)
@@ -185,8 +195,40 @@ def is_regular(h: History, e: int, pane: int) -> bool:
 @njit(cache=True)
 def forget_samples(h: History, e: int) -> None:
     """Empty the ring and the hour; the day stays."""
-    h.count[e] = 0
+    h.held[e] = 0
     for k in range(HOUR_PANES):
         h.pane[e, k], h.pane_origin[e, k] = NEVER, NO_ORIGIN
     for s in range(h.first[e], h.first[e] + h.width[e]):
         h.seen[s] = NEVER
+
+
+@njit(cache=True)
+def cadence_gaps(h: History, e: int) -> int:
+    """How many gaps the cadence of `e` would be learned from; 0 while there are fewer than three."""
+    n = min(h.held[e] - 1, GAPS)
+    return int(n) if n >= MIN_GAPS else 0
+
+
+@njit(cache=True)
+def learned_cadence(h: History, e: int) -> int:
+    """Median of the last nine gaps between samples (the larger middle one of an even number); 0 if unknown."""
+    n = cadence_gaps(h, e)
+    if n == 0:
+        return 0
+    newest = h.held[e] - 1
+    gaps = np.empty(n, np.int64)
+    for i in range(n):
+        gaps[i] = h.time[e, newest - i] - h.time[e, newest - i - 1]
+    return int(np.sort(gaps)[n // 2])
+
+
+@njit(cache=True)
+def patience(retire_after: int, cadence: int) -> int:
+    """How long an entity may send nothing before it is retired: longer where its cadence is slow."""
+    return min(max(retire_after, PATIENCE * cadence), max(retire_after, MAX_PATIENCE))
+
+
+@njit(cache=True)
+def keeping(retire_after: int, cadence: int) -> int:
+    """How long the samples of a retired entity are kept: on and on while its cadence could not be learned."""
+    return 2 * retire_after if cadence == 0 else 0

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.features.generic import COMMON, write_common
-from models.features.history import History
+from models.features.history import RING, History
 from models.features.series import INDEX, STATISTICS, WIDTH, write_series
 from models.features.sets import Feature, FeatureSet
 
@@ -146,9 +146,9 @@ def write_host(h: History, e: int, out: NDArray[np.float64], at: int) -> int:
     for i in range(h.width[e]):
         out[at + i] = h.value[h.first[e] + i, newest]
     at += h.width[e]
-    statistics = np.empty(WIDTH)
+    statistics, scratch = np.empty(WIDTH), np.empty(RING)
     for i in _ROLLED:
-        write_series(h, e, h.first[e] + i, statistics, 0)
+        write_series(h, e, h.first[e] + i, scratch, statistics, 0)
         for j in _PICKED:
             out[at] = statistics[j]
             at += 1

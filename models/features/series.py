@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.features.history import DAY_PANES, HOUR_PANES, PANE_US, RING, History
+from models.features.history import DAY_PANES, HOUR_PANES, PANE_US, History
 from models.features.sets import Feature
 
 WINDOWS = (5, 10, 30)
@@ -49,7 +49,10 @@ STATISTICS = (
     Feature("min_1h", "as the metric", "minimum over these panes"),
     Feature("max_1h", "as the metric", "maximum over these panes"),
 )
-"""What is computed of every metric, in this order. Missing values are left out; NaN where nothing is left."""
+"""What is computed of every metric, in this order. Missing values are left out; NaN where nothing is left.
+
+Sums over samples run from the newest to the oldest, sums over panes from the oldest to the newest.
+"""
 
 WIDTH = len(STATISTICS)
 INDEX = {feature.name: i for i, feature in enumerate(STATISTICS)}
@@ -62,37 +65,14 @@ def _limited_z(x: float, centre: float, spread: float) -> float:
 
 
 @njit(cache=True)
-def _moments(values: NDArray[np.float64], start: int, stop: int) -> tuple[float, float]:
-    """Mean and sample standard deviation of what is not missing in values[start:stop], in two passes."""
-    n = 0
-    total = 0.0
-    for i in range(start, stop):
-        if not math.isnan(values[i]):
-            n += 1
-            total += values[i]
-    if n == 0:
-        return math.nan, math.nan
-    mean = total / n
-    if n == 1:
-        return mean, math.nan
+def _spread(values: NDArray[np.float64], start: int, stop: int, mean: float) -> float:
+    """Sample standard deviation of values[start:stop], whose mean is known; NaN of fewer than two."""
+    if stop - start < 2:
+        return math.nan
     squares = 0.0
     for i in range(start, stop):
-        if not math.isnan(values[i]):
-            squares += (values[i] - mean) * (values[i] - mean)
-    return mean, math.sqrt(squares / (n - 1))
-
-
-@njit(cache=True)
-def _extremes(values: NDArray[np.float64], start: int, stop: int) -> tuple[float, float]:
-    low, high = math.inf, -math.inf
-    for i in range(start, stop):
-        if values[i] < low:
-            low = values[i]
-        if values[i] > high:
-            high = values[i]
-    if low > high:
-        return math.nan, math.nan
-    return low, high
+        squares += (values[i] - mean) * (values[i] - mean)
+    return math.sqrt(squares / (stop - start - 1))
 
 
 @njit(cache=True)
@@ -119,50 +99,68 @@ def _write_hour(h: History, e: int, s: int, pane: int, out: NDArray[np.float64],
 
 
 @njit(cache=True)
-def _write_change(
-    h: History, e: int, values: NDArray[np.float64], newest: int, out: NDArray[np.float64], at: int
-) -> None:
-    x = values[newest]
-    before = newest - 1
-    while before >= 0 and math.isnan(values[before]):
-        before -= 1
-    delta, derivative = math.nan, math.nan
-    if before >= 0:
-        delta = x - values[before]
-        derivative = delta / ((h.time[e, newest] - h.time[e, before]) / 1e6)
+def _write_windows(known: NDArray[np.float64], counts: NDArray[np.int64], out: NDArray[np.float64], at: int) -> None:
+    """Mean, standard deviation and maximum of the first counts[w] values for each window, minimum and range of all."""
+    total, low, high, done = 0.0, math.inf, -math.inf, 0
+    for w in range(len(WINDOWS)):
+        for i in range(done, counts[w]):
+            total += known[i]
+            low, high = min(low, known[i]), max(high, known[i])
+        done = counts[w]
+        mean = total / done if done > 0 else math.nan
+        out[at + w], out[at + 3 + w] = mean, _spread(known, 0, done, mean)
+        out[at + 6 + w] = high if done > 0 else math.nan
+    out[at + 9] = low if done > 0 else math.nan
+    out[at + 10] = high - low if done > 0 else math.nan
+
+
+@njit(cache=True)
+def _write_change(known: NDArray[np.float64], n: int, seconds: float, out: NDArray[np.float64], at: int) -> None:
+    """What the newest of n values, known[0], is to those before it, the last of which is so many seconds old."""
+    delta, derivative, z = math.nan, math.nan, math.nan
+    if n > 1:
+        delta = known[0] - known[1]
+        derivative = delta / seconds
+    if n > MIN_PREVIOUS:
+        total = 0.0
+        for i in range(1, n):
+            total += known[i]
+        mean = total / (n - 1)
+        z = _limited_z(known[0], mean, _spread(known, 1, n, mean))
     out[at], out[at + 1], out[at + 2] = delta, derivative, abs(derivative)
-    known = 0
-    for i in range(newest):
-        if not math.isnan(values[i]):
-            known += 1
-    z = math.nan
-    if known >= MIN_PREVIOUS and not math.isnan(x):
-        mean, std = _moments(values, 0, newest)
-        z = _limited_z(x, mean, std)
     out[at + 3] = z
     out[at + 4] = math.nan if math.isnan(z) else (1.0 if abs(z) > SPIKE_Z else 0.0)
 
 
 @njit(cache=True)
-def write_series(h: History, e: int, s: int, out: NDArray[np.float64], at: int) -> int:
+def write_series(h: History, e: int, s: int, scratch: NDArray[np.float64], out: NDArray[np.float64], at: int) -> int:
     """Write the statistics of series `s` at the newest sample of entity `e` to out[at:]; the position behind them.
 
     `refresh_baseline` must have been called for the sample's pane. A result beyond the range of doubles is missing.
+    `scratch` is room for RING numbers.
     """
-    values = h.value[s]
-    newest = h.count[e] - 1
-    out[at] = values[newest]
-    for i, w in enumerate(WINDOWS):
-        start = max(0, newest + 1 - w)
-        mean, std = _moments(values, start, newest + 1)
-        low, high = _extremes(values, start, newest + 1)
-        out[at + 1 + i], out[at + 4 + i], out[at + 7 + i] = mean, std, high
-        if w == RING:
-            out[at + 10], out[at + 11] = low, high - low
-    _write_change(h, e, values, newest, out, at + 12)
-    out[at + 17] = _limited_z(values[newest], h.centre[s], h.spread[s])
-    if math.isnan(h.centre[s]) or math.isnan(values[newest]):
-        out[at + 17] = math.nan
+    newest = h.held[e] - 1
+    x = h.value[s, newest]
+    counts = np.zeros(len(WINDOWS), np.int64)
+    n, before = 0, -1
+    for age in range(newest + 1):
+        value = h.value[s, newest - age]
+        if not math.isnan(value):
+            scratch[n] = value
+            n += 1
+            if age > 0 and before < 0:
+                before = newest - age
+        for w in range(len(WINDOWS)):
+            if age < WINDOWS[w]:
+                counts[w] = n
+    out[at] = x
+    _write_windows(scratch, counts, out, at + 1)
+    if math.isnan(x):
+        out[at + 12 : at + 18] = math.nan
+    else:
+        seconds = (h.time[e, newest] - h.time[e, before]) / 1e6 if before >= 0 else math.nan
+        _write_change(scratch, n, seconds, out, at + 12)
+        out[at + 17] = math.nan if math.isnan(h.centre[s]) else _limited_z(x, h.centre[s], h.spread[s])
     _write_hour(h, e, s, h.time[e, newest] // PANE_US, out, at + 18)
     for i in range(at, at + WIDTH):
         if not math.isfinite(out[i]):

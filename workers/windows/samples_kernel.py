@@ -138,26 +138,37 @@ def empty_result(rows: int, values: int) -> Result:
 
 
 @njit(cache=True)
+def _needs(width: int) -> tuple[int, int, int, int]:
+    """The most rows, values, closed panes and layout numbers that one step of an entity of that many series gives."""
+    return 1, max(HOST_WIDTH, width * WIDTH + COMMON_WIDTH), 1, width + 2
+
+
+@njit(cache=True)
 def _lacks_room(out: Result, width: int) -> bool:
-    """Whether the buffers might not hold what one more step of an entity of that many series gives."""
-    used = out.used
-    return (
-        used[ROWS] + 1 > len(out.rows)
-        or used[VALUES] + max(HOST_WIDTH, width * WIDTH + COMMON_WIDTH) > len(out.values)
-        or used[CLOSED] + 1 > len(out.closed)
-        or used[LAYOUTS] + width + 2 > len(out.layouts)
+    """Whether the buffers might not hold what one more step gives."""
+    rows, values, closed, layouts = _needs(width)
+    return bool(
+        out.used[ROWS] + rows > len(out.rows)
+        or out.used[VALUES] + values > len(out.values)
+        or out.used[CLOSED] + closed > len(out.closed)
+        or out.used[LAYOUTS] + layouts > len(out.layouts)
     )
 
 
 @njit(cache=True)
 def _grown(out: Result, width: int) -> Result:
-    return Result(
-        np.concatenate((out.rows, np.empty((len(out.rows) + 1, 10), np.int64))),
-        np.concatenate((out.values, np.empty(len(out.values) + HOST_WIDTH + width * WIDTH + COMMON_WIDTH, np.float64))),
-        np.concatenate((out.closed, np.empty((len(out.closed) + 1, 6), np.int64))),
-        np.concatenate((out.layouts, np.empty(len(out.layouts) + width + 2, np.int64))),
-        out.used,
-    )
+    """The same result; buffers that might not hold one more step are doubled."""
+    rows, values, closed, layouts = _needs(width)
+    a, b, c, d = out.rows, out.values, out.closed, out.layouts
+    if out.used[ROWS] + rows > len(a):
+        a = np.concatenate((a, np.empty((len(a) + rows, 10), np.int64)))
+    if out.used[VALUES] + values > len(b):
+        b = np.concatenate((b, np.empty(len(b) + values, np.float64)))
+    if out.used[CLOSED] + closed > len(c):
+        c = np.concatenate((c, np.empty((len(c) + closed, 6), np.int64)))
+    if out.used[LAYOUTS] + layouts > len(d):
+        d = np.concatenate((d, np.empty(len(d) + layouts, np.int64)))
+    return Result(a, b, c, d, out.used)
 
 
 @njit(cache=True)
