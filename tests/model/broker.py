@@ -88,7 +88,7 @@ class Broker:
         self.seen: Counter[str] = Counter()
         self.on_commit: Callable[[TopicPartition, Committed], None] = lambda tp, committed: None
 
-    # -- topics -------------------------------------------------------------------------------------------------------
+    # -- topics -----------------------------------------------------------------------------------------------------
 
     def create(self, name: str, partitions: int) -> None:
         """Also recreates: then it has another id, and its old offsets say nothing."""
@@ -113,7 +113,7 @@ class Broker:
             log.open.setdefault(txn, len(log.entries))
         log.entries.append(Entry(key, value, headers, txn))
 
-    # -- transactions ---------------------------------------------------------------------------------------------------
+    # -- transactions -------------------------------------------------------------------------------------------------
 
     def open_producer(self, name: str) -> int:
         """`init_transactions`: ends what the last producer of this name left open, and fences that producer."""
@@ -162,10 +162,10 @@ class Broker:
             self.prepared.remove(txn)
             self.end(txn, commit=True)
         for identity in self.identities.values():
-            txn = identity.txn
-            if txn and not txn.prepared and self.now() - txn.started > self.transaction_timeout:
+            left = identity.txn
+            if left and not left.prepared and self.now() - left.started > self.transaction_timeout:
                 self.seen["transaction timed out"] += 1
-                self.end(txn, commit=False)
+                self.end(left, commit=False)
                 identity.epoch += 1
 
     def settle(self) -> None:
@@ -174,7 +174,7 @@ class Broker:
             self.end(txn, commit=True)
         self.prepared.clear()
 
-    # -- offsets --------------------------------------------------------------------------------------------------------
+    # -- offsets ------------------------------------------------------------------------------------------------------
 
     def unstable(self, tp: TopicPartition) -> bool:
         """Whether an open transaction holds an offset of this partition."""

@@ -1,4 +1,4 @@
-"""The runtime's metrics as plain counters: a schedule makes thousands of them, and Prometheus's cost as much as all else."""
+"""The runtime's metrics as plain counters: a schedule makes thousands, and Prometheus's cost as much as all the rest."""
 
 from __future__ import annotations
 

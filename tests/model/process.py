@@ -161,4 +161,3 @@ def _policy(rng: random.Random, deadletter_partitions: int) -> LoopPolicy:
         max_bytes=rng.choice((400, 1 << 20)),
         commit_deadline=30.0,
     )
-

@@ -51,4 +51,3 @@ def report(plan: Plan, build: Build) -> str:
     _, broken, trace = run(small, build)
     story = "\n  ".join(trace[-40:])
     return f"{broken}\n  {story}\nrun again: run({small!r}, …)"
-

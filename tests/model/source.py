@@ -35,7 +35,7 @@ class ModelSource:
         self._ownership = ownership
         self._group.join(self.member)
 
-    # -- membership -----------------------------------------------------------------------------------------------------
+    # -- membership ---------------------------------------------------------------------------------------------------
 
     def serve(self, timeout: float) -> None:
         self._owner.touch("serve")
@@ -99,7 +99,7 @@ class ModelSource:
         self._mine.clear()
         self._group.leave(self.member)
 
-    # -- records --------------------------------------------------------------------------------------------------------
+    # -- records ------------------------------------------------------------------------------------------------------
 
     def poll(self, most: int, timeout: float) -> Polled:
         self._owner.touch("poll")
@@ -155,7 +155,7 @@ class ModelSource:
         if tp in self._mine:
             self._mine[tp] = None
 
-    # -- facts ----------------------------------------------------------------------------------------------------------
+    # -- facts --------------------------------------------------------------------------------------------------------
 
     def committed(self, tps: Sequence[TopicPartition], timeout: float) -> Mapping[TopicPartition, Committed]:
         self._owner.touch("committed")
@@ -185,7 +185,11 @@ class ModelSource:
         topic = self._broker.topics[name]
         return TopicInfo("" if self._fault("topic id not told") else topic.id, len(topic.logs))
 
-    def logged(self, topic: str, partition: int, timeout: float) -> list[Logged]:
+    def logged_end(self, topic: str, partition: int, timeout: float) -> int:
+        self._ask("logged_end")
+        return len(self._broker.log(TopicPartition(topic, partition)).entries)
+
+    def logged(self, topic: str, partition: int, start: int, timeout: float) -> list[Logged]:
         self._ask("logged")
         log = self._broker.log(TopicPartition(topic, partition))
         if log.stable_end < len(log.entries):
@@ -194,7 +198,7 @@ class ModelSource:
             self._owner.wait(timeout)
             raise Retriable("the state topic's end is not readable yet")
         latest: dict[bytes, bytes] = {}
-        for _, entry in log.committed():
+        for _, entry in log.committed(start):
             if entry.key is not None and entry.value is not None:
                 latest.pop(entry.key, None)
                 latest[entry.key] = entry.value

@@ -221,4 +221,3 @@ class World:
             left = set(self.redis.scopes.get(scope, {})) - chain_keys(self.redis, scope, self.broker.offsets[tp])
             if left:
                 raise Violation(f"{len(left)} keys of {scope} belong to no commit")
-

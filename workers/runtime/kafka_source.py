@@ -254,7 +254,10 @@ class KafkaSource:
     def topic(self, name: str, timeout: float) -> TopicInfo:
         return self._topics.info(name, max(timeout, 5.0))
 
-    def logged(self, topic: str, partition: int, timeout: float) -> list[Logged]:
+    def logged_end(self, topic: str, partition: int, timeout: float) -> int:
+        return self._topics.end(topic, partition, max(timeout, 5.0))
+
+    def logged(self, topic: str, partition: int, start: int, timeout: float) -> list[Logged]:
         deadline = time.monotonic() + timeout
         wanted = self._topics.end(topic, partition, timeout)
         reader = Consumer(
@@ -270,6 +273,8 @@ class KafkaSource:
                 for message in messages:
                     error = message.error()
                     if error is None:
+                        if (message.offset() or 0) < start:
+                            continue
                         key = message.key() or b""
                         latest.pop(key, None)  # topic order is the order of the newest record of each key
                         latest[key] = message.value()

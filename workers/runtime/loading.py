@@ -169,13 +169,15 @@ class Loader(Generic[State]):
     def _partition(
         self, tp: TopicPartition, found: _Found, chain: CheckpointChain, decided: Plan, state: State | None
     ) -> Partition[State]:
+        logged_from = found.metadata.logged_from if found.metadata else 0
         if isinstance(decided, Fresh):
             start, until, position, watermark = decided.offset, decided.offset, 0, NO_WATERMARK
             logged: list[Logged] = []
+            logged_from = self._logged_end(tp)
             chain.ref = None
         elif isinstance(decided, Rebuild):
             start, until, position, watermark = decided.offset, decided.until, decided.position, decided.watermark
-            logged = self._logged(tp)
+            logged = self._logged(tp, logged_from)
             chain.ref = None
             if decided.warming:
                 log.warning("configuration or state changed: windows are warming up", partition=tp.partition)
@@ -197,6 +199,7 @@ class Loader(Generic[State]):
             slice=Slice(_begun(decided, found), Progress(until, position, control)),
             chain=chain,
             rebuild=RebuildPoint(start, watermark),
+            logged_from=logged_from,
             watermark=found.metadata.watermark if found.metadata else watermark,
             warming=isinstance(decided, Rebuild) and decided.warming,
             checkpointed_at=float("-inf"),
@@ -206,9 +209,13 @@ class Loader(Generic[State]):
             partition.settle(self._stage)
         return partition
 
-    def _logged(self, tp: TopicPartition) -> list[Logged]:
+    def _logged(self, tp: TopicPartition, start: int) -> list[Logged]:
         topic = self._stage.state_topic
-        return self._source.logged(topic, tp.partition, 10 * _ASK_SECONDS) if topic else []
+        return self._source.logged(topic, tp.partition, start, 10 * _ASK_SECONDS) if topic else []
+
+    def _logged_end(self, tp: TopicPartition) -> int:
+        topic = self._stage.state_topic
+        return self._source.logged_end(topic, tp.partition, _ASK_SECONDS) if topic else 0
 
 
 def _begun(decided: Plan, found: _Found) -> Progress:

@@ -25,7 +25,8 @@ class CommitMetadata:
 
     `watermark` is the one after the last record before the committed offset. `position` counts the outputs of the
     record *at* the committed offset that earlier transactions already hold. `control` is the offset in the control
-    topic up to which its records are in force.
+    topic up to which its records are in force. `logged_from` is where the state topic stood when this partition was
+    begun with empty state: what lies before it was logged of another input.
     """
 
     checkpoint: CheckpointRef | None
@@ -36,6 +37,7 @@ class CommitMetadata:
     config_hash: str
     control: int = 0
     position: int = 0
+    logged_from: int = 0
 
     def of_another_topic(self, topic_id: str) -> bool:
         """Whether the topic was recreated since. A broker that tells no id (empty) is no evidence of that."""
@@ -53,6 +55,7 @@ class CommitMetadata:
             self.config_hash,
             self.control,
             self.position,
+            self.logged_from,
         )
         text = ";".join(map(str, fields))
         if len(text) > _LIMIT:
@@ -63,7 +66,7 @@ class CommitMetadata:
     def decode(cls, text: str | None) -> CommitMetadata | None:
         """None for whatever this version did not write (another tool's commit, or none)."""
         fields = (text or "").split(";")
-        if len(fields) != 9 or fields[0] != _VERSION:
+        if len(fields) != 10 or fields[0] != _VERSION:
             return None
         try:
             rebuild = fields[3].split(",")
@@ -77,6 +80,7 @@ class CommitMetadata:
                 config_hash=fields[6],
                 control=int(fields[7]),
                 position=int(fields[8]),
+                logged_from=int(fields[9]),
             )
         except (ValueError, IndexError):
             return None

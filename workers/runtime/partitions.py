@@ -34,6 +34,7 @@ class Partition(Generic[State]):
     slice: Slice
     chain: CheckpointChain
     rebuild: RebuildPoint
+    logged_from: int = 0
     watermark: int = NO_WATERMARK
     warming: bool = False
     in_step: bool = False
@@ -83,6 +84,7 @@ class Partition(Generic[State]):
             config_hash=config_hash,
             control=self.slice.end.control,
             position=self.slice.end.position,
+            logged_from=self.logged_from,
         ).encode()
 
 

@@ -82,8 +82,15 @@ class Source(Protocol):
         """Raises Retriable, Fatal (no such topic, not authorised)."""
         ...
 
-    def logged(self, topic: str, partition: int, timeout: float) -> list[Logged]:
-        """The latest committed record per key of a compacted topic's partition, in order. Raises Retriable."""
+    def logged(self, topic: str, partition: int, start: int, timeout: float) -> list[Logged]:
+        """The latest committed record per key of a compacted topic's partition from `start` on, in order.
+
+        Raises Retriable, also while a transaction that is still open hides the end.
+        """
+        ...
+
+    def logged_end(self, topic: str, partition: int, timeout: float) -> int:
+        """Where the next record of that partition will lie at the earliest. Raises Retriable."""
         ...
 
     def group_metadata(self) -> object:

@@ -85,7 +85,7 @@ def plan(situation: Situation, checkpoint_usable: bool = True) -> Plan:
         return Fresh(s.log_start)  # the topic was recreated: the old offsets say nothing about it
     if s.committed < s.log_start:
         if s.accept_cold_state:
-            return Fresh(s.log_start)
+            return _cold(s.metadata, s.log_start, position=0) if s.metadata else Fresh(s.log_start)
         return Stop(f"the committed offset {s.committed} has expired; the log starts at {s.log_start}", _COLD)
     if s.committed > s.log_end:
         return Stop(
@@ -114,7 +114,7 @@ def _from_metadata(s: Situation, metadata: CommitMetadata, committed: int, check
         return Restore(checkpoint, committed, metadata.position)
     if metadata.rebuild.offset < s.log_start:
         if s.accept_cold_state:
-            return _cold(metadata, committed)
+            return _cold(metadata, committed, metadata.position)
         return Stop(
             f"state has to be rebuilt from offset {metadata.rebuild.offset}, and the log starts at {s.log_start}",
             _COLD + "; longer retention of the input topic (at least twice the longest memory) avoids it",
@@ -122,7 +122,7 @@ def _from_metadata(s: Situation, metadata: CommitMetadata, committed: int, check
     replay = committed - metadata.rebuild.offset
     if replay > s.max_replay:
         if s.accept_cold_state:
-            return _cold(metadata, committed)
+            return _cold(metadata, committed, metadata.position)
         return Stop(
             f"rebuilding would replay {replay} records, more than the bound of {s.max_replay}",
             "Raise FAULTLINE_WORKER__MAX_REPLAY_RECORDS, or restart with --accept-cold-state",
@@ -132,5 +132,6 @@ def _from_metadata(s: Situation, metadata: CommitMetadata, committed: int, check
     )
 
 
-def _cold(metadata: CommitMetadata, committed: int) -> Rebuild:
-    return Rebuild(committed, metadata.watermark, committed, metadata.position, warming=True)
+def _cold(metadata: CommitMetadata, offset: int, position: int) -> Rebuild:
+    """Finite memory is lost, logged state is not, and time does not run backwards."""
+    return Rebuild(offset, metadata.watermark, offset, position, warming=True)
