@@ -214,7 +214,8 @@ def _metric(group: _Group, name: str, places: Places) -> _MetricColumn:
     if len(places) == 1 and not places[0].below:
         values = [row[places[0].key] for row in group.rows]
         if set(map(type, values)) <= {float}:
-            scaled = np.array(values, np.float64) * places[0].scale
+            with np.errstate(over="ignore"):  # what overflows is told record by record below
+                scaled = np.array(values, np.float64) * places[0].scale
             if np.isfinite(scaled).all():
                 types = np.full(len(values), places[0].type, np.int8)
                 return name, np.ones(len(values), np.bool_), scaled, types
