@@ -7,6 +7,11 @@ import sys
 
 import structlog
 
+# Without the values of local variables: settings, and so secrets, are among them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
+)
+
 
 def configure(level: str, form: str, **bound: object) -> None:
     """Send logs to standard error. `form`: json, console, or auto (console on a terminal); `bound` is in every line."""
@@ -19,7 +24,7 @@ def configure(level: str, form: str, **bound: object) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if not console else structlog.dev.set_exc_info,
+            structlog.dev.set_exc_info if console else _TRACEBACKS,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
