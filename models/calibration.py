@@ -1,9 +1,12 @@
 """From a detector's raw score to `anomaly_score`: one scale, boundary 1.0, monotone, with a confidence.
 
 The held-out scores of training rows say how often a normal row scores so high: empirically up to their 90 % quantile,
-beyond it by a generalised Pareto tail (Pickands 1975) with a shape of 0 … 0.5, so that it never ends. The tail is
-fitted by likelihood on what lies between the 90 % quantile and the highest `contamination` of the scores; those count
-only as "higher than that" (censored), because they may be anomalies themselves.
+beyond it by a generalised Pareto tail (Pickands 1975). A tail of negative shape would end somewhere; from the boundary
+on it goes on exponentially instead, at the rate that it has there, so that a larger deviation still scores higher.
+
+The tail is fitted by likelihood on what lies between the 90 % quantile and the highest 2·`contamination` of the scores;
+those count only as "higher than that" (censored), because the anomalies in the training data are among them. A normal
+prior keeps the shape near 0 where the sample says little about it.
 
 `anomaly_score` = log p / log α, where p is the probability of a score at least as high and α the rate of rows that may
 be flagged: 1.0 is reached where p = α, 2.0 where p = α², and so on, up to 10.
@@ -26,7 +29,8 @@ BODY = 0.9
 """Share of the held-out scores that is taken as it is; the tail starts behind it."""
 
 _BODY_POINTS = 256
-_SHAPES = np.linspace(0.0, 0.5, 26)
+_SHAPES = np.linspace(-0.3, 0.5, 33)
+_SHAPE_PRIOR = 0.15  # its standard deviation: halfway between free and exponential, the best of those tried
 _GRID = 101
 _STEP = LARGEST / (_GRID - 1)
 
@@ -91,7 +95,7 @@ class Calibration:
             and bool(np.isfinite(quantiles).all() and (np.diff(quantiles) >= 0).all())
             and confidences.shape == (_GRID,)
             and bool(((confidences >= 0) & (confidences <= 1)).all())
-            and 0 <= shape <= 1
+            and -0.5 <= shape <= 1
             and 0 < width < math.inf
             and 0 < alpha < 1
         )
@@ -111,8 +115,8 @@ def effective_size(scores: NDArray[np.float64]) -> float:
 
 
 def _fit_tail(scores: NDArray[np.float64], start: float, contamination: float) -> tuple[float, float]:
-    """ξ and σ of the excess over `start` by maximum likelihood, the highest `contamination` of the scores censored."""
-    cap = float(np.quantile(scores, 1.0 - min(max(contamination, 0.0), (1.0 - BODY) / 2.0)))
+    """ξ and σ of the excess over `start`, the most likely ones on a grid."""
+    cap = float(np.quantile(scores, 1.0 - min(max(2.0 * contamination, 0.0), (1.0 - BODY) / 2.0)))
     excess = scores[scores > start] - start
     seen, above = excess[excess <= cap - start], int(np.count_nonzero(excess > cap - start))
     total = float(seen.sum()) + above * float(cap - start)
@@ -125,7 +129,7 @@ def _fit_tail(scores: NDArray[np.float64], start: float, contamination: float) -
     best = -math.inf
     found: tuple[float, float] = (0.0, float(around))
     for shape in _SHAPES:
-        likelihood = _likelihood(seen, above, cap - start, float(shape), widths)
+        likelihood = _likelihood(seen, above, cap - start, float(shape), widths) - 0.5 * (shape / _SHAPE_PRIOR) ** 2
         k = int(np.argmax(likelihood))
         if likelihood[k] > best:
             best, found = float(likelihood[k]), (float(shape), float(widths[k]))
@@ -136,12 +140,14 @@ def _likelihood(
     seen: NDArray[np.float64], above: int, cap: float, shape: float, widths: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Log-likelihood for every width, of `seen` excesses and of `above` ones known only to exceed `cap`."""
-    if shape == 0.0:
+    if abs(shape) < 1e-12:
         exponential: NDArray[np.float64] = -len(seen) * np.log(widths) - (seen.sum() + above * cap) / widths
         return exponential
-    terms = np.array([np.log1p(shape * seen / width).sum() for width in widths])
-    ends = np.log1p(shape * cap / widths) / shape
-    likelihood: NDArray[np.float64] = -len(seen) * np.log(widths) - (1.0 / shape + 1.0) * terms - above * ends
+    possible = 1.0 + shape * cap / widths > 1e-9  # a tail must not end before what was seen
+    terms = np.array([np.log1p(shape * seen / width).sum() for width in widths[possible]])
+    ends = np.log1p(shape * cap / widths[possible]) / shape
+    likelihood = np.full(len(widths), -np.inf)
+    likelihood[possible] = -len(seen) * np.log(widths[possible]) - (1.0 / shape + 1.0) * terms - above * ends
     return likelihood
 
 
@@ -166,11 +172,20 @@ def _anomaly_scores(
     out = np.empty(len(raw))
     last = len(quantiles) - 1
     start = math.log(1.0 - BODY)
+    turn, turned = math.inf, width  # where a tail with an end turns exponential, and its width from there
+    if shape < 0.0:
+        turn = width * (math.exp(shape * (start - log_alpha)) - 1.0) / shape
+        if log_alpha >= start:
+            turn = 0.0
+        turned = width + shape * turn
     for i in range(len(raw)):
         x = raw[i]
         if x >= quantiles[last]:
             y = (x - quantiles[last]) / width
-            log_p = start - (math.log1p(shape * y) / shape if shape > 0.0 else y)
+            if x - quantiles[last] > turn:
+                log_p = min(start, log_alpha) - (x - quantiles[last] - turn) / turned
+            else:
+                log_p = start - (math.log1p(shape * y) / shape if shape != 0.0 else y)
         elif x <= quantiles[0]:
             log_p = 0.0
         else:
