@@ -113,7 +113,7 @@ def test_formats_may_be_mixed_and_the_order_of_records_stays() -> None:
 
 def test_a_topic_whose_format_is_set_is_not_guessed_at() -> None:
     one = intake(INTAKE__FORMATS='{"pods": "fields"}')
-    pod = {**PLAIN, "entity": "someone", "kind": "Pod"}
+    pod = {**PLAIN, "entity": {"id": 7}, "kind": "Pod"}
     assert letters([pod], one), "looks canonical, and is not"
     (output,) = outputs([pod], one, topic="pods")
     assert output.key == b"checkout"
