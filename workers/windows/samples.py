@@ -172,6 +172,8 @@ class SampleEngine:
         ends = np.full(len(slots), end, np.int64)
         for slot, record in work.ended.items():
             ends[slots == slot] = min(end, int(timeline.before[record]))
+        if len(slots) == 0:
+            return empty_result(0, 0)
         waits = np.zeros(len(rows), np.bool_)
         width = int(entities.history.width[slots].max(initial=1)) * 23 + 16
         result = run(

@@ -396,7 +396,10 @@ def _sign_of_life(q: Schedule, rules: Rules, line: Stretch, ev: Arrivals, e: int
     else:
         q[e, LATE_COUNT] += 1
     q[e, COUNT_ORIGIN] = min(q[e, COUNT_ORIGIN], ev.origin[i])
-    _apply_breaks(q, line, e, line.before[record] + rules.lateness + 1)
+    # Breaks up to this record, its own included. A record that moves no time has none; that of a later one may start
+    # at the same time.
+    moves = line.after[record] > line.before[record]
+    _apply_breaks(q, line, e, line.before[record] + rules.lateness + (1 if moves else 0))
     if line.after[record] > q[e, QUIET_FROM]:
         q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = line.after[record], ev.origin[i]
 

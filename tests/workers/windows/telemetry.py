@@ -210,9 +210,17 @@ class EngineStage:
         for emission in state["engine"].step(events, skewed, line):
             for table, i in tables_in_order(emission):
                 told = (
-                    table.feature_set, table.names, table.window_start[i], table.window_end[i], table.sequence[i],
-                    table.event_count[i], table.late_count[i], table.skewed_count[i], table.silent[i],
-                    table.retired[i], table.regular[i],
+                    table.feature_set,
+                    table.names,
+                    table.window_start[i],
+                    table.window_end[i],
+                    table.sequence[i],
+                    table.event_count[i],
+                    table.late_count[i],
+                    table.skewed_count[i],
+                    table.silent[i],
+                    table.retired[i],
+                    table.regular[i],
                 )
                 value = repr(told).encode() + table.values[i].tobytes()
                 outputs.append((int(table.at[i]), 0, Output("features", table.entity[i].encode(), value)))
