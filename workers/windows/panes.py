@@ -88,6 +88,8 @@ class PaneEngine:
         self._state = panes_parts.empty_state(plan)
 
     def step(self, events: Events, skewed: NDArray[np.bool_], timeline: Timeline) -> Iterator[Emission]:
+        if not len(timeline.offsets):
+            return
         state = self._state
         state.serial += 1
         time = Time(timeline.offsets, timeline.before, timeline.after, timeline.watched, state.serial)
@@ -101,9 +103,8 @@ class PaneEngine:
             state.memory = reserve(state.memory, last - first, (last - first) * sketch.CHUNKS_PER_EVENT)
             yield from self._run(mine, time, stop, cursor)
             self._dismiss(seats, int(timeline.offsets[stop - 1]))
-        if len(timeline.after):
-            state.watermark = int(timeline.after[-1])
-            panes_parts.drop_recalled(state, int(timeline.offsets[-1]))
+        state.watermark = int(timeline.after[-1])
+        panes_parts.drop_recalled(state, int(timeline.offsets[-1]))
 
     def anchor(self) -> int | None:
         state = self._state

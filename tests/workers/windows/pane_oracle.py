@@ -1,0 +1,224 @@
+"""The pane profile once more, slowly and obviously: lists of events, everything looked at again for every vector.
+
+Written from the contract (docs/windows.md), it shares no code with the engine but the constants of the policy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median_high
+
+import numpy as np
+
+from tests.workers.windows.pane_events import Event
+from tests.workers.windows.pane_records import Step
+from workers.windows.ticks import Tick
+
+Row = dict[str, object]
+
+
+@dataclass
+class Life:
+    """An entity from its first event to its retirement or eviction."""
+
+    sign: int = 0
+    order: int = 0
+    unwatched: int = 0
+    late: int = 0
+    skewed: int = 0
+    panes: dict[int, list[Event]] = field(default_factory=dict)
+    active: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Oracle:
+    """Takes the same steps as the stage; `rows` are the vectors, as dicts. Times in microseconds."""
+
+    pane: int = 10_000_000
+    windows: tuple[int, ...] = (6, 30, 180)
+    lateness: int = 10_000_000
+    max_skew: int = 300_000_000
+    live_within: int = 60_000_000
+    unwatched_after: int = 60_000_000
+    retire_after: int = 3_600_000_000
+    max_entities: int = 200_000
+    kinds: tuple[str, ...] = ("api", "log", "span")
+    watermark: int | None = None
+    read: int = 0
+    lives: dict[str, Life] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def take(self, steps: Sequence[Step]) -> list[Row]:
+        for step in steps:
+            self.read += 1
+            if isinstance(step.what, Event):
+                self._event(step.what, step.stamp)
+            elif isinstance(step.what, Tick) and step.what.as_of == -1 and self.read > 1:
+                ahead = 3_600_000_000 if step.what.kind == "end" else 0
+                self._reach(min(step.what.time, step.stamp + ahead))
+        return self.rows
+
+    def _event(self, event: Event, stamp: int) -> None:
+        reference = stamp if event.observed_at is None else min(stamp, event.observed_at)
+        life = self.lives.get(event.entity) if event.kind in self.kinds else None
+        if event.time > reference + self.max_skew or event.time < 63_072_000_000_000:
+            if self.watermark is not None and reference - self._now() <= self.live_within:
+                self._reach(reference)
+                life = self.lives.get(event.entity) if event.kind in self.kinds else None
+            if event.kind in self.kinds:
+                self._count("skewed")
+            if life is not None:
+                life.skewed += 1
+                self._alive(life, self._now())
+            return
+        self._reach(min(event.time, reference))
+        if event.kind not in self.kinds:
+            return
+        life, number, closed = self.lives.get(event.entity), event.time // self.pane, self._closed()
+        if number <= closed - self.windows[-1]:
+            self._count("dropped_late")
+            if life is not None:
+                life.late += 1
+                self._alive(life, self._now())
+            return
+        if life is None:
+            if len(self.lives) >= self.max_entities:
+                oldest = min(self.lives, key=lambda name: self.lives[name].order)
+                del self.lives[oldest]
+                self._count("entities_evicted")
+            life = self.lives[event.entity] = Life()
+        self._count("in_panes")
+        life.panes.setdefault(number, []).append(event)
+        if number <= closed:
+            self._count("late_in_closed_pane")
+            life.late += 1
+        self._alive(life, self._now() if number <= closed else event.time)
+
+    def _alive(self, life: Life, time: int) -> None:
+        life.sign, life.order, life.unwatched = max(life.sign, time), self.read, 0
+
+    def _now(self) -> int:
+        assert self.watermark is not None
+        return self.watermark + self.lateness
+
+    def _closed(self) -> int:
+        assert self.watermark is not None
+        return self.watermark // self.pane - 1
+
+    def _reach(self, time: int) -> None:
+        if self.watermark is None:
+            self.watermark = time - self.lateness
+            self.watched = time
+            return
+        if time <= self._now():
+            return
+        seen_until, first = self._now(), self._closed() + 1
+        broke = time - seen_until > self.unwatched_after
+        if broke:
+            self.watched = time
+        self.watermark = time - self.lateness
+        excused = False
+        for number in self._worth_closing(first, broke, seen_until):
+            start = number * self.pane
+            if broke and start > seen_until and not excused:
+                self._excuse(time - seen_until)
+                excused = True
+            self._close(number, start + self.pane > self.watched or (broke and start <= seen_until))
+        if broke and not excused:
+            self._excuse(time - seen_until)
+
+    def _worth_closing(self, first: int, broke: bool, seen_until: int) -> list[int]:
+        """All panes up to the watermark; behind a break only a few of them can give a vector."""
+        numbers = range(first, self._closed() + 1)
+        if not broke:
+            return list(numbers)
+        near = set(numbers[: 400 + self.retire_after // self.pane])
+        return sorted(near)
+
+    def _excuse(self, stretch: int) -> None:
+        for life in self.lives.values():
+            cadence = self._cadence(life)
+            life.unwatched += stretch if cadence is None else max(0, stretch - cadence)
+
+    def _cadence(self, life: Life) -> int | None:
+        gaps = [b - a for a, b in pairwise(life.active[-10:])]
+        return median_high(sorted(gaps)) * self.pane if gaps else None
+
+    def _close(self, number: int, watched: bool) -> None:
+        end = (number + 1) * self.pane
+        for name in sorted(self.lives, key=lambda n: n.encode()):
+            life = self.lives[name]
+            due, events = end - life.sign >= self.retire_after, life.panes.get(number, [])
+            if not (watched or events or due):
+                continue
+            if events:
+                life.active.append(number)
+            cadence = self._cadence(life)
+            quiet = end - life.sign - life.unwatched
+            silent = watched and not events and cadence is not None and quiet >= 3 * cadence
+            self.rows.append(self._row(name, life, number, silent, due and not events))
+            life.late = life.skewed = 0
+            if due and not events:
+                del self.lives[name]
+                self._count("entities_retired")
+
+    def _row(self, name: str, life: Life, number: int, silent: bool, retired: bool) -> Row:
+        row: Row = {
+            "entity": name,
+            "window_end": (number + 1) * self.pane,
+            "silent": silent,
+            "retired": retired,
+            "late": life.late,
+            "skewed": life.skewed,
+        }
+        for suffix, length in zip(("", "_1m", "_5m", "_30m"), (1, *self.windows), strict=True):
+            held = range(number - length + 1, number + 1)
+            events = [e for n in held for e in life.panes.get(n, [])]
+            row |= {f"{key}{suffix}": value for key, value in _facts(events).items()}
+        return row
+
+    def _count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def _facts(events: list[Event]) -> dict[str, float]:
+    weights = np.array([e.weight for e in events])
+    timed = [e for e in events if e.latency is not None]
+    latencies = np.array([e.latency for e in timed], float)
+    share = np.array([e.weight for e in timed])
+    count = float(weights.sum())
+    facts = {
+        "events_count": count,
+        "errors_ratio": sum(e.weight for e in events if _is_error(e)) / count if count else math.nan,
+        "warnings_ratio": sum(e.weight for e in events if e.attributes.get("level") == "WARN") / count
+        if count
+        else math.nan,
+        "paths_count": float(len({e.attributes["path"] for e in events if "path" in e.attributes})),
+        "latency_mean_ms": math.nan,
+        "latency_std_ms": math.nan,
+        "latency_max_ms": math.nan,
+        **{f"latency_p{q}_ms": math.nan for q in (50, 95, 99)},
+    }
+    if len(timed):
+        mean = float((latencies * share).sum() / share.sum())
+        facts["latency_mean_ms"] = mean
+        facts["latency_std_ms"] = math.sqrt(float((share * (latencies - mean) ** 2).sum() / share.sum()))
+        facts["latency_max_ms"] = float(latencies.max())
+        for q in (50, 95, 99):
+            facts[f"latency_p{q}_ms"] = _quantile(latencies, share, q / 100)
+    return facts
+
+
+def _quantile(values: np.ndarray, weights: np.ndarray, q: float) -> float:  # type: ignore[type-arg]
+    """The value at rank q · (n − 1), each value counting as often as its weight (a whole number) says."""
+    repeated = np.sort(np.repeat(values, weights.astype(int)))
+    return float(repeated[math.floor(q * (len(repeated) - 1))])
+
+
+def _is_error(event: Event) -> bool:
+    status = event.attributes.get("status_code", "0")
+    return event.attributes.get("level") in ("ERROR", "FATAL") or int(status) >= 500

@@ -1,0 +1,181 @@
+"""The windows stage as the runtime drives it: whatever the batches, restarts and rebuilds, the same records out."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.features.service import SERVICE
+from schemas.columns import Vectors
+from schemas.vectors import decode_vectors
+from tests.contract.stage_contract import (
+    Run,
+    assert_cuts_do_not_matter,
+    assert_rebuild_is_exact,
+    assert_restore_is_exact,
+    random_cut,
+    run,
+)
+from tests.workers.windows.pane_events import Event
+from tests.workers.windows.pane_oracle import Oracle
+from tests.workers.windows.pane_records import HOUR, MINUTE, SECOND, START, Raw, Step, records_of
+from workers.runtime.stage import NO_WATERMARK
+from workers.windows.engine import EnginePolicy
+from workers.windows.profiles import Profile, shipped
+from workers.windows.stage import WindowsStage
+from workers.windows.ticks import Tick
+from workers.windows.watermark import TimePolicy
+
+FEATURES = "telemetry.features.v1"
+SERVICE_PROFILE = shipped()["service"]
+
+
+def stage_of(*profiles: Profile, policy: EnginePolicy | None = None) -> WindowsStage:
+    return WindowsStage(profiles or (SERVICE_PROFILE,), policy or EnginePolicy(), TimePolicy(), FEATURES)
+
+
+def vectors_of(result: Run) -> list[Vectors]:
+    values = [value for value in result.values(FEATURES) if value is not None]
+    blocks, faults = decode_vectors(values)
+    assert not faults
+    return blocks
+
+
+@st.composite
+def stories(draw: st.DrawFn, length: int = 60) -> list[Step]:
+    """Records of few entities: on time, late, very late, skewed, in bursts, with gaps, ticks and garbage."""
+    is_live = draw(st.booleans())
+    now, steps = START + draw(st.integers(0, 600)) * SECOND, []
+    for _ in range(draw(st.integers(5, length))):
+        now += draw(
+            st.one_of(
+                st.integers(0, 20 * SECOND),
+                st.sampled_from([0, SECOND, 10 * SECOND, 50 * SECOND, 5 * MINUTE, 20 * MINUTE, 2 * HOUR, 700 * HOUR]),
+            )
+        )
+        stamp = now + SECOND if is_live else START + 10_000 * HOUR
+        steps.append(Step(stamp, draw(_whats(now, stamp))))
+    return steps
+
+
+def _whats(now: int, stamp: int) -> st.SearchStrategy[Event | Tick | Raw]:
+    behind = st.one_of(
+        st.just(0), st.integers(0, 30 * SECOND), st.sampled_from([5 * MINUTE, 29 * MINUTE, 31 * MINUTE, 3 * HOUR])
+    )
+    events = st.builds(
+        Event,
+        time=st.one_of(
+            behind.map(lambda late: now - late),
+            st.integers(0, 290 * SECOND).map(lambda ahead: now + ahead),
+            st.just(stamp + 400 * SECOND),
+            st.just(1_700_000_000),
+        ),
+        entity=st.sampled_from(["a", "b", "c", "é/β", "checkout"]),
+        kind=st.sampled_from(["api", "api", "log", "metric"]),
+        latency=st.one_of(st.none(), st.floats(0.02, 900_000), st.sampled_from([10.0, 20.0])),
+        attributes=st.fixed_dictionaries(
+            {},
+            optional={
+                "level": st.sampled_from(["INFO", "WARN", "ERROR"]),
+                "status_code": st.sampled_from(["200", "404", "503"]),
+                "path": st.sampled_from(["/", "/cart", "/pay"]),
+            },
+        ),
+        weight=st.sampled_from([1.0, 1.0, 2.0, 10.0]),
+        observed_at=st.one_of(st.none(), st.just(stamp - SECOND)),
+    )
+    ticks = st.builds(
+        Tick, time=st.just(now), as_of=st.sampled_from([-1, -1, 7]), kind=st.sampled_from(["idle", "idle", "end"])
+    )
+    garbage = st.just(Raw(b"{nonsense", b"a"))
+    return st.one_of(*[events] * 8, ticks, garbage)
+
+
+SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+@SLOW
+@given(stories(), st.integers(0, 1 << 30), st.sampled_from([200_000, 3, 1]))
+def test_the_outputs_do_not_depend_on_where_batches_are_cut(story: list[Step], seed: int, limit: int) -> None:
+    records = records_of(story, stride=1 + seed % 2)
+    stage = stage_of(policy=EnginePolicy(max_entities=limit))
+    assert_cuts_do_not_matter(stage, records, [1, 7, random_cut(len(records), seed)])
+
+
+@SLOW
+@given(stories(), st.data(), st.sampled_from([200_000, 3]))
+def test_a_restored_state_goes_on_as_the_lost_one_would_have(
+    story: list[Step], data: st.DataObject, limit: int
+) -> None:
+    records = records_of(story)
+    at = data.draw(st.integers(0, len(records)))
+    assert_restore_is_exact(stage_of(policy=EnginePolicy(max_entities=limit)), records, at)
+
+
+@SLOW
+@given(stories(), st.data(), st.sampled_from([200_000, 3]))
+def test_a_rebuilt_state_goes_on_as_the_lost_one_would_have(story: list[Step], data: st.DataObject, limit: int) -> None:
+    records = records_of(story)
+    at = data.draw(st.integers(0, len(records)))
+    assert_rebuild_is_exact(stage_of(policy=EnginePolicy(max_entities=limit)), records, at)
+
+
+@SLOW
+@given(stories(), st.sampled_from([200_000, 2]))
+def test_every_vector_is_what_a_slow_look_at_all_events_gives(story: list[Step], limit: int) -> None:
+    stage = stage_of(policy=EnginePolicy(max_entities=limit))
+    result = run(stage, stage.start(3, NO_WATERMARK, []), records_of(story))
+    oracle = Oracle(max_entities=limit)
+    expected = oracle.take(story)
+    got = [row for block in vectors_of(result) for row in _rows(block)]
+    assert [(r["window_end"], r["entity"]) for r in got] == [(r["window_end"], r["entity"]) for r in expected]
+    for have, want in zip(got, expected, strict=True):
+        _assert_close(have, want)
+    for name, count in oracle.counts.items():
+        assert result.counts[f"service.{name}"] == count, name
+
+
+@given(stories())
+@SLOW
+def test_every_record_and_every_event_has_exactly_one_outcome(story: list[Step]) -> None:
+    stage = stage_of()
+    result = run(stage, stage.start(3, NO_WATERMARK, []), records_of(story))
+    c = result.counts
+    assert c["events"] + c["skewed"] + c["undecodable"] + c["ticks"] + c["ticks_ignored"] == len(story)
+    assert len(result.dead) == c["skewed"] + c["undecodable"]
+    outcomes = c["service.in_panes"] + c["service.dropped_late"] + c["service.dropped_limit"] + c["service.skewed"]
+    assert c["service.events"] == outcomes
+    assert c["events"] + c["skewed"] == c["service.events"] + c["events_of_no_profile"]
+
+
+def _rows(block: Vectors) -> list[dict[str, object]]:
+    names = SERVICE.names
+    return [
+        {
+            **dict(zip(names, block.values[i].tolist(), strict=True)),
+            "entity": block.entity[i],
+            "window_end": int(block.window_end[i]),
+            "silent": bool(block.silent[i]),
+            "retired": bool(block.retired[i]),
+            "late": int(block.late_count[i]),
+            "skewed": int(block.skewed_count[i]),
+            "event_count": int(block.event_count[i]),
+        }
+        for i in range(len(block))
+    ]
+
+
+def _assert_close(have: dict[str, object], want: dict[str, object]) -> None:
+    where = f"{want['entity']} at {want['window_end']}"
+    for name, value in want.items():
+        if isinstance(value, float):
+            got = have[name]
+            assert isinstance(got, float)
+            share = 0.02 + 1e-9 if "_p5" in name or "_p9" in name else 1e-9
+            spread = 1e-6 * abs(float(str(want[name.replace("_std_", "_max_")]))) if "_std_" in name else 0.0
+            same = math.isclose(got, value, rel_tol=share, abs_tol=max(spread, 1e-9))
+            assert same or (math.isnan(got) and math.isnan(value)), f"{where}: {name} is {got}, not {value}"
+        else:
+            assert have[name] == value, f"{where}: {name} is {have[name]}, not {value}"
