@@ -45,13 +45,13 @@ PRIOR_EVENTS = 20.0
 NEEDED = (
     *("events_count_{s}", "events_count_{m}", "events_count_{l}", "panes_count_{l}"),
     *("errors_ratio_{s}", "errors_ratio_{m}", "errors_ratio_{l}", "errors_z_24h"),
-    *("latency_p50_ms_{s}", "latency_p50_ms_{l}", "latency_p95_ms_{l}"),
-    *("latency_mean_ms_{m}", "latency_change_ratio_{m}", "latency_change_ratio_{l}", "latency_z_24h"),
+    *("latency_p50_ms_{s}", "latency_p95_ms_{s}", "latency_p50_ms_{l}", "latency_p95_ms_{l}"),
+    *("latency_change_ratio_{m}", "latency_change_ratio_{l}", "latency_z_24h"),
 )
 """Names of what is read, with the short, the middle and the longest window."""
 
 # Their places in the rows handed to `judge`.
-C1, C5, C30, PANES, E1, E5, E30, ERRORS_Z, P50, P50_LONG, P95_LONG, MEAN, CHANGE_5, CHANGE_30, LATENCY_Z = range(15)
+C1, C5, C30, PANES, E1, E5, E30, ERRORS_Z, P50, P95, P50_LONG, P95_LONG, CHANGE_5, CHANGE_30, LATENCY_Z = range(15)
 
 LATENCY, ERRORS, TRAFFIC = 0, 1, 2
 """The questions, as columns of what `judge` gives."""
@@ -118,7 +118,8 @@ def _latency(row: Values) -> tuple[float, float]:
     base = row[P50_LONG]
     score, high = 0.0, math.nan
     if base > 0.0 and row[P50] > 0.0 and row[C1] > 0.0:
-        spread = math.log(max(row[P95_LONG] / base, 1.0)) / 1.645
+        # Of the two, because a change within the long window widens it.
+        spread = math.log(max(min(row[P95_LONG] / base, row[P95] / row[P50]), 1.0)) / 1.645
         error = math.sqrt(1.5625 * spread * spread / row[C1] + LATENCY_NOISE * LATENCY_NOISE)
         change = math.log(row[P50] / base)
         score = max(0.0, min(change / error / SIGMAS, change / math.log(LATENCY_FACTOR)))
