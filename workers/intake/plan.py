@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -36,6 +36,20 @@ class Plan:
     patterns: tuple[tuple[str, Places], ...]
 
 
+def first_steps(mapping: Mapping) -> frozenset[str]:
+    """The top-level keys at which the mapping's paths begin."""
+    paths = [*mapping.timestamp.paths, *mapping.kind.paths]
+    paths += [path for found in mapping.attributes.values() for path in found]
+    paths += [path for rule in mapping.metrics for path in rule.paths]
+    return frozenset(step for path in paths for step in (path, path.partition(".")[0]))
+
+
+def known_keys(keys: Iterable[str], steps: frozenset[str], patterns: Sequence[PatternRule]) -> tuple[str, ...]:
+    """Those of a record's top-level keys that a mapping with such first steps and patterns looks at, sorted."""
+    globs = [rule.match for rule in patterns]
+    return tuple(sorted(key for key in keys if key in steps or any(fnmatchcase(key, glob) for glob in globs)))
+
+
 def make_plan(mapping: Mapping, keys: Collection[str]) -> Plan:
     """Follow the mapping's paths into records with these top-level keys."""
     metrics: dict[str, list[Place]] = {}
@@ -55,10 +69,20 @@ def make_plan(mapping: Mapping, keys: Collection[str]) -> Plan:
 
 def column(rows: list[dict[str, Any]], places: Places) -> list[Any]:
     """One value a row: the first that is there and is neither null, an object nor a list; else None."""
-    if len(places) == 1 and not places[0].below:
-        key = places[0].key
-        return [None if type(value := row[key]) is dict or type(value) is list else value for row in rows]
-    return [find(row, places)[0] for row in rows]
+    if not places:
+        return [None] * len(rows)
+    values = _first_column(rows, places[0])
+    if len(places) > 1 and None in values:
+        rest = places[1:]
+        return [find(row, rest)[0] if value is None else value for row, value in zip(rows, values, strict=True)]
+    return values
+
+
+def _first_column(rows: list[dict[str, Any]], place: Place) -> list[Any]:
+    values = [row[place.key] for row in rows]
+    for key in place.below:
+        values = [value.get(key) if type(value) is dict else None for value in values]
+    return [None if type(value) is dict or type(value) is list else value for value in values]
 
 
 def find(row: dict[str, Any], places: Places) -> tuple[Any, Place | None]:

@@ -111,12 +111,18 @@ class IntakeStage:
             elif len(value) > self._most_bytes:
                 dead.append(DeadLetter(place, TOO_LARGE, record_too_large(len(value), self._most_bytes)))
             else:
-                wire = fixed or next((f for f in self._formats.values() if f.claims(value)), None)
+                wire = fixed or self._recognise(value)
                 if wire is None:
                     dead.append(DeadLetter(place, UNKNOWN_FORM, _unknown(value)))
                 else:
                     sorted_out.setdefault(wire, []).append(place)
         return sorted_out
+
+    def _recognise(self, value: bytes) -> Format | None:
+        for wire in self._formats.values():
+            if wire.claims(value):
+                return wire
+        return None
 
     def _convert(
         self,

@@ -1,14 +1,14 @@
 """Plain JSON, one object a record, read by a mapping of fields (`workers/intake/mapping.py`).
 
-Records of one producer nearly always have the same keys. So records are grouped by their keys, what the mapping means
-for such keys is worked out once (a `Plan`), and a group is read column by column.
+Records of one producer nearly always have the same keys. So records are grouped by those of their keys that the mapping
+knows, what it means for such keys is worked out once (a `Plan`), and a group is read column by column.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -19,12 +19,13 @@ from schemas.faults import INVALID, MALFORMED, shown
 from workers.intake.columns import NULL, EventColumns
 from workers.intake.mapping import KINDS, Mapping
 from workers.intake.moments import reader
-from workers.intake.plan import Place, Places, Plan, column, find, make_plan
+from workers.intake.plan import Place, Places, Plan, column, find, first_steps, known_keys, make_plan
 from workers.intake.template import parse_template
 
-_MOST_PLANS = 1_000
-_MOST_KEYS_OF_A_PLAN = 200
+_MOST_KEPT = 1_000
+_MOST_KEYS_KEPT = 200
 
+_Kept = TypeVar("_Kept")
 _MetricColumn = tuple[str, NDArray[np.bool_], NDArray[np.float64], NDArray[np.int8]]
 
 
@@ -37,10 +38,12 @@ class FieldsFormat:
         self._mapping = mapping
         self._template = parse_template(mapping.entity or entity)
         self._time = reader(mapping.timestamp.unit)
+        self._steps = first_steps(mapping)
+        self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._plans: dict[tuple[str, ...], Plan] = {}
 
     def claims(self, value: bytes) -> bool:
-        return value.lstrip()[:1] == b"{"
+        return value.startswith(b"{") or value.lstrip()[:1] == b"{"
 
     def decode(self, values: Sequence[bytes]) -> tuple[Events, list[Fault]]:
         faults: dict[int, Fault] = {}
@@ -54,7 +57,7 @@ class FieldsFormat:
             if type(fields) is not dict:
                 faults[record] = Fault(record, INVALID, "not a JSON object; send one JSON object a record")
                 continue
-            keys = tuple(fields)
+            keys = self._known_keys(fields)
             group = groups.get(keys)
             if group is None:
                 group = groups[keys] = _Group(self._plan(keys), faults)
@@ -65,14 +68,21 @@ class FieldsFormat:
             self._read(columns, group)
         return columns.events(), [faults[record] for record in sorted(faults)]
 
+    def _known_keys(self, fields: dict[str, Any]) -> tuple[str, ...]:
+        """The keys that the mapping knows, sorted: records that differ in others are of one group."""
+        keys = tuple(fields)
+        known = self._known.get(keys)
+        if known is None:
+            known = known_keys(keys, self._steps, self._mapping.patterns)
+            if len(keys) <= _MOST_KEYS_KEPT:
+                _keep(self._known, keys, known)
+        return known
+
     def _plan(self, keys: tuple[str, ...]) -> Plan:
         plan = self._plans.get(keys)
         if plan is None:
-            plan = make_plan(self._mapping, dict.fromkeys(keys))
-            if len(keys) <= _MOST_KEYS_OF_A_PLAN:
-                if len(self._plans) >= _MOST_PLANS:
-                    self._plans.clear()
-                self._plans[keys] = plan
+            plan = make_plan(self._mapping, keys)
+            _keep(self._plans, keys, plan)
         return plan
 
     def _read(self, columns: EventColumns, group: _Group) -> None:
@@ -95,7 +105,7 @@ class FieldsFormat:
     def _times(self, group: _Group) -> NDArray[np.int64]:
         times = np.zeros(len(group.rows), np.int64)
         read, found = self._time, []
-        for row, value in enumerate(column(group.rows, group.plan.time) if group.plan.time else group.nothing()):
+        for row, value in enumerate(column(group.rows, group.plan.time)):
             try:
                 found.append(read(value))
             except (ValueError, OverflowError) as error:
@@ -163,7 +173,7 @@ class FieldsFormat:
 
 
 class _Group:
-    """Records with the same keys, and the faults found in them."""
+    """Records with the same known keys, and the faults found in them."""
 
     __slots__ = ("faults", "plan", "records", "rows")
 
@@ -180,8 +190,11 @@ class _Group:
     def bad(self) -> list[int]:
         return [row for row, record in enumerate(self.records) if record in self.faults] if self.faults else []
 
-    def nothing(self) -> list[None]:
-        return [None] * len(self.rows)
+
+def _keep(cache: dict[tuple[str, ...], _Kept], keys: tuple[str, ...], value: _Kept) -> None:
+    if len(cache) >= _MOST_KEPT:
+        cache.clear()
+    cache[keys] = value
 
 
 def _codes(columns: EventColumns, values: list[Any]) -> NDArray[np.int32]:
