@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.support import kafka_jars, redis_server
 from tests.support.broker import Broker, Record
-from tests.support.kafka_server import JavaKafka
 from tests.support.process import Daemon, Missing, free_port
 from tests.support.redis_server import RedisAt, RedisServer
-from tests.support.services import KAFKA_VARIABLE, REDIS_VARIABLE, some_kafka, some_redis
+from tests.support.services import KAFKA_VARIABLE, REDIS_VARIABLE, new_kafka, some_kafka, some_redis
 
 pytestmark = pytest.mark.integration
 
@@ -73,7 +73,7 @@ def test_a_group_of_the_new_protocol_gets_its_partitions(kafka: Broker) -> None:
 
 
 def test_a_broker_killed_comes_back_on_its_port_with_its_data() -> None:
-    with JavaKafka() as server:
+    with new_kafka() as server:
         broker = Broker(server.bootstrap_servers)
         topic = broker.create_topic()
         broker.produce(topic, [Record(b"before")])
@@ -83,8 +83,17 @@ def test_a_broker_killed_comes_back_on_its_port_with_its_data() -> None:
         broker.produce(topic, [Record(b"after")])
         assert [record.value for record in broker.read(topic)] == [b"before", b"after"]
         assert broker.read_from([TopicPartition(topic, 0, 1)])[0].value == b"after"
-        home = server.home
-    assert not home.exists()
+    assert not server.answers()
+
+
+def test_a_user_may_do_nothing_until_it_is_granted() -> None:
+    with new_kafka(users={"reader": "secret"}) as server:
+        topic = Broker(server.bootstrap_servers).create_topic()
+        admin = AdminClient({**server.as_user("reader"), "log_level": 2})
+        assert topic not in admin.list_topics(timeout=10).topics
+        wrong = AdminClient({**server.as_user("reader"), "sasl.password": "guess", "log_level": 2})
+        with pytest.raises(KafkaException):
+            wrong.list_topics(timeout=3)
 
 
 def test_redis_is_lost_on_restart_unless_durable_and_never_evicts() -> None:
