@@ -63,22 +63,27 @@ _WORDS = {
     "qps": "queries",
 }
 _KNOWN = {
+    "events_count": ("number of events", COUNT),
     "event_count": ("number of events", COUNT),
     "error_count": ("number of errors", COUNT),
+    "errors_ratio": ("error rate", RATIO),
+    "error_ratio": ("error rate", RATIO),
     "error_rate": ("error rate", RATIO),
-    "error_share": ("error rate", RATIO),
-    "warning_share": ("share of warnings", RATIO),
-    "warning_rate": ("share of warnings", RATIO),
-    "distinct_paths": ("number of distinct paths", COUNT),
-    "path_count": ("number of distinct paths", COUNT),
-    "traffic_change": ("change of traffic", CHANGE),
-    "event_count_change": ("change of traffic", CHANGE),
-    "latency_change": ("change of latency", CHANGE),
+    "warnings_ratio": ("share of warnings", RATIO),
+    "warning_ratio": ("share of warnings", RATIO),
+    "paths_count": ("number of distinct paths", COUNT),
+    "events_change_ratio": ("change of traffic", CHANGE),
+    "latency_change_ratio": ("change of latency", CHANGE),
+    "events_z": ("z-score of traffic", PLAIN),
+    "errors_z": ("z-score of the error rate", PLAIN),
+    "latency_z": ("z-score of latency", PLAIN),
     "cpu_core_max_ratio": ("CPU use of the busiest core", RATIO),
     "cpu_iowait_ratio": ("time waiting for disks", RATIO),
     "disk_busy_ratio": ("busy time of the disks", RATIO),
+    "memory_free_bytes": ("free memory", UNITS["bytes"]),
     "process_count": ("number of processes", COUNT),
     "process_new": ("number of new processes", COUNT),
+    "process_suspicious": ("number of suspicious processes", COUNT),
     "thread_count": ("number of threads", COUNT),
     "open_files": ("number of open files", COUNT),
     "connections": ("number of connections", COUNT),
@@ -96,6 +101,8 @@ class Metric:
     family: str
     label: str
     unit: Unit
+    plural: bool = False
+    """Whether the label takes "are"."""
 
 
 @lru_cache(maxsize=10_000)
@@ -115,7 +122,8 @@ def read_metric(name: str) -> Metric:
     text = " ".join(_WORDS.get(word, word) for word in words)
     if family in _NOUNS and _USE.issuperset(words):
         text = _NOUNS[family]
-    return Metric(family, f"{statistic} {text or name}".strip() + window, unit)
+    plural = not statistic and text.endswith("s") and not text.endswith(("ss", "us"))
+    return Metric(family, f"{statistic} {text or name}".strip() + window, unit, plural)
 
 
 def call_family(family: str) -> str:

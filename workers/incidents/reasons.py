@@ -60,7 +60,8 @@ def symptom(window: Window, name: str, still: str = "") -> str:
 
 def _level(one: Contribution, name: str, still: str) -> str:
     metric = read_metric(one.metric)
-    verb = f"is {still} " if still else "is "
+    verb = "are " if metric.plural else "is "
+    verb += f"{still} " if still else ""
     if one.actual is None:
         way = "low" if one.direction == "down" else "high"
         return f"{metric.label} of {name} {verb}unusually {way}"

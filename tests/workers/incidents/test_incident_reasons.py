@@ -190,6 +190,12 @@ def test_a_missing_value_is_called_high_or_low_without_a_number() -> None:
     assert said.reason == "p99 latency of checkout is unusually low."
 
 
+def test_a_plural_takes_are() -> None:
+    drops = contribution("network_receive_drops", actual=12.0, low=0.0, high=1.0)
+    said = words(change(Kind.CONTINUE, window(drops)), "web-1")
+    assert said.reason == "Network receive drops of web-1 are still 12, expected 0–1, 12 min after it began."
+
+
 def test_names_that_would_break_a_line_are_shown_on_one_and_cut() -> None:
     assert shown("a\nb\x00c\u2028d") == "a b c d"
     assert len(shown("x" * 500)) == 120

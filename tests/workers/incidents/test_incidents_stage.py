@@ -257,7 +257,7 @@ def test_outputs_are_a_function_of_records_alone() -> None:
 def test_the_decoded_event_has_every_field_of_the_contract() -> None:
     decoded, faults = decode("IncidentEvent", [incident_outputs(outputs_of(run_of("mmm"), SHORT))[0].value])
     assert not faults
-    event = decoded[0]
+    event: dict[str, Any] | None = decoded[0]
     assert event is not None
     assert event["incident_id"] != event["fingerprint_id"]
     assert len(event["id"]) == len(event["incident_id"]) == len(event["fingerprint_id"]) == 32
