@@ -1,4 +1,4 @@
-"""The runtime's metrics as plain counters: a schedule makes thousands, and Prometheus's cost as much as all the rest."""
+"""The runtime's metrics as plain counters: Prometheus's would cost a schedule as much as all the rest of it."""
 
 from __future__ import annotations
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.model.chance import Crash, Violation
+from tests.model.chance import Crash
 from tests.model.redis import ModelStore
 from tests.model.sink import ModelSink
 from tests.model.source import ModelSource
@@ -15,15 +17,6 @@ from workers.runtime.records import View
 
 if TYPE_CHECKING:
     from tests.model.world import World
-
-_MAY_STOP = (
-    "the outcome of a transaction stayed unknown",
-    "the producer cannot reopen",
-    "no transaction could be committed",
-    "no checkpoint could be written",
-    "could not be loaded",
-)
-"""Why a worker may give up and be restarted; any other reason is a broken promise here."""
 
 
 class Process:
@@ -40,7 +33,7 @@ class Process:
             self._source,
             self._sink,
             ModelStore(world.redis, self),
-            _policy(rng, len(world.broker.topics["dead"].logs)),
+            _policy(rng, len(world.broker.topics["dead"].logs), world.policy),
             _Clock(self),
             world.metrics,
             reached=lambda step: self.touch(f"step {step}"),
@@ -89,6 +82,8 @@ class Process:
 
     def cycle(self) -> None:
         self._guarded(self.loop.cycle)
+        if any(partition.mute_position for partition in self.loop.partitions.values()):
+            self.chance.seen["resumed inside a record"] += 1
 
     def stop(self) -> None:
         """SIGTERM."""
@@ -116,10 +111,8 @@ class Process:
         except Crash:
             self.alive = False
         except Fatal as failure:
-            if not any(reason in str(failure) for reason in _MAY_STOP):
-                raise Violation(f"{self.name} stopped: {failure}") from failure
-            self.chance.seen["stopped and restarted"] += 1
             self.alive = False
+            self._world.failed(str(failure))
             self._close_after_failure()
         finally:
             self.busy = False
@@ -146,9 +139,9 @@ class _Clock:
         self._process.wait(seconds)
 
 
-def _policy(rng: random.Random, deadletter_partitions: int) -> LoopPolicy:
+def _policy(rng: random.Random, deadletter_partitions: int, given: Mapping[str, Any]) -> LoopPolicy:
     """Every process cuts differently: in batches, transactions and checkpoints."""
-    return LoopPolicy(
+    drawn = LoopPolicy(
         topics=("in",),
         deadletter_topic="dead",
         deadletter_partitions=deadletter_partitions,
@@ -161,3 +154,4 @@ def _policy(rng: random.Random, deadletter_partitions: int) -> LoopPolicy:
         max_bytes=rng.choice((400, 1 << 20)),
         commit_deadline=30.0,
     )
+    return replace(drawn, **given)

@@ -11,22 +11,31 @@ from workers.runtime.records import View
 
 
 class Redis:
-    """What all workers share. `lost` are the keys that faults took; `needed` those that the commits name now."""
+    """What all workers share. `lost` and `written` say when faults took a key and when it was stored, as numbers of a
+    common sequence."""
 
     def __init__(self) -> None:
         self.scopes: dict[str, dict[str, bytes]] = {}
         self.views: dict[str, tuple[int, bytes]] = {}
-        self.lost: set[str] = set()
+        self.lost: dict[str, int] = {}
+        self.written: dict[str, int] = {}
+        self.sequence = 0
         self.down = False
+
+    def store(self, scope: str, values: Mapping[str, bytes]) -> None:
+        self.sequence += 1
+        self.scopes.setdefault(scope, {}).update(values)
+        self.written.update(dict.fromkeys(values, self.sequence))
 
     def lose(self, chance: Chance, everything: bool) -> int:
         """FLUSHALL, or every key with a chance of one in four."""
         count = 0
+        self.sequence += 1
         for scope in self.scopes.values():
             gone = [key for key in scope if everything or chance.random.random() < 0.25]
             for key in gone:
                 del scope[key]
-            self.lost.update(gone)
+            self.lost.update(dict.fromkeys(gone, self.sequence))
             count += len(gone)
         if everything:
             self.views.clear()
@@ -61,14 +70,13 @@ class ModelStore:
 
     def write(self, scope: str, values: Mapping[str, bytes]) -> None:
         self._before("write")
-        held = self._redis.scopes.setdefault(scope, {})
-        if taken := held.keys() & values.keys():
+        if taken := self._redis.written.keys() & values.keys():
             raise Violation(f"checkpoint keys written twice: {taken}")
         half = list(values)[: len(values) // 2]
         if self._owner.chance.fault("redis takes half a write", 0.5):
-            held.update((key, values[key]) for key in half)
+            self._redis.store(scope, {key: values[key] for key in half})
             raise Retriable("redis: out of memory")
-        held.update(values)
+        self._redis.store(scope, values)
         self._after("write")
 
     def read(self, scope: str, keys: Sequence[str]) -> list[bytes | None]:
