@@ -24,7 +24,7 @@ from workers.windows.samples_emit import Layouts, closed_panes, emission, settle
 from workers.windows.samples_intake import LATE_MEMORY, Batch, Pile, counted, empty_pile, find_series, take_in
 from workers.windows.samples_kernel import Arrivals, Result, Rules, Stretch, empty_result, run
 from workers.windows.samples_lives import MEMORY
-from workers.windows.samples_log import farewell, metrics_output, recall
+from workers.windows.samples_log import Past, farewell, metrics_output
 from workers.windows.samples_parts import Clock, Versions, parts_of, restore_parts
 from workers.windows.samples_schedule import (
     BLANK,
@@ -62,6 +62,7 @@ class SampleEngine:
         self._entities = Entities([feature.name for feature in BASE] if host else None)
         self._layouts = Layouts(host)
         self._waiting = empty_pile()
+        self._past = Past([])
         self._versions = Versions()
         self._clock = Clock(NO_WATERMARK, np.empty(0, np.int64), np.empty(0, np.int64))
 
@@ -69,14 +70,18 @@ class SampleEngine:
         """See `Engine.step`. Counts `metrics_refused` as well: values that the profile or the cap leaves out."""
         if len(timeline.after) == 0:
             return
+        self._past.begin(self._entities, int(timeline.offsets[0]), int(timeline.before[0]))
         batch = take_in(self._entities, events, skewed, timeline, self._policy.max_entities, self._policy.max_metrics)
+        self._past.pass_over(batch.pile, events.entity)
         self._watch(timeline)
         work = _Work(self._waiting, batch, self._entities)
         held: list[tuple[int, Output]] = []
         for lo, hi, end, last in self._stretches(work, timeline):
             out = self._run(work, timeline, lo, hi, end)
             settle_layouts(self._entities, self._layouts, out)
-            held += closed_panes(self._entities, out, self._policy.state_topic, self._profile.name, lo)
+            held += closed_panes(
+                self._entities, out, self._policy.state_topic, self._profile.name, timeline.offsets, lo
+            )
             if last:
                 held += self._notices(batch, lo, hi)
             logged = sorted(held, key=lambda one: (one[0], one[1].key or b"")) if last else []
@@ -112,8 +117,7 @@ class SampleEngine:
         self._waiting, self._clock = restore_parts(self._entities, self._layouts, self._versions, parts)
 
     def recall(self, logged: list[Logged]) -> None:
-        recall(self._entities, logged)
-        self._versions.touch(np.array(list(self._entities.slots.values()), np.int64), day=True)
+        self._past = Past(logged)
 
     def _watch(self, timeline: Timeline) -> None:
         """Note the breaks in which nobody watched, and let go of those that can matter to nobody any more."""
@@ -203,10 +207,9 @@ class SampleEngine:
             if lo <= record < hi:
                 names = [entities.metrics.names[m] for m in entities.metric[list(entities.rows(slot))]]
                 notices.append((record, metrics_output(topic, entities.names[slot] or "", profile, names)))
-        for slot in batch.lives.evicted:
-            record = batch.lives.ended[slot]
+        for slot, record in batch.lives.ended.items():
             if lo <= record < hi:
-                days = entities.history.day[slot].tolist()
+                days = entities.history.day[slot].tolist() if slot in batch.lives.evicted else []
                 frozen = bool(entities.schedule[slot, FROZEN])
                 gone = farewell(topic, entities.names[slot] or "", profile, days, frozen)
                 notices += [(record, output) for output in gone]
@@ -217,7 +220,8 @@ class SampleEngine:
         entities, q = self._entities, self._entities.schedule
         self._waiting = work.left()
         used = np.array(sorted(entities.slots.values()), np.int64)
-        over = used[(q[used, STATE] == BLANK) & (q[used, EXPIRES] <= self._clock.watermark)]
+        expired = q[used, EXPIRES] <= self._clock.watermark
+        over = used[expired & (q[used, STATE] == BLANK) & (q[used, FROZEN] == 0)]
         over = np.setdiff1d(over, self._waiting.slot)
         gone = np.concatenate((np.array(sorted(work.ended), np.int64), over))
         for slot in gone.tolist():

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.features.generic import GENERIC, generic_names
+from models.features.history import NEVER
 from models.features.host import HOST
 from schemas.columns import Vectors
 from workers.runtime.records import Output
@@ -33,7 +34,7 @@ from workers.windows.samples_kernel import (
     TIME,
     Result,
 )
-from workers.windows.samples_log import pane_output
+from workers.windows.samples_log import forgotten_output, pane_output
 from workers.windows.samples_schedule import SHOWN
 from workers.windows.samples_state import Entities
 
@@ -109,18 +110,24 @@ def emission(
     return Emission(tables[0], logged, [], counts, tables[1:], np.argsort(position[np.concatenate(places)]))
 
 
-def closed_panes(entities: Entities, out: Result, topic: str, profile: str, lo: int) -> list[tuple[int, Output]]:
-    """Records for the state topic, one per closed pane, with the records of the batch that closed them."""
+def closed_panes(
+    entities: Entities, out: Result, topic: str, profile: str, offsets: NDArray[np.int64], lo: int
+) -> list[tuple[int, Output]]:
+    """Records for the state topic, with the records of the batch that caused them: one per closed pane, and one for
+    every entity whose samples were forgotten."""
     logged = []
     names = entities.metrics.names
     for record, slot, pane, at, newest, offset in out.closed[: out.used[CLOSED]].tolist():
+        entity = entities.names[slot]
+        assert entity is not None
+        if pane == NEVER:
+            logged.append((lo + record, forgotten_output(topic, entity, profile, int(offsets[lo + record]), newest)))
+            continue
         rows = entities.rows(slot)
         means = out.values[at : at + len(rows)].tolist()
         known = {
             names[m]: x for m, x in zip(entities.metric[rows.start : rows.stop].tolist(), means, strict=True) if x == x
         }
-        entity = entities.names[slot]
-        assert entity is not None
         logged.append((lo + record, pane_output(topic, entity, profile, pane, newest, offset, known)))
     return logged
 

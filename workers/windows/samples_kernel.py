@@ -113,7 +113,8 @@ class Result(NamedTuple):
     """Growing buffers. `used`: rows, values, closed panes, layout numbers and layouts so far.
 
     `closed`: record, slot, pane, where the means of its series begin in `values`, and of its newest sample the time
-    and the last record's offset. `layouts`: slot, number of series, and these series, one layout after another.
+    and the last record's offset; an entity whose samples were forgotten is a row with pane NEVER and the time of that.
+    `layouts`: slot, number of series, and these series, one layout after another.
     """
 
     rows: NDArray[np.int64]
@@ -379,7 +380,9 @@ def _retire(h: History, q: Schedule, rules: Rules, e: int, record: int, out: Res
 
 
 @njit(cache=True)
-def _forget(h: History, q: Schedule, e: int) -> None:
+def _forget(h: History, q: Schedule, e: int, record: int, out: Result) -> None:
+    out.closed[out.used[CLOSED]] = (record, e, NEVER, 0, q[e, FORGET_AT], q[e, LAST_OFFSET])
+    out.used[CLOSED] += 1
     forget_samples(h, e)
     q[e, STATE], q[e, NEWEST], q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = BLANK, NEVER, NEVER, NO_ORIGIN
     q[e, CADENCE], q[e, CADENCE_ORIGIN], q[e, DUE], q[e, FORGET_AT] = 0, NO_ORIGIN, FAR, FAR
@@ -478,7 +481,7 @@ def _advance(
         elif q[e, STATE] == LIVE:
             _retire(h, q, rules, e, record, out)
         else:
-            _forget(h, q, e)
+            _forget(h, q, e, record, out)
 
 
 @njit(cache=True)

@@ -33,11 +33,12 @@ class Comers:
 
 @dataclass(slots=True)
 class Lives:
-    """Slot of each event (-1: nobody's), slots whose life ends at a record of the batch, and who had to make room."""
+    """Slot of each event (-1: nobody's), slots whose life ends at a record of the batch, and who of them had to make
+    room (the others were away too long)."""
 
     slot: NDArray[np.int64]
     ended: dict[int, int] = field(default_factory=dict)  # slot: record
-    evicted: list[int] = field(default_factory=list)
+    evicted: set[int] = field(default_factory=set)
 
 
 def is_lasting(outcome: NDArray[np.int8]) -> NDArray[np.bool_]:
@@ -104,7 +105,7 @@ def _make_room(
     while len(by_activity) >= most:
         slot = next(iter(by_activity))
         _end(entities, lives, by_activity, slot, record)
-        lives.evicted.append(slot)
+        lives.evicted.add(slot)
 
 
 def _end(entities: Entities, lives: Lives, by_activity: OrderedDict[int, None], slot: int, record: int) -> None:

@@ -5,7 +5,7 @@ The metrics of an entity are a block of series, ascending by name, in one pool; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 
 import numpy as np
@@ -66,6 +66,7 @@ class Entities:
         self.counters: Counters = empty_counters(256)
         self.metric: NDArray[np.int64] = np.full(256, -1, np.int64)
         self.present: NDArray[np.bool_] = np.zeros(256, np.bool_)
+        self.on_add: Callable[[str, int], None] | None = None
         self._reshaped: set[int] = set()
         self._free_slots: list[int] = []
         self._free_blocks: dict[int, list[int]] = {}
@@ -90,6 +91,8 @@ class Entities:
         self._reshaped.add(slot)
         if self.fixed_width:
             self._move(slot, np.arange(self.fixed_width))
+        if self.on_add is not None:
+            self.on_add(name, slot)
         return slot
 
     def place(self, slot: int, name: str) -> None:
