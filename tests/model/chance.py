@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 
@@ -33,7 +34,7 @@ class Chance:
 
     def strike(self, where: str, crash: float, freeze: float, overtaken: float) -> str | None:
         """Which of the three happens to a process here, if any."""
-        drawn = self.random.random() / self.rate if self.rate else 1.0
+        drawn = self.random.random() / self.rate if self.rate else math.inf
         if self.calm or drawn >= crash + freeze + overtaken or self.numbers >= self.most:
             return None
         kind = "crash" if drawn < crash else "freeze" if drawn < crash + freeze else "overtaken"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.model.chance import Chance
 from tests.model.schedules import Build, gives_up, report, run, silence
 from tests.model.world import LOG, OUT, Plan
 from tests.support.toy_stages import Relay, Tally
@@ -115,6 +116,11 @@ def test_workers_that_give_up_at_once_break_nothing_on_their_way_out(monkeypatch
         if broken:
             pytest.fail(f"seed {plan.seed}: {report(plan, STAGES['tally'])}")
     assert stopped > 5
+
+
+def test_nothing_happens_without_a_rate() -> None:
+    calm = Chance(1, rate=0.0, most=10)
+    assert not any(calm.fault("x") or calm.strike("y", 1, 1, 1) for _ in range(100))
 
 
 def test_the_same_seed_gives_the_same_schedule() -> None:
