@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from models.features.event import EVENT
 from models.features.host import HOST
 from models.features.service import SERVICE
 from models.features.sets import FeatureSet, by_hash
 
-FEATURE_SETS: Mapping[str, FeatureSet] = by_hash((SERVICE, HOST))
+FEATURE_SETS: Mapping[str, FeatureSet] = by_hash((SERVICE, HOST, EVENT))

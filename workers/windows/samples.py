@@ -23,7 +23,6 @@ from workers.windows.profiles import Profile, ProfileError
 from workers.windows.samples_emit import Layouts, closed_panes, emission, settle_layouts
 from workers.windows.samples_intake import LATE_MEMORY, Batch, Pile, counted, empty_pile, find_series, take_in
 from workers.windows.samples_kernel import Arrivals, Result, Rules, Stretch, empty_result, run
-from workers.windows.samples_lives import MEMORY
 from workers.windows.samples_log import Past, farewell, metrics_output
 from workers.windows.samples_parts import Clock, Versions, parts_of, restore_parts
 from workers.windows.samples_schedule import (
@@ -35,6 +34,7 @@ from workers.windows.samples_schedule import (
     EXPIRES,
     FAR,
     FROZEN,
+    MEMORY,
     NEXT_TIME,
     QUIET_FROM,
     QUIET_ORIGIN,

@@ -14,8 +14,8 @@ from schemas.columns import Events
 from workers.windows.counters import to_increases
 from workers.windows.engine import Timeline
 from workers.windows.samples_kernel import IN_TIME, LATE, SKEWED, TOO_LATE
-from workers.windows.samples_lives import Comers, Lives, assign, is_lasting
-from workers.windows.samples_schedule import FROZEN
+from workers.windows.samples_lives import Comers, Lives, assign
+from workers.windows.samples_schedule import FROZEN, MEMORY
 from workers.windows.samples_state import Entities
 
 LATE_MEMORY = 3_600_000_000
@@ -113,10 +113,10 @@ def take_in(
     """Make entities and their metrics known, and turn counters into increases, all in record order."""
     outcome = judge(events, skewed, line)
     record = events.record.astype(np.int64)
-    lasting = is_lasting(outcome)
+    lasting = np.isin(outcome, (IN_TIME, LATE))
     comers = Comers(events.entity, record, line.offsets[record], events.time, lasting, line.before[record])
     span = int(line.after[-1]) - max(int(line.before[0]), int(line.after[0]) if line.before[0] < 0 else 0)
-    lives = assign(entities, comers, span, most_entities)
+    lives = assign(entities, comers, span, most_entities, MEMORY)
     counts = {
         "in_panes": record[lasting],
         "late_in_closed_pane": record[outcome == LATE],

@@ -1,22 +1,35 @@
-"""Which slot an event belongs to: entities come, are forgotten after a day, and make room for others at the cap."""
+"""Which slot an event belongs to: entities come, are forgotten after a while, and make room for others at the cap."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import Strings
-from workers.windows.samples_kernel import IN_TIME, LATE
-from workers.windows.samples_schedule import ACTIVE, EXPIRES
-from workers.windows.samples_state import Entities
 
-MEMORY = 25 * 3_600_000_000
-"""An entity without an event for so long (microseconds) begins anew: its past day is over, its last hour long gone."""
 
-_SAFE_SPAN = MEMORY - 3_600_000_000
+class Slots(Protocol):
+    """Entities in slots. By slot: `active`, the offset of the newest event, and `expires`, when it is too long ago."""
+
+    slots: dict[str, int]
+
+    @property
+    def active(self) -> NDArray[np.int64]: ...
+
+    @property
+    def expires(self) -> NDArray[np.int64]: ...
+
+    def add(self, name: str) -> int:
+        """A blank slot for an entity that has none."""
+        ...
+
+    def detach(self, slot: int) -> None:
+        """Let the entity's name be taken by a new slot, while this one lives on until it is dropped."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +54,40 @@ class Lives:
     evicted: set[int] = field(default_factory=set)
 
 
-def is_lasting(outcome: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Whether events enter windows, now or later."""
-    return np.isin(outcome, (IN_TIME, LATE))
-
-
-def assign(entities: Entities, comers: Comers, span: int, most: int) -> Lives:
+def assign(entities: Slots, comers: Comers, span: int, most: int, memory: int) -> Lives:
     """Give every event its entity's slot, making new ones. At most `most` entities are known at any record.
 
     Events that are only a sign of life make nobody known. Where there is no room, whoever sent last longest ago (in
     record order) goes. The rules look at one record after another; the quick way is taken where they cannot bite.
-    `span` is how far the batch moves the watermark.
+    `span` is how far the batch moves the watermark, `memory` how far beyond an event's time its entity is known; an
+    event may be no older than half of that.
     """
     values, codes = comers.entity.values, comers.entity.codes
     known = {int(code): entities.slots.get(values[code], -1) for code in np.unique(codes)}
     fresh = [code for code in np.unique(codes[comers.lasting]).tolist() if known[code] < 0]
     held = [slot for slot in known.values() if slot >= 0]
-    expires = entities.schedule[held, EXPIRES].min() if held else np.int64(0)
-    if len(entities.slots) + len(fresh) > most or span >= _SAFE_SPAN or (held and expires <= comers.before[-1]):
-        return _one_by_one(entities, comers, most)
+    expires = entities.expires[held].min() if held else np.int64(0)
+    if len(entities.slots) + len(fresh) > most or span >= memory // 2 or (held and expires <= comers.before[-1]):
+        return _one_by_one(entities, comers, most, memory)
     for code in fresh:
         known[code] = entities.add(values[code])
     table = np.full(max(known, default=0) + 1, -1, np.int64)
     table[list(known)] = list(known.values())
     slot = table[codes]
     rows = np.flatnonzero(comers.lasting)
-    np.maximum.at(entities.schedule[:, ACTIVE], slot[rows], comers.offset[rows])
-    np.maximum.at(entities.schedule[:, EXPIRES], slot[rows], comers.time[rows] + MEMORY)
+    np.maximum.at(entities.active, slot[rows], comers.offset[rows])
+    np.maximum.at(entities.expires, slot[rows], comers.time[rows] + memory)
     return Lives(slot)
 
 
-def _one_by_one(entities: Entities, comers: Comers, most: int) -> Lives:
+def _one_by_one(entities: Slots, comers: Comers, most: int, memory: int) -> Lives:
     lives = Lives(np.full(len(comers.record), -1, np.int64))
-    q = entities.schedule
-    by_activity = OrderedDict.fromkeys(sorted(entities.slots.values(), key=lambda slot: (q[slot, ACTIVE], slot)))
+    active = entities.active
+    by_activity = OrderedDict.fromkeys(sorted(entities.slots.values(), key=lambda slot: (active[slot], slot)))
     for i, code in enumerate(comers.entity.codes):
         name, before = comers.entity.values[code], comers.before[i]
         slot = entities.slots.get(name, -1)
-        if slot >= 0 and entities.schedule[slot, EXPIRES] <= before:
+        if slot >= 0 and entities.expires[slot] <= before:
             _end(entities, lives, by_activity, slot, int(comers.record[i]))
             slot = -1
         if slot < 0 and comers.lasting[i]:
@@ -86,20 +95,19 @@ def _one_by_one(entities: Entities, comers: Comers, most: int) -> Lives:
             slot = entities.add(name)
         lives.slot[i] = slot
         if comers.lasting[i]:
-            q = entities.schedule
-            q[slot, ACTIVE] = comers.offset[i]
-            q[slot, EXPIRES] = max(int(q[slot, EXPIRES]), int(comers.time[i]) + MEMORY)
+            entities.active[slot] = comers.offset[i]
+            entities.expires[slot] = max(int(entities.expires[slot]), int(comers.time[i]) + memory)
             by_activity[slot] = None
             by_activity.move_to_end(slot)
     return lives
 
 
 def _make_room(
-    entities: Entities, lives: Lives, by_activity: OrderedDict[int, None], record: int, before: int, most: int
+    entities: Slots, lives: Lives, by_activity: OrderedDict[int, None], record: int, before: int, most: int
 ) -> None:
     if len(by_activity) < most:
         return
-    expired = [slot for slot in by_activity if entities.schedule[slot, EXPIRES] <= before]
+    expired = [slot for slot in by_activity if entities.expires[slot] <= before]
     for slot in expired:
         _end(entities, lives, by_activity, slot, record)
     while len(by_activity) >= most:
@@ -108,7 +116,7 @@ def _make_room(
         lives.evicted.add(slot)
 
 
-def _end(entities: Entities, lives: Lives, by_activity: OrderedDict[int, None], slot: int, record: int) -> None:
+def _end(entities: Slots, lives: Lives, by_activity: OrderedDict[int, None], slot: int, record: int) -> None:
     """The slot lives on up to `record`, for what time still does to it; its name is free."""
     lives.ended[slot] = record
     del by_activity[slot]

@@ -21,8 +21,7 @@ from workers.runtime.records import Output
 from workers.runtime.stage import Logged
 from workers.windows.samples_intake import Pile
 from workers.windows.samples_kernel import TOO_LATE
-from workers.windows.samples_lives import MEMORY
-from workers.windows.samples_schedule import ACTIVE, EXPIRES, FROZEN
+from workers.windows.samples_schedule import ACTIVE, EXPIRES, FROZEN, MEMORY
 from workers.windows.samples_state import Entities
 from workers.windows.state_log import split_key, state_key
 

@@ -37,6 +37,9 @@ ACTIVE = 17  # its newest record that entered a window
 EXPIRES = 18  # when even its past day is forgotten
 FROZEN = 19  # 1: it has as many metrics as it may
 
+MEMORY = 25 * 3_600_000_000
+"""An entity without an event for so long (microseconds) begins anew: its past day is over, its last hour long gone."""
+
 Schedule = NDArray[np.int64]
 """(entities, 20)"""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.features.history import ENTITY_FIELDS, SERIES_FIELDS, History, empty_history
 from workers.windows.counters import Counters, empty_counters
-from workers.windows.samples_schedule import BLANK_ROW, Schedule, empty_schedule
+from workers.windows.samples_schedule import ACTIVE, BLANK_ROW, EXPIRES, Schedule, empty_schedule
 
 Columns = TypeVar("Columns", History, Counters)
 
@@ -71,6 +71,16 @@ class Entities:
         self._free_slots: list[int] = []
         self._free_blocks: dict[int, list[int]] = {}
         self._top = 0
+
+    @property
+    def active(self) -> NDArray[np.int64]:
+        """By slot, offset of the newest record that entered a window."""
+        return self.schedule[:, ACTIVE]
+
+    @property
+    def expires(self) -> NDArray[np.int64]:
+        """By slot, when even the past day is forgotten."""
+        return self.schedule[:, EXPIRES]
 
     @property
     def used(self) -> int:
