@@ -24,6 +24,10 @@ FUSION = "mean"
 """How members become one: the mean of their calibrated scores by weight, calibrated once more."""
 
 
+EXPLAINED_FROM = 0.5
+"""Scores from which on the detectors themselves are asked for reasons: a walk through a forest costs as much again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A detector, how its raw scores are calibrated, and its weight in the mean."""
@@ -56,22 +60,24 @@ class PeriodModel:
         """Score n vectors (n, k) in the order of `names`, NaN where a value is missing; each row by itself."""
         used = np.ascontiguousarray(values[:, self.columns])
         scaled = self.scaler.transform(used, places)
-        fused, weights = self.fuse(scaled, explain=True)
-        score = self.calibration.score(fused)
-        reasons = self._reasons(weights, scaled, used, places)
+        parts = self._parts(scaled)
+        score = self.calibration.score(_sum(parts))
+        reasons = self._reasons(self._weights(scaled, parts, score), scaled, used, places)
         return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
 
-    def fuse(self, scaled: Values, explain: bool = False) -> tuple[Values, Values]:
-        """(n,) weighted means of the members' calibrated scores and, if asked, (n, d) how the features share them."""
-        rows = np.arange(len(scaled))
-        fused, weights = np.zeros(len(scaled)), np.zeros(scaled.shape if explain else (0, 0))
+    def _parts(self, scaled: Values) -> list[Values]:
+        """What each member adds to the weighted mean of calibrated scores, (n,) each."""
         whole = sum(member.weight for member in self.members)
-        for member in self.members:
-            part = member.calibration.score(member.detector.score(scaled)) * (member.weight / whole)
-            fused += part
-            if explain:
-                _add_shares(weights, member.detector.explain(scaled, rows), part)
-        return fused, weights
+        return [m.calibration.score(m.detector.score(scaled)) * (m.weight / whole) for m in self.members]
+
+    def _weights(self, scaled: Values, parts: list[Values], score: Values) -> Values:
+        """(n, d) shares of the features; 0 for rows far below the boundary: their deviations explain them well enough."""
+        weights = np.zeros(scaled.shape)
+        rows = np.flatnonzero(score >= EXPLAINED_FROM)
+        if len(rows):
+            for member, part in zip(self.members, parts, strict=True):
+                _add_shares(weights, rows, member.detector.explain(scaled, rows), part)
+        return weights
 
     def _reasons(self, weights: Values, scaled: Values, used: Values, places: Places) -> Reasons:
         reasons = top_reasons(self.used, weights, scaled, used)
@@ -140,17 +146,24 @@ def _below(arrays: Mapping[str, NDArray[Any]], folder: str) -> dict[str, NDArray
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
+def _sum(parts: Sequence[Values]) -> Values:
+    total = np.zeros(len(parts[0]))
+    for part in parts:
+        total += part
+    return total
+
+
 @njit(cache=True)
-def _add_shares(weights: Values, explained: Values, part: Values) -> None:
-    """Divide each row's part of the score among the features as `explained` does."""
-    n, d = weights.shape
-    for i in range(n):
+def _add_shares(weights: Values, rows: NDArray[np.intp], explained: Values, part: Values) -> None:
+    """Divide the part of each of these rows' score among the features as `explained` does."""
+    d = weights.shape[1]
+    for i in range(len(rows)):
         whole = 0.0
         for j in range(d):
             whole += explained[i, j]
         if whole > 0.0:
             for j in range(d):
-                weights[i, j] += part[i] * explained[i, j] / whole
+                weights[rows[i], j] += part[rows[i]] * explained[i, j] / whole
 
 
 @njit(cache=True)

@@ -69,15 +69,20 @@ class Loading:
             raise Fatal(f"{what} is in force, but no registry is configured", "Set FAULTLINE_REGISTRY__URL")
         return self._again(what, lambda: load(store))
 
-    def _again(self, what: str, load: Callable[[], T]) -> T:
-        retrying = Retrying(
+    def _retrying(self) -> Retrying:
+        return Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
             wait=self._wait,
             retry=retry_if_exception_type(RegistryError),
             reraise=True,
         )
+
+    def _again(self, what: str, load: Callable[[], T]) -> T:
         try:
-            return retrying(load)
+            try:
+                return load()  # nearly always from memory, where the machinery of retrying costs more than the call
+            except RegistryError:
+                return self._retrying()(load)
         except (RegistryError, BundleError) as error:
             raise Fatal(
                 f"{what} cannot be loaded: {error}",

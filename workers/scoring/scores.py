@@ -8,7 +8,7 @@ from typing import Any
 
 from models import fallback, silence
 from models.bundle import Bundle
-from models.scored import Scored
+from models.scored import TOP, Reasons, Scored
 from models.severity import NAMES, SeverityCuts
 from schemas.columns import Vectors
 from schemas.ids import stable_id
@@ -51,37 +51,43 @@ def score_records(
     block: Vectors, rows: Sequence[int], names: Sequence[str], scored: Scored, model: ModelName, cuts: SeverityCuts
 ) -> Iterator[tuple[int, Record]]:
     """The record of each of these rows of a block, with the row. `names` are what the reasons' numbers refer to."""
-    head, said = _Heads(block, model), model.record()
-    ranks = cuts.rank(scored.score).tolist()
-    reasons = scored.reasons
-    columns = zip(
-        rows,
-        scored.score.tolist(),
-        ranks,
-        scored.confidence.tolist(),
-        scored.note,
-        reasons.metric.tolist(),
-        reasons.feature.tolist(),
-        reasons.share.tolist(),
-        reasons.up.tolist(),
-        reasons.actual.tolist(),
-        reasons.low.tolist(),
-        reasons.high.tolist(),
-        strict=True,
-    )
-    for row, score, rank, confidence, note, metric, feature, share, up, actual, low, high in columns:
+    head, said, why = _Heads(block, model), model.record(), _Reasons(scored.reasons, names)
+    ranks, scores = cuts.rank(scored.score).tolist(), scored.score.tolist()
+    columns = zip(rows, scores, ranks, scored.confidence.tolist(), scored.note, strict=True)
+    for place, (row, score, rank, confidence, note) in enumerate(columns):
         record = head.of(row, score, rank, confidence, said, note)
-        record["expected"] = [
-            {"metric": names[m], "actual": a, "low": lo, "high": hi}
-            for m, a, lo, hi in zip(metric, actual, low, high, strict=True)
-            if m >= 0
-        ]
-        record["contributions"] = [
-            {"metric": names[m], "feature": names[f], "share": s, "direction": "up" if rise else "down"}
-            for m, f, s, rise in zip(metric, feature, share, up, strict=True)
-            if m >= 0
-        ]
+        record["expected"], record["contributions"] = why.of(place)
         yield row, record
+
+
+class _Reasons:
+    """Reasons as flat lists, so that no list is made per row and number."""
+
+    def __init__(self, reasons: Reasons, names: Sequence[str]) -> None:
+        self._names = names
+        self._metric, self._feature = reasons.metric.ravel().tolist(), reasons.feature.ravel().tolist()
+        self._share, self._up = reasons.share.ravel().tolist(), reasons.up.ravel().tolist()
+        self._actual = reasons.actual.ravel().tolist()
+        self._low, self._high = reasons.low.ravel().tolist(), reasons.high.ravel().tolist()
+
+    def of(self, place: int) -> tuple[list[Record], list[Record]]:
+        """Expected ranges and contributions of a row, the largest contribution first."""
+        expected, contributions = [], []
+        for i in range(TOP * place, TOP * place + TOP):
+            metric = self._metric[i]
+            if metric < 0:
+                break
+            name = self._names[metric]
+            expected.append({"metric": name, "actual": self._actual[i], "low": self._low[i], "high": self._high[i]})
+            contributions.append(
+                {
+                    "metric": name,
+                    "feature": self._names[self._feature[i]],
+                    "share": self._share[i],
+                    "direction": "up" if self._up[i] else "down",
+                }
+            )
+        return expected, contributions
 
 
 def silence_records(block: Vectors, rows: Sequence[int], cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:
