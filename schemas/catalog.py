@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,12 +49,12 @@ def canonical(schema: Schema) -> tuple[str, Fingerprint]:
 def plain(schema: Schema) -> Schema:
     """`schema`, parsed for fastavro, without logical types."""
 
-    def without(node: object) -> object:
+    def without(node: Any) -> Any:
         if isinstance(node, dict):
             return {key: without(value) for key, value in node.items() if key != "logicalType"}
         return [without(entry) for entry in node] if isinstance(node, list) else node
 
-    parsed = parse_schema(without(copy.deepcopy(dict(schema))))
+    parsed = parse_schema(without(dict(schema)))
     assert isinstance(parsed, dict)
     return parsed
 

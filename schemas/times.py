@@ -37,15 +37,15 @@ def parse_time(text: str) -> int:
             int(year), int(month), int(day), int(hour), int(minute), 59 if leap else int(second), tzinfo=UTC
         )
     except ValueError as error:
-        raise ValueError(f"{text!r} is no time: {error}") from None
+        raise ValueError(f"{text[:40]!r} is no time: {error}") from None
     micros = (local - _EPOCH) // _MICROSECOND + 1_000_000 * leap + int(f"{decimals or '':0<6.6}")
     if sign:
         if int(offset_hours) > 23 or int(offset_minutes) > 59:
-            raise ValueError(f"{text!r} is no time: no such offset")
+            raise ValueError(f"{text[:40]!r} is no time: no such offset")
         offset = (int(offset_hours) * 3600 + int(offset_minutes) * 60) * 1_000_000
         micros += offset if sign == "-" else -offset
     if not MIN_TIME <= micros <= MAX_TIME:
-        raise ValueError(f"{text!r} is outside the years 1 to 9999 in UTC")
+        raise ValueError(f"{text[:40]!r} is outside the years 1 to 9999 in UTC")
     return micros
 
 
@@ -65,7 +65,7 @@ def format_time(micros: int) -> str:
 
 def format_times(micros: NDArray[np.int64]) -> list[str]:
     """`format_time` of a whole column."""
-    if len(micros) and not (MIN_TIME <= micros.min() and micros.max() <= MAX_TIME):
+    if len(micros) and not (micros.min() >= MIN_TIME and micros.max() <= MAX_TIME):
         raise ValueError("a time lies outside the years 1 to 9999")
     texts: list[str] = np.datetime_as_string(micros.astype("datetime64[us]"), unit="us").tolist()
     return [text + "Z" for text in texts]
