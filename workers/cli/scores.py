@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, cast
@@ -70,7 +71,7 @@ def because(score: Record) -> str:
     for one in _list(score["contributions"]):
         text = f"{one['metric']} {one['direction']} {cast(float, one['share']):.0%}"
         band = expected.get(str(one["metric"]))
-        if band is not None and band["actual"] is not None:
+        if band is not None and not math.isnan(cast(float, band["actual"])):
             text += f" ({_number(band['actual'])}, expected {_number(band['low'])}–{_number(band['high'])})"
         parts.append(text)
     return ", ".join(parts) or str(score["note"] or "")
@@ -81,4 +82,5 @@ def _list(value: object) -> Sequence[Mapping[str, object]]:
 
 
 def _number(value: object) -> str:
-    return "?" if value is None else f"{cast(float, value):.4g}"
+    number = cast(float, value)
+    return "?" if math.isnan(number) else f"{number:.4g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class Tail:
 
 
 def tail(settings: Settings, what: Tail, wanted: Callable[[Record], bool]) -> Iterator[Record]:
-    """Decoded records that are wanted, as they are committed; what cannot be decoded is passed over."""
+    """Decoded records that are wanted, as they are committed; what cannot be decoded is told on standard error."""
     admin = connect(settings)
     starts = offsets_at(admin, what.topic, 0 if what.since == "all" else parse_since(what.since))
     ends = cluster.ends(admin, starts)
@@ -54,10 +55,15 @@ def _bounded(
 
 
 def _decoded(name: str, batch: list[Message]) -> Iterator[Record]:
-    values = [m.value() for m in batch if m.value() is not None and PROGRESS not in dict(headers(m))]
-    if values:
-        records, _ = decode(name, values)
-        yield from (record for record in records if record is not None)
+    told = [m for m in batch if m.value() is not None and PROGRESS not in dict(headers(m))]
+    records, faults = decode(name, [message.value() for message in told])
+    for fault in faults:
+        where = told[fault.record]
+        print(
+            f"faultline: {where.topic()} {where.partition()}:{where.offset()} is no {name}: {fault.message}",
+            file=sys.stderr,
+        )
+    yield from (record for record in records if record is not None)
 
 
 def shown_time(micros: object) -> str:

@@ -34,7 +34,7 @@ def score(entity: str, value: float, **changes: Any) -> dict[str, object]:
         "model": {"id": "m", "version": "v", "role": "fallback", "scope": "global", "period": "all"},
         "expected": [{"metric": "latency_p99", "actual": 840.0, "low": 90.0, "high": 130.0}],
         "contributions": [{"metric": "latency_p99", "feature": "p99", "share": 0.62, "direction": "up"}],
-        "note": None,
+        "note": "",
         **changes,
     }
 
@@ -133,6 +133,23 @@ def test_incidents_can_be_followed_from_a_severity_on(kafka: Broker, env: dict[s
     assert "p99 latency is six times what it was [usually]" in done.out
     assert "CREATE" not in done.out
     assert faultline("incidents", "tail", "--severity", "dire", env=env).code == 2
+
+
+def test_a_missing_number_is_shown_as_such_or_left_out() -> None:
+    nan = float("nan")
+    bands = [{"metric": "latency_p99", "actual": 840.0, "low": nan, "high": 130.0}]
+    assert because(score("a", 2, expected=bands)) == "latency_p99 up 62% (840, expected ?–130)"
+    assert because(score("a", 2, expected=[{**bands[0], "actual": nan}])) == "latency_p99 up 62%"
+
+
+@pytest.mark.integration
+def test_what_is_no_score_is_told_beside_the_others(kafka: Broker, env: dict[str, str]) -> None:
+    good = encode("Score", [score("a", 2.0)])[0]
+    topic = env["FAULTLINE_TOPICS__SCORES"]
+    kafka.produce(topic, [Record(b"garbage", partition=0), Record(good, partition=0)])
+    done = tail(env, "--json")
+    assert [one["entity"] for one in done.lines] == ["a"]
+    assert f"{topic} 0:0 is no Score" in done.err
 
 
 def test_a_score_without_contributions_shows_its_note() -> None:
