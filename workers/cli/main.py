@@ -41,7 +41,6 @@ COMMANDS = (
     Entry("incidents", "incidents", OPERATE, "Follow the incidents as they are committed."),
     Entry("compile", "compile", OPERATE, "Compile the workers' inner loops now, for images and quick first starts."),
     Entry("schemas", "schemas", OPERATE, "Print the Avro and JSON schemas of every record."),
-    Entry("train", "train", LEARN, "Fit models on telemetry and put them into the registry.", "train"),
     Entry("models", "models", LEARN, "List, show and promote models of the registry."),
 )
 
