@@ -129,8 +129,10 @@ def _divide(a: Values, b: Values) -> Values:
 
 
 def _deviation(of: Values, mean: Values) -> Values:
+    """Standard deviation; what is below a millionth of the mean, or a nanosecond, is rounding and counts as none."""
     variance = _divide(of[:, SQUARES], of[:, TIMED]) - mean * mean
-    return np.sqrt(np.maximum(variance, 0.0))
+    noise = 1e-12 * (mean * mean + 1.0)
+    return np.sqrt(np.where(variance < noise, 0.0, variance))
 
 
 def _z(x: Values, mean: Values, std: Values, share: float, least: float) -> Values:

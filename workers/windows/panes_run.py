@@ -115,7 +115,8 @@ def _close(
             return FINISHED
         watched = start + plan.pane > time.watched[i] or (broke and start <= seen_until)
         if not watched and cursor[PLACE] == 0:
-            cursor[PANE] = _next_of_interest(plan, memory, order, pane, to)
+            unwatched_to = min(to, max(pane + 1, time.watched[i] // plan.pane))
+            cursor[PANE] = _next_of_interest(plan, memory, order, pane, unwatched_to)
             if cursor[PANE] != pane:
                 continue
         if not _visit(plan, memory, order, i, time.offsets[i], watched, cursor, buffers):
