@@ -31,6 +31,9 @@ class Entity:
     logged: int = NEVER
     changed: int = NEVER
     changed_at: int = 0
+    refused: bool = False
+    """A late anomalous score was refused before the entity was ever logged. To be told late again by a rebuild, the
+    entity must not be forgotten without a log record."""
     timer: int | None = None
     """The watermark of the entity's earliest entry in the timers; not part of what is written down."""
 
@@ -51,6 +54,7 @@ def dump(entity: Entity) -> dict[str, object]:
         "logged": entity.logged,
         "changed": entity.changed,
         "changed_at": entity.changed_at,
+        "refused": entity.refused,
         "occurrences": entity.occurrences.dump(),
         "tracks": entity.tracks,
     }
@@ -70,6 +74,7 @@ def load(values: Mapping[str, Any], policy: Policy) -> Entity:
         logged=values["logged"],
         changed=values["changed"],
         changed_at=values["changed_at"],
+        refused=values["refused"],
     )
 
 

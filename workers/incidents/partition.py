@@ -2,8 +2,8 @@
 
 A rebuild starts with the logged entities and replays from the first record that any entity needs. An entity with a
 log record ignores what is replayed up to it. One without starts empty, and that is exact: until the rebuild point it
-had opened no incident, dropped no anomalous score as late and kept no anomalous window that still counts, for each of
-these either logs it or holds the rebuild point back.
+had opened no incident, refused no anomalous score as late and kept no anomalous window that still counts, for each of
+these has it logged, and until then holds the rebuild point back.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class PartitionState:
     def logged(self, entity: Entity, offset: int) -> None:
         """The entity's state as after this record is written to the log."""
         self.versions[_shard(entity.name)] = offset
-        entity.logged, entity.changed, entity.changed_at = offset, NEVER, 0
+        entity.logged, entity.changed, entity.changed_at, entity.refused = offset, NEVER, 0, False
         self.changed.pop(entity.name, None)
 
     def log_due(self, entity: Entity) -> bool:
@@ -99,7 +99,7 @@ class PartitionState:
 
     def forgettable(self, entity: Entity) -> bool:
         """Whether nothing is left to remember; drops tracks that say nothing."""
-        if entity.logged == NEVER:
+        if entity.logged == NEVER and not entity.refused:
             for profile in [profile for profile, track in entity.tracks.items() if track.idle]:
                 del entity.tracks[profile]
             return not entity.tracks and not entity.occurrences

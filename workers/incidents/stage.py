@@ -124,7 +124,6 @@ class IncidentsStage:
             self._write(chunk, record, entity, profile, changes)
             if changes or track.idle != was_idle:
                 state.touched(entity, record.offset)
-                record.touch(entity, log=True)
         if entity.occurrences.forget(state.watermark):
             state.touched(entity, record.offset)
 
@@ -149,8 +148,9 @@ class IncidentsStage:
         track = entity.tracks.get(profile)
         if track is not None and self._late(profile, track, score["window_end"]):
             chunk.counts["skipped_late"] += 1
-            if anomalous and entity.changed != NEVER:
-                record.touch(entity, log=True)  # a rebuild from a later record would not know that it came late
+            if anomalous and entity.logged == NEVER:
+                entity.refused = True
+                state.touched(entity, record.offset)
             return
         chunk.processed += 1
         if not anomalous and (track is None or track.idle):
@@ -159,7 +159,7 @@ class IncidentsStage:
             track = entity.tracks.setdefault(profile, Track(last_end=score["window_end"]))
         changes = advance(self._policy, entity.name, profile, track, entity.occurrences, read_window(score))
         state.touched(entity, record.offset)
-        record.touch(entity, log=track.idle and entity.logged != NEVER)
+        record.touch(entity)
         self._write(chunk, record, entity, profile, changes)
 
     def _late(self, profile: str, track: Track, end: int) -> bool:
