@@ -199,20 +199,19 @@ def _keep(cache: dict[tuple[str, ...], _Kept], keys: tuple[str, ...], value: _Ke
 
 def _codes(columns: EventColumns, values: list[Any]) -> NDArray[np.int32]:
     """Attribute values as codes of the shared dictionary; null and empty text are no value."""
-    known, code = columns.attr_values.codes, columns.attr_values.code
-    found = [
-        known.setdefault(value, len(known))
-        if type(value) is str and value
-        else code(text)
-        if (text := _text(value))
-        else NULL
-        for value in values
-    ]
-    return np.array(found, np.int32)
+    if len(set(map(type, values))) > 1:  # equal values of different types, 1 and true, are different texts
+        values = [_text(value) for value in values]
+    known = {}
+    for value in dict.fromkeys(values):
+        text = _text(value)
+        known[value] = columns.attr_values.code(text) if text else NULL
+    return np.fromiter(map(known.__getitem__, values), np.int32, len(values))
 
 
 def _text(value: object) -> str:
     """A scalar as an attribute: true, 200, 0.5; a whole number without its point. Null is no text."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
