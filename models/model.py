@@ -71,7 +71,7 @@ class PeriodModel:
         return [m.calibration.score(m.detector.score(scaled)) * (m.weight / whole) for m in self.members]
 
     def _weights(self, scaled: Values, parts: list[Values], score: Values) -> Values:
-        """(n, d) shares of the features; 0 for rows far below the boundary: their deviations explain them well enough."""
+        """(n, d) shares of the features; 0 for rows far below the boundary, where deviations explain enough."""
         weights = np.zeros(scaled.shape)
         rows = np.flatnonzero(score >= EXPLAINED_FROM)
         if len(rows):

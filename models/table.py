@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +82,15 @@ def tables_of(blocks: Iterable[Vectors]) -> list[VectorTable]:
     """
     gathered: dict[tuple[str, int, str], list[Vectors]] = {}
     for block in blocks:
-        gathered.setdefault((block.profile, block.profile_version, block.feature_set), []).append(block)
+        key = (block.profile, block.profile_version, block.feature_set)
+        gathered.setdefault(key, []).append(_learned(block) if block.names else block)
     return [_gather(key, found) for key, found in sorted(gathered.items())]
+
+
+def _learned(block: Vectors) -> Vectors:
+    """Only what models learn from, at once: of many metrics with all their statistics little is kept."""
+    columns = [i for i, name in enumerate(block.names) if is_learned(name)]
+    return replace(block, names=tuple(block.names[i] for i in columns), values=block.values[:, columns])
 
 
 def _gather(key: tuple[str, int, str], blocks: Sequence[Vectors]) -> VectorTable:
@@ -104,7 +111,7 @@ def _gather(key: tuple[str, int, str], blocks: Sequence[Vectors]) -> VectorTable
 
 def _union(blocks: Iterable[Vectors]) -> Iterator[str]:
     seen = dict.fromkeys(name for names in dict.fromkeys(b.names for b in blocks) for name in names)
-    return (name for name in seen if is_learned(name))
+    return iter(seen)
 
 
 def _aligned(block: Vectors, rows: NDArray[np.intp], names: tuple[str, ...]) -> NDArray[np.float64]:

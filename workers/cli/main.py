@@ -42,6 +42,8 @@ COMMANDS = (
     Entry("compile", "compile", OPERATE, "Compile the workers' inner loops now, for images and quick first starts."),
     Entry("schemas", "schemas", OPERATE, "Print the Avro and JSON schemas of every record."),
     Entry("models", "models", LEARN, "List, show and promote models of the registry."),
+    Entry("backtest", "backtest", LEARN, "Train on the past, score what came after as the workers would.", "train"),
+    Entry("evaluate", "evaluate", LEARN, "Judge scores against labels.", "train"),
 )
 
 

@@ -1,163 +1,118 @@
-"""`faultline models`: what the registry holds, and which of it is in force."""
+"""`faultline models`: what the registry holds, and what of it is in force."""
 
 from __future__ import annotations
 
-import getpass
-import time
-from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from models.manifest import Manifest
-from models.registry import Aliases, Entry, Registry
+from models.manifest import BundleError
+from models.registry import Aliases, Entry, Registry, RegistryError
+from schemas.times import format_time
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
-from workers.settings import Settings, load_settings
+from workers.cli.promoting import open_registry, promote
+from workers.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="List, show and promote models of the registry.")
+app = typer.Typer(help="List, show and promote models of the registry.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
-Profile = Annotated[str, typer.Argument(help="The profile, such as service.")]
-Scope = Annotated[str, typer.Argument(help="entity=<name>, group=<name> or global.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Version = Annotated[str, typer.Argument(help="A version, or as much of its beginning as names one alone.")]
 
 
 @app.command("list")
-def list_models(
-    profile: Annotated[str, typer.Option(help="Only models of this profile.")] = "",
-    scope: Annotated[str, typer.Option(help="Only models of this scope.")] = "",
-    in_force: Annotated[bool, typer.Option("--in-force", help="Only champions and challengers.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Every bundle of the registry: for whom it was made, when, from what, and whether it is in force.
+def list_models(as_json: AsJson = False) -> None:
+    """Every bundle with profile, scope, alias, training range and size.
 
-    Example: faultline models list --profile service --in-force
+    Example: faultline models list
     """
-    entries = [
-        entry
-        for entry in _registry(load_settings()).entries()
-        if profile in ("", entry.profile) and scope in ("", entry.scope) and (entry.alias or not in_force)
+    entries = _entries(open_registry(load_settings()))
+    if as_json:
+        print_json([_line(entry) for entry in entries])
+        return
+    columns = ("profile", "scope", "version", "alias", "tag", "vectors", "from", "to", "bytes")
+    print_table(columns, [tuple(_line(entry)[column] for column in columns) for entry in entries])
+
+
+@app.command()
+def show(version: Version, as_json: AsJson = False) -> None:
+    """One bundle: what went in, its periods and members, and how they did on held-out rows.
+
+    Example: faultline models show 3f0c
+    """
+    entry = _find(open_registry(load_settings()), version)
+    if as_json:
+        print_json({"version": entry.version, "alias": entry.alias, **asdict(entry.manifest)})
+        return
+    print_table(("", ""), [*_line(entry).items(), *entry.manifest.libraries.items()])
+    columns = ("period", "members", "rows", "flagged", "score p99")
+    rows = [
+        (name, " + ".join(p.members), p.rows, _share(p.held_out["flagged_share"]), f"{p.held_out['score_p99']:.2f}")
+        for name, p in entry.manifest.periods.items()
     ]
-    if as_json:
-        print_json([_summary(entry) for entry in entries])
-        return
-    columns = ("profile", "scope", "version", "alias", "tag", "learned from", "to", "rows", "periods")
-    print_table(columns, [tuple(_summary(entry).values()) for entry in entries])
+    print_table(columns, rows, title="held out")
 
 
-@app.command()
-def show(
-    profile: Profile,
-    scope: Scope,
-    version: Annotated[str, typer.Argument(help="The version, or its first digits; default: the champion.")] = "",
-) -> None:
-    """One bundle in full, as JSON: features, training, calibration figures held out, files and their hashes.
-
-    Example: faultline models show service entity=checkout | jq .periods
-    """
-    registry = _registry(load_settings())
-    wanted = _version(registry, profile, scope, version) if version else registry.aliases(profile, scope).champion
-    if wanted is None:
-        raise Failure(f"{profile} {scope} has no champion. `faultline models list` shows what there is")
-    manifest = registry.open(profile, scope, wanted).manifest
-    print_json({"version": wanted, **asdict(manifest)})
-
-
-@app.command()
-def promote(
-    profile: Profile,
-    scope: Scope,
-    version: Annotated[str, typer.Argument(help="The version, or its first digits.")] = "",
+@app.command("promote")
+def promote_model(
+    version: Version,
     challenger: Annotated[
-        bool, typer.Option("--challenger", help="Let it score beside the champion instead of replacing it.")
+        bool, typer.Option("--challenger", help="Score beside the champion without opening incidents.")
     ] = False,
-    retire: Annotated[
-        bool, typer.Option("--retire", help="Take the champion (or the challenger) out of force; give no version.")
-    ] = False,
-    registry_only: Annotated[
-        bool, typer.Option("--registry-only", help="Do not tell running workers; new installations start with it.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and change nothing.")] = False,
-    as_json: Json = False,
 ) -> None:
-    """Put a version in force. Its files are checked first; running workers switch between two commits.
+    """Put a bundle in force for its profile and scope; running workers switch once it has loaded whole.
 
-    Example: faultline models promote service entity=checkout 3f9a --challenger
+    Example: faultline models promote 3f0c --challenger
     """
-    if bool(version) == retire:
-        raise WrongUse("give either a version or --retire")
     settings = load_settings()
-    registry = _registry(settings)
-    before = registry.aliases(profile, scope)
-    chosen = None if retire else _version(registry, profile, scope, version)
-    after = _after(before, chosen, challenger=challenger)
-    if chosen is not None:
-        registry.open(profile, scope, chosen).verify()
-    if not dry_run:
-        _put_in_force(settings, registry, (profile, scope), after, tell=not registry_only)
-    if as_json:
-        print_json({"before": asdict(before), "after": asdict(after), "dry_run": dry_run})
+    registry = open_registry(settings)
+    entry = _find(registry, version)
+    name = (entry.profile, entry.scope)
+    now = registry.aliases(*name)
+    if challenger:
+        if now.champion == entry.version:
+            raise WrongUse(f"{entry.version} is the champion already")
+        aliases = Aliases(now.champion, entry.version)
     else:
-        rows = [(name, getattr(before, name), getattr(after, name)) for name in ("champion", "challenger")]
-        print_table(("alias", "was", "would be" if dry_run else "is"), rows)
+        aliases = Aliases(entry.version, None if now.challenger == entry.version else now.challenger)
+    told = promote(settings, registry, name, aliases)
+    role = "challenger" if challenger else "champion"
+    print(f"{entry.version} is the {role} of {entry.profile} {entry.scope}" + ("" if told else _NOT_TOLD))
 
 
-def _after(before: Aliases, chosen: str | None, *, challenger: bool) -> Aliases:
-    """The aliases once `chosen` has its place; a challenger that becomes champion leaves its old one."""
-    if not challenger:
-        return Aliases(chosen, None if before.challenger == chosen else before.challenger)
-    if chosen is not None and chosen == before.champion:
-        raise WrongUse(f"{chosen} is the champion: it cannot challenge itself")
-    return Aliases(before.champion, chosen)
+_NOT_TOLD = " (running workers were not told: FAULTLINE_KAFKA__BOOTSTRAP_SERVERS is not set)"
 
 
-def _put_in_force(settings: Settings, registry: Registry, name: tuple[str, str], after: Aliases, tell: bool) -> None:
-    """The registry first: a worker that hears of a version must find it there."""
-    if not tell:
-        registry.promote(*name, after)
-        return
-    from schemas.records import encode
-    from workers.cli.clients import connect
-    from workers.cli.publishing import publish
-    from workers.scoring.controls import control_key, control_record
-
-    connect(settings)  # nothing is changed where the workers could not be told
-    registry.promote(*name, after)
-    record = control_record(name, after, int(time.time() * 1e6), getpass.getuser())
-    publish(settings, settings.topics.control, control_key(name), encode("Control", [record])[0])
+def _entries(registry: Registry) -> list[Entry]:
+    try:
+        return list(registry.entries())
+    except (RegistryError, BundleError) as error:
+        raise Failure(str(error)) from error
 
 
-def _registry(settings: Settings) -> Registry:
-    if not settings.registry.url:
-        raise WrongUse("there is no registry: FAULTLINE_REGISTRY__URL is empty")
-    return Registry(settings.registry.url)
-
-
-def _version(registry: Registry, profile: str, scope: str, start: str) -> str:
-    """The one version of a profile and scope that begins so."""
-    there = [e.version for e in registry.entries() if (e.profile, e.scope) == (profile, scope)]
-    found = [version for version in there if version.startswith(start)]
-    if len(found) != 1:
-        raise WrongUse(f"{len(found)} versions of {profile} {scope} begin with {start}; there are: {', '.join(there)}")
+def _find(registry: Registry, version: str) -> Entry:
+    found = [entry for entry in _entries(registry) if entry.version.startswith(version)]
+    if len({entry.version for entry in found}) != 1:
+        what = "no bundle has" if not found else f"{len(found)} bundles have"
+        raise WrongUse(f"{what} a version that begins with {version!r}; see `faultline models list`")
     return found[0]
 
 
-def _summary(entry: Entry) -> Mapping[str, Any]:
-    manifest: Manifest = entry.manifest
+def _line(entry: Entry) -> dict[str, object]:
+    training = entry.manifest.training
     return {
         "profile": entry.profile,
         "scope": entry.scope,
         "version": entry.version,
         "alias": entry.alias,
-        "tag": manifest.training.tag,
-        "learned_from": _day(manifest.training.start),
-        "learned_to": _day(manifest.training.end),
-        "rows": manifest.training.rows,
-        "periods": len(manifest.periods),
+        "tag": training.tag,
+        "vectors": training.rows,
+        "from": format_time(training.start),
+        "to": format_time(training.end),
+        "bytes": sum(file.bytes for file in entry.manifest.files.values()),
     }
 
 
-def _day(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%d")
+def _share(value: float) -> str:
+    return f"{100 * value:.3f} %"

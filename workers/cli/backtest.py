@@ -1,0 +1,73 @@
+"""`faultline backtest`: what a model trained on the past would have said of what came after, and which incidents."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.periods import Calendar
+from models.registry import Aliases, Registry
+from models.train import TrainPolicy
+from workers.cli.backtesting import Verdicts, replay, rows_of
+from workers.cli.failures import Failure, WrongUse
+from workers.cli.learning_data import counted, open_tape
+from workers.cli.sending import Voice
+from workers.cli.train import Scope, learn, read_tables
+from workers.settings import Settings, load_settings
+
+app = typer.Typer(help="Train on the past, score what came after as the workers would.")
+
+
+@app.command()
+def backtest(
+    data: Annotated[list[Path], typer.Argument(help="Tables (timestamp, entity, split, metrics) or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", help="Parquet file for the scores.")],
+    contamination: Annotated[float, typer.Option(min=0, max=0.49, help="Share of training rows to trim.")] = 0.01,
+    detectors: Annotated[str, typer.Option(help="Members of the ensemble.")] = "isolation_forest,deviation",
+    seed: Annotated[int, typer.Option(help="The same data and seed give the same scores.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no words: only errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Train on rows with split=train, score every other row through the workers' own steps, in time order.
+
+    Writes entity, timestamp, anomaly_score, is_anomaly, severity, incident_id and reason. Entities without training
+    rows are scored by the untrained rule. Labels are not read.
+
+    Example: faultline backtest tables/ --out scores.parquet
+    """
+    settings, voice = load_settings(), Voice.of(quiet, as_json)
+    rows = rows_of(data)
+    if not len(rows):
+        raise WrongUse("no row of DATA is to be scored: all have split=train, or no table has timestamp and entity")
+    calendar = Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays))
+    members = tuple(name.strip() for name in detectors.split(","))
+    policy = TrainPolicy(detectors=members, contamination=contamination, seed=seed, calendar=calendar, tag="backtest")
+    with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
+        registry = Registry(folder)
+        if rows.has_train:
+            _train(data, settings, voice, policy, registry)
+        local = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": folder})})
+        with counted(open_tape(data, voice), voice, "scoring") as blocks:
+            verdicts = replay(blocks, rows, local)
+    verdicts.write(out)
+    _report(verdicts, out, voice)
+
+
+def _train(data: list[Path], settings: Settings, voice: Voice, policy: TrainPolicy, registry: Registry) -> None:
+    for table in read_tables(data, settings, voice, split="train"):
+        for one in learn(table, Scope.entity, policy, registry, voice):
+            registry.promote(one.manifest.profile, one.manifest.scope, Aliases(one.version))
+
+
+def _report(verdicts: Verdicts, out: Path, voice: Voice) -> None:
+    summary = verdicts.summary()
+    if not summary["scored"]:
+        raise Failure("no row got a score: is the profile `generic` enabled (FAULTLINE_WINDOWS__ENABLED)?")
+    voice.report(
+        f"{out}: {summary['scored']:,} of {summary['rows']:,} rows scored, {summary['anomalies']:,} anomalous, "
+        f"{summary['incidents']:,} incidents",
+        {"out": str(out), **summary},
+    )
