@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,6 @@ from workers.cli.failures import Failure
 from workers.cli.output import print_json
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings, load_settings
-from workers.sources.canonical import encode_json
 from workers.sources.pacing import Interrupted, paced, unpaced
 from workers.sources.progress import Counter
 from workers.sources.publish import Publisher, PublishError
@@ -41,7 +41,7 @@ class Target:
         return cls(settings, topic or default, raw, end and not raw)
 
     def publisher(self, tolerant: bool) -> Publisher:
-        encode = encode_json if self.raw else encode_events
+        encode = partial(encode_events, form="json") if self.raw else encode_events
         return Publisher(kafka_options(self.settings), self.topic, encode, tolerant=tolerant)
 
 
@@ -135,9 +135,9 @@ def _tell_refused(publisher: Publisher, voice: Voice, known: int) -> int:
     return delivery.failed
 
 
-def drain(voice: Voice, blocks: Iterable[Events]) -> dict[str, object]:
+def drain(voice: Voice, blocks: Iterable[Events], total: int) -> dict[str, object]:
     """Take everything without sending it: for data that is only saved."""
-    with voice.counter("making up") as counter:
+    with voice.counter("making up", total) as counter:
         try:
             for block in blocks:
                 counter.add(len(block), format_times(block.time[-1:])[0][:16] if len(block) else "")

@@ -91,7 +91,7 @@ def synthetic(
     Example: faultline source synthetic --days 1 --services 3 --episode 3:12 --save-data out/day.parquet
     """
     from workers.sources.save import check_suffix, save_truth
-    from workers.sources.synthetic.generate import generate
+    from workers.sources.synthetic.generate import generate, how_many
     from workers.sources.synthetic.plan import MINUTE, MONDAY, Plan
     from workers.sources.synthetic.truth import schedule
 
@@ -126,9 +126,9 @@ def synthetic(
             target = Target.of(topic, raw, not no_end and not live)
             kind = {"service": "api", "log": "log", "host": "host"}[plan.profile]
             margin = closing_margin(target.settings, kind, plan.interval)
-            done = deliver(target, voice, blocks, None, margin, finite=not live)
+            done = deliver(target, voice, blocks, how_many(truth), margin, finite=not live)
         else:
-            done = drain(voice, blocks)
+            done = drain(voice, blocks, how_many(truth))
     files = [save_data, save_truth(truth.rows(), save_data)] if save_data is not None else []
     words = [f"{done['events']:,} events with {len(truth)} anomalies", *(f"saved {path}" for path in files)]
     voice.report(", ".join(words), {**done, "episodes": len(truth), "saved": [str(path) for path in files]})

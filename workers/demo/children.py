@@ -77,6 +77,10 @@ class Children:
                 how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
                 raise ChildDied(f"{child.name} ended {how}. The last lines of its log:\n{child.tail()}")
 
+    def tails(self) -> str:
+        """The last lines of every log, under its name."""
+        return "\n".join(f"--- {child.name}\n{child.tail()}" for child in self._running)
+
     def stop(self, patience: float = 10.0) -> None:
         """SIGTERM in reverse order of starting, all at once within a name; SIGKILL for those that do not go."""
         for child in reversed(self._running):

@@ -1,4 +1,4 @@
-"""What the demo plays: the same services for a week of learning and a day of trouble, and how the workers are set up."""
+"""What the demo plays: a week of learning and a day of trouble of the same services, and how the workers are set up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from workers.demo.judging import Episode
 from workers.sources.synthetic.plan import MINUTE, MONDAY, Plan
 from workers.sources.synthetic.truth import Truth
 
+PROFILE_NAME = "service"
 PROFILE = """\
 # Synthetic traffic changes every five minutes, so that is how long a pane of the demo lasts.
 name: service
@@ -71,6 +72,7 @@ def environment(kafka: str, redis: str, folder: Path, extra: Mapping[str, str] |
         "FAULTLINE_LOG__FORMAT": "json",
         "FAULTLINE_HTTP__PORT": "0",
         "FAULTLINE_WORKER__COMMIT_INTERVAL_MS": "100",
+        "FAULTLINE_KAFKA__GROUP_PROTOCOL": "consumer",  # the embedded broker is quick with it; classic waits 3 s
         **(extra or {}),
     }
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from schemas.records import decode
 from workers.demo.judging import Incident
+from workers.incidents.events import PROGRESS_HEADER
 from workers.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What the pictures show of a score; `time` is the window's end, epoch microseconds."""
+    """What is shown of a score; `time` is the window's end, epoch microseconds."""
 
     entity: str
     time: int
     value: float
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,19 @@ class Change:
 
 
 class Watcher:
-    """Reads the output topics from their beginning, outside any group, committed records only."""
+    """Reads the output topics from their beginning, outside any group, committed records only.
 
-    def __init__(self, options: Mapping[str, object], settings: Settings) -> None:
+    `scores` holds the last `keep` scores (None: all).
+    """
+
+    def __init__(self, options: Mapping[str, object], settings: Settings, keep: int | None = None) -> None:
         topics = settings.topics
         self.vectors = 0
         self.dead_letters = 0
-        self.scores: list[Score] = []
+        self.scores: deque[Score] = deque(maxlen=keep)
+        self.scored = 0
+        self.reached: dict[str, int] = {}  # entity → end of its newest scored window
+        self.told_until: dict[int, int] = {}  # partition → every incident event before that time has been told
         self.incidents: dict[str, Incident] = {}
         self.refused: list[str] = []
         self._changes: list[Change] = []
@@ -93,11 +102,19 @@ class Watcher:
         records, _ = decode("Score", [message.value() for message in messages])
         for record in records:
             if record is not None:
-                value = float(record["anomaly_score"])
-                self.scores.append(Score(str(record["entity"]), int(record["window_end"]), value))
+                value, note = float(record["anomaly_score"]), str(record.get("note") or "")
+                score = Score(str(record["entity"]), int(record["window_end"]), value, note)
+                self.scores.append(score)
+                self.scored += 1
+                self.reached[score.entity] = max(self.reached.get(score.entity, score.time), score.time)
 
     def _take_incidents(self, messages: list[Message]) -> None:
-        told = [message for message in messages if message.key() is not None]  # progress records have no key
+        told = []
+        for message in messages:
+            if message.key() is not None:
+                told.append(message)
+            else:
+                self._take_progress(message)
         records, _ = decode("IncidentEvent", [message.value() for message in told])
         for record in records:
             if record is None:
@@ -105,6 +122,13 @@ class Watcher:
             incident = _incident(record)
             self.incidents[incident.incident_id] = incident
             self._changes.append(Change(str(record["type"]), int(record["time"]), incident))
+
+    def _take_progress(self, message: Message) -> None:
+        """How far a partition's incidents have come."""
+        progress = dict(message.headers() or []).get(PROGRESS_HEADER)
+        partition = message.partition()
+        if progress is not None and partition is not None:
+            self.told_until[partition] = max(self.told_until.get(partition, 0), int(progress))
 
 
 def _incident(record: Mapping[str, object]) -> Incident:
@@ -121,35 +145,3 @@ def _incident(record: Mapping[str, object]) -> Incident:
         reason=str(record["reason"]),
         resolved_at=None if record.get("resolved_at") is None else time("resolved_at"),
     )
-
-
-class Lags:
-    """How many records a worker's group has not yet committed, as the broker says."""
-
-    def __init__(self, options: Mapping[str, object], settings: Settings) -> None:
-        self._options, self._prefix = dict(options), settings.prefix
-        self._readers: dict[str, Consumer] = {}
-
-    def of(self, worker: str, topic: str) -> dict[int, int]:
-        """Lag per partition of a worker's input topic. A partition never committed counts from its beginning."""
-        reader = self._reader(worker)
-        known = reader.list_topics(topic, timeout=10).topics[topic].partitions
-        committed = reader.committed([TopicPartition(topic, partition) for partition in known], timeout=10)
-        lags = {}
-        for place in committed:
-            bounds = reader.get_watermark_offsets(TopicPartition(topic, place.partition), timeout=10)
-            if bounds is None:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-            first, end = bounds
-            lags[place.partition] = end - max(place.offset, first, 0)
-        return lags
-
-    def close(self) -> None:
-        for reader in self._readers.values():
-            reader.close()
-
-    def _reader(self, worker: str) -> Consumer:
-        if worker not in self._readers:
-            group = f"{self._prefix}faultline-{worker}"
-            self._readers[worker] = Consumer({**self._options, "group.id": group, "enable.auto.commit": False})
-        return self._readers[worker]

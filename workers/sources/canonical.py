@@ -1,74 +1,19 @@
-"""Canonical events outside Kafka: Parquet (columns as in the Avro schema) and NDJSON, one event a line."""
+"""Canonical events as Arrow tables, and so as Parquet: the columns of the Avro schema."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, Events, Strings
-from schemas.times import format_times
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TYPE_NAMES = {GAUGE: "gauge", COUNTER: "counter", DELTA: "delta"}
-
-
-def to_dicts(events: Events) -> Iterator[dict[str, object]]:
-    """One JSON-able object per event, in the canonical form; absent fields are left out."""
-    attr_at = np.searchsorted(events.attr_row, np.arange(len(events) + 1)).tolist()
-    metric_at = np.searchsorted(events.metric_row, np.arange(len(events) + 1)).tolist()
-    dist_at = np.searchsorted(events.dist_row, np.arange(len(events) + 1)).tolist()
-    attr_names, attr_values = _texts(events.attr_name), _texts(events.attr_value)
-    metrics = list(zip(_texts(events.metric_name), _metric_values(events), strict=True))
-    entities, kinds, sources, ids = (_texts(c) for c in (events.entity, events.kind, events.source, events.id))
-    observed = format_times(np.where(events.observed_at == NULL_TIME, 0, events.observed_at))
-    weights = events.weight.tolist()
-    for row, timestamp in enumerate(format_times(events.time)):
-        event: dict[str, object] = {"timestamp": timestamp, "entity": entities[row], "kind": kinds[row]}
-        if ids[row] is not None:
-            event["id"] = ids[row]
-        if sources[row] is not None:
-            event["source"] = sources[row]
-        if events.observed_at[row] != NULL_TIME:
-            event["observed_at"] = observed[row]
-        if weights[row] != 1:
-            event["weight"] = weights[row]
-        span = slice(attr_at[row], attr_at[row + 1])
-        event["attributes"] = dict(zip(attr_names[span], attr_values[span], strict=True))
-        event["metrics"] = dict(metrics[metric_at[row] : metric_at[row + 1]])
-        if dist_at[row] < dist_at[row + 1]:
-            event["distributions"] = [_distribution(events, j) for j in range(dist_at[row], dist_at[row + 1])]
-        yield event
-
-
-def encode_json(events: Events) -> list[bytes]:
-    """Canonical events as JSON, one value each."""
-    return [orjson.dumps(event) for event in to_dicts(events)]
-
-
-def _texts(column: Strings) -> list[str | None]:
-    values = [*column.values, None]
-    return [values[code] for code in column.codes.tolist()]
-
-
-def _metric_values(events: Events) -> list[object]:
-    """Plain numbers for gauges, {value, type} for the others."""
-    return [
-        value if code == GAUGE else {"value": value, "type": TYPE_NAMES[code]}
-        for value, code in zip(events.metric_value.tolist(), events.metric_type.tolist(), strict=True)
-    ]
-
-
-def _distribution(events: Events, number: int) -> dict[str, object]:
-    bounds = events.bounds[events.bound_start[number] : events.bound_start[number + 1]]
-    counts = events.counts[events.count_start[number] : events.count_start[number + 1]]
-    return {"name": events.dist_name.at(number), "bounds": bounds.tolist(), "counts": counts.tolist()}
 
 
 def to_arrow(events: Events) -> pa.Table:

@@ -10,8 +10,9 @@ import numpy as np
 import orjson
 
 from schemas.columns import Events
+from schemas.events import encode_events
 from schemas.times import format_times
-from workers.sources.canonical import encode_json, to_arrow
+from workers.sources.canonical import to_arrow
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -48,7 +49,7 @@ class EventsFile:
 
     def write(self, events: Events) -> None:
         if self._lines is not None:
-            self._lines.writelines(line + b"\n" for line in encode_json(events))
+            self._lines.writelines(line + b"\n" for line in encode_events(events, form="json"))
             return
         import pyarrow.parquet as pq
 

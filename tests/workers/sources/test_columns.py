@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.columns import NULL_TIME, Events, Strings
-from workers.sources.canonical import from_arrow, is_canonical, to_arrow, to_dicts
+from schemas.events import events_to_dicts
+from workers.sources.canonical import from_arrow, is_canonical, to_arrow
 from workers.sources.columns import concat, cut, in_time_order, metric_events, shift, take
 
 
@@ -64,21 +65,21 @@ def _distinct(owner: np.ndarray[tuple[int], np.dtype[np.int32]]) -> np.ndarray[t
 @settings(max_examples=200, deadline=None)
 def test_take_gives_the_chosen_events_in_order(some: Events, data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.integers(0, max(0, len(some) - 1)), max_size=12)) if len(some) else []
-    everything = list(to_dicts(some))
-    assert list(to_dicts(take(some, np.array(rows, np.intp)))) == [everything[row] for row in rows]
+    everything = events_to_dicts(some)
+    assert events_to_dicts(take(some, np.array(rows, np.intp))) == [everything[row] for row in rows]
 
 
 @given(st.lists(events(), min_size=1, max_size=4))
 @settings(max_examples=200, deadline=None)
 def test_concat_puts_events_end_to_end(parts: list[Events]) -> None:
-    assert list(to_dicts(concat(parts))) == [event for part in parts for event in to_dicts(part)]
+    assert events_to_dicts(concat(parts)) == [event for part in parts for event in events_to_dicts(part)]
 
 
 @given(events(), st.integers(0, 8), st.integers(0, 8))
 @settings(max_examples=100, deadline=None)
 def test_cut_is_a_slice(some: Events, start: int, stop: int) -> None:
     low, high = min(start, stop, len(some)), max(start, stop)
-    assert list(to_dicts(cut(some, low, high))) == list(to_dicts(some))[low:high]
+    assert events_to_dicts(cut(some, low, high)) == events_to_dicts(some)[low:high]
 
 
 @given(events())
@@ -86,15 +87,15 @@ def test_cut_is_a_slice(some: Events, start: int, stop: int) -> None:
 def test_arrow_columns_give_the_same_events_back(some: Events) -> None:
     table = to_arrow(some)
     assert is_canonical(table.schema)
-    assert list(to_dicts(from_arrow(table))) == list(to_dicts(some))
+    assert events_to_dicts(from_arrow(table)) == events_to_dicts(some)
 
 
 @given(events())
 @settings(max_examples=50, deadline=None)
 def test_sorting_by_time_keeps_events_of_one_time_in_their_order(some: Events) -> None:
     ordered = in_time_order(some)
-    expected = sorted(to_dicts(some), key=lambda event: str(event["timestamp"]))
-    assert list(to_dicts(ordered)) == expected
+    expected = sorted(events_to_dicts(some), key=lambda event: event["timestamp"])
+    assert events_to_dicts(ordered) == expected
 
 
 def test_shifting_moves_times_and_leaves_the_original_alone() -> None:
@@ -109,7 +110,7 @@ def test_shifting_moves_times_and_leaves_the_original_alone() -> None:
 def test_cells_that_are_not_finite_are_left_out() -> None:
     values = np.array([[1.0, np.nan], [np.inf, 2.0]])
     some = metric_events(np.array([1, 2]), Strings(np.zeros(2, np.int32), ("e",)), "metric", "t", ["a", "b"], values)
-    assert [event["metrics"] for event in to_dicts(some)] == [{"a": 1.0}, {"b": 2.0}]
+    assert [event["metrics"] for event in events_to_dicts(some)] == [{"a": 1.0}, {"b": 2.0}]
 
 
 def test_an_unknown_metric_type_is_named() -> None:

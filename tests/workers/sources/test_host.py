@@ -10,7 +10,7 @@ import pytest
 
 from models.features.host import BASE
 from schemas.columns import COUNTER
-from workers.sources.canonical import to_dicts
+from schemas.events import events_to_dicts
 from workers.sources.host.agent import host_events
 from workers.sources.host.processes import Process, busiest_share, diversity, entropy, largest_memory
 from workers.sources.host.sampler import COUNTERS, Sampler, host_event
@@ -51,8 +51,8 @@ def test_what_the_system_refuses_is_left_out(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_sample_becomes_one_event_with_its_counters_marked() -> None:
     event = host_event("me", 1_700_000_000.25, {"cpu_ratio": 0.5, "disk_reads": 7.0})
     assert event.metric_type.tolist() == [0, COUNTER]
-    assert next(to_dicts(event)) == {
-        "timestamp": "2023-11-14T22:13:20.250000Z",
+    assert events_to_dicts(event)[0] == {
+        "timestamp": 1_700_000_000_250_000,
         "entity": "me",
         "kind": "host",
         "source": "host",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import orjson
 import pytest
 
 from schemas.columns import Events, Strings
+from schemas.events import encode_events
 from tests.support.broker import Broker, Record
-from workers.sources.canonical import encode_json
 from workers.sources.columns import metric_events
 from workers.sources.ending import TICK_HEADER, end_partitions
 from workers.sources.partition import partition_of
@@ -16,6 +18,8 @@ from workers.sources.publish import Publisher, PublishError
 from workers.sources.synthetic.generate import generate
 from workers.sources.synthetic.plan import Plan
 from workers.sources.synthetic.truth import schedule
+
+_as_json = partial(encode_events, form="json")
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +44,7 @@ def _ticks(records: list[Record]) -> list[Record]:
 def test_every_event_arrives_once_in_the_partition_of_its_entity_in_time_order(kafka: Broker) -> None:
     topic = kafka.create_topic(partitions=5)
     blocks = list(generate(schedule(PLAN)))
-    with Publisher(_options(kafka), topic, encode_json) as publisher:
+    with Publisher(_options(kafka), topic, _as_json) as publisher:
         for block in blocks:
             publisher.send(block)
     records = kafka.read(topic)
@@ -54,7 +58,7 @@ def test_every_event_arrives_once_in_the_partition_of_its_entity_in_time_order(k
 
 def test_each_partition_written_to_is_closed_by_one_tick_that_names_the_record_before_it(kafka: Broker) -> None:
     topic = kafka.create_topic(partitions=6)
-    with Publisher(_options(kafka), topic, encode_json) as publisher:
+    with Publisher(_options(kafka), topic, _as_json) as publisher:
         for block in generate(schedule(PLAN)):
             publisher.send(block)
         assert publisher.end(20_000_000) == []
@@ -92,7 +96,7 @@ def test_a_topic_that_does_not_exist_is_named_with_the_way_out(kafka: Broker) ->
     name = kafka.unique("missing")
     options = {**_options(kafka), "allow.auto.create.topics": False}
     with pytest.raises(PublishError, match="faultline topics create"):
-        Publisher(options, name, encode_json, timeout=3)
+        Publisher(options, name, _as_json, timeout=3)
 
 
 def test_refused_records_are_counted_and_raised(kafka: Broker) -> None:
@@ -105,4 +109,4 @@ def test_refused_records_are_counted_and_raised(kafka: Broker) -> None:
 
 def test_no_broker_is_said_soon_and_in_words() -> None:
     with pytest.raises(PublishError, match="bootstrap"):
-        Publisher({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}, "t", encode_json, timeout=1)
+        Publisher({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}, "t", _as_json, timeout=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -13,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.columns import Events, Strings
-from workers.sources.canonical import to_dicts
+from schemas.events import events_to_dicts
+from schemas.times import format_time
 from workers.sources.columns import concat, metric_events
 from workers.sources.replay import merge as merging
 from workers.sources.replay.files import Reading
@@ -25,9 +27,11 @@ from workers.sources.synthetic.plan import Plan
 from workers.sources.synthetic.truth import schedule
 
 
-def _play(tape: Tape, moved: int = 0) -> list[dict[str, object]]:
+def _play(tape: Tape, moved: int = 0) -> list[dict[str, Any]]:
+    """The events in the order in which they are given, times as text."""
     with playing(tape, moved) as blocks:
-        return [event for block in blocks for event in to_dicts(block)]
+        events = [event for block in blocks for event in events_to_dicts(block)]
+    return [{**event, "timestamp": format_time(event["timestamp"])} for event in events]
 
 
 def _table(entity: str, start: str, rows: int, step: str = "1min") -> pd.DataFrame:
@@ -84,14 +88,14 @@ def test_the_kind_is_the_one_asked_for(tmp_path: Path) -> None:
 def test_only_rows_of_the_split_asked_for_are_played(tmp_path: Path) -> None:
     _table("h", "2024-01-01", 10).to_parquet(tmp_path / "h.parquet")
     events = _play(load_tape([tmp_path], Reading(split="test")))
-    assert [event["metrics"]["cpu"] for event in events] == [5.0, 6.0, 7.0, 8.0, 9.0]  # type: ignore[index]
+    assert [event["metrics"]["cpu"] for event in events] == [5.0, 6.0, 7.0, 8.0, 9.0]
 
 
 def test_files_are_merged_in_time_order(tmp_path: Path) -> None:
     _table("a", "2024-01-01T00:00", 40, "7min").to_parquet(tmp_path / "a.parquet")
     _table("b", "2024-01-01T01:00", 40, "3min").to_csv(tmp_path / "b.csv", index=False)
     events = _play(load_tape([tmp_path], Reading()))
-    times = [str(event["timestamp"]) for event in events]
+    times = [event["timestamp"] for event in events]
     assert times == sorted(times)
     assert [event["entity"] for event in events].count("a") == [event["entity"] for event in events].count("b") == 40
 
@@ -105,7 +109,7 @@ def test_a_file_of_several_series_one_after_another_is_put_in_time_order(
     tape = load_tape([tmp_path], Reading())
     assert not next(iter(tape.files.values())).ordered
     events = _play(tape)
-    times = [str(event["timestamp"]) for event in events]
+    times = [event["timestamp"] for event in events]
     assert len(events) == 150
     assert times == sorted(times)
 
@@ -131,7 +135,7 @@ def test_text_columns_are_left_out_and_named(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "a.csv", index=False)
     tape = load_tape([tmp_path], Reading())
     assert tape.oddities.left_out == {"region"}
-    assert set(_play(tape)[1]["metrics"]) == {"cpu", "queue"}  # type: ignore[call-overload]
+    assert set(_play(tape)[1]["metrics"]) == {"cpu", "queue"}
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 1_000), ("us", 1_000_000)])
@@ -184,7 +188,8 @@ def test_saved_synthetic_data_is_played_back_as_it_was(tmp_path: Path, suffix: s
             file.write(block)
     save_truth(truth.rows(), path)
     tape = load_tape([path], Reading())
-    assert _play(tape) == [event for block in generate(truth) for event in to_dicts(block)]
+    made = [event for block in generate(truth) for event in events_to_dicts(block)]
+    assert _play(tape) == [{**event, "timestamp": format_time(event["timestamp"])} for event in made]
 
 
 def test_the_truth_is_saved_beside_and_is_not_played(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.features.host import BASE
 from schemas.columns import COUNTER, Events
-from workers.sources.canonical import to_dicts
+from schemas.events import events_to_dicts
 from workers.sources.columns import concat
 from workers.sources.synthetic.generate import generate
 from workers.sources.synthetic.plan import MINUTE, Plan
@@ -91,4 +91,4 @@ def test_each_kind_strains_what_it_is_named_after(kind: str, metric: str, factor
 
 def test_the_same_seed_gives_the_same_samples() -> None:
     again = concat(list(generate(schedule(DAY_OF_HOSTS))))
-    assert list(to_dicts(again)) == list(to_dicts(_events()))
+    assert events_to_dicts(again) == events_to_dicts(_events())

@@ -52,8 +52,8 @@ def requests(hours: NDArray[np.float64], weekdays: NDArray[np.int64]) -> NDArray
     """Expected requests in five minutes: about 1,000 in working hours, about 195–245 else."""
     busy = BUSY * (1 + 0.05 * np.cos((hours - 11) / 8 * 4 * np.pi))  # late morning and mid-afternoon a little more
     quiet = 220 + 25 * np.cos((hours - 16) / 24 * 2 * np.pi)
-    share = busyness(hours, weekdays)
-    return quiet + share * (busy - quiet)
+    expected: NDArray[np.float64] = quiet + busyness(hours, weekdays) * (busy - quiet)
+    return expected
 
 
 def _smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -105,6 +105,11 @@ def _normal_p99(busy: NDArray[np.float64], shape: tuple[int, int], rng: np.rando
     return usual * (1 + 0.05 * busy) * np.exp(0.02 * rng.standard_normal(shape))
 
 
+def count_events(truth: Truth) -> int:
+    """How many events `service_events` gives."""
+    return int(draw_rates(truth).count.sum())
+
+
 def service_events(truth: Truth) -> Iterator[Events]:
     """The events of all services in time order, in blocks of some hundred thousand at most (quiet plans: fewer).
 
