@@ -11,7 +11,7 @@ noise, and many never by a trifle.
 | errors up | share in 1 and 5 min, in the rest of the longest | 3 percentage points, 3 errors | 10⁻⁶ (binomial) |
 | errors up, lasting | share in 5 min, last day | share of 5 % | 10 spreads of the day |
 | traffic up | count in 1 min, rate of the rest | threefold | 10⁻¹² (Poisson; half its weight, as traffic is burstier) |
-| traffic down | count in 1 and 5 min, of the longest | a third | the same |
+| traffic down | count in 1 and 5 min, of the longest; not once the newest pane is back | a third | the same |
 
 The size grows the score by its logarithm: a latency ten times as long scores 3.3, critical.
 """
@@ -37,6 +37,9 @@ MIN_ERRORS = 3.0
 TRAFFIC_FACTOR = 3.0
 BURSTINESS = 2.0
 DAY_SIGMAS = 8.0
+RECOVERED = 0.5
+MIN_RECOVERED = 5.0
+"""A pane with half of its usual events, and enough of them to say so, ends a fall at once."""
 
 PRIOR_ERRORS = 0.01
 PRIOR_EVENTS = 20.0
@@ -46,12 +49,12 @@ NEEDED = (
     *("events_count_{s}", "events_count_{m}", "events_count_{l}", "panes_count_{l}"),
     *("errors_ratio_{s}", "errors_ratio_{m}", "errors_ratio_{l}", "errors_z_24h"),
     *("latency_p50_ms_{s}", "latency_p95_ms_{s}", "latency_p50_ms_{l}", "latency_p95_ms_{l}"),
-    *("latency_change_ratio_{m}", "latency_change_ratio_{l}", "latency_z_24h"),
+    *("latency_change_ratio_{m}", "latency_change_ratio_{l}", "latency_z_24h", "events_count"),
 )
 """Names of what is read, with the short, the middle and the longest window."""
 
 # Their places in the rows handed to `judge`.
-C1, C5, C30, PANES, E1, E5, E30, ERRORS_Z, P50, P95, P50_LONG, P95_LONG, CHANGE_5, CHANGE_30, LATENCY_Z = range(15)
+C1, C5, C30, PANES, E1, E5, E30, ERRORS_Z, P50, P95, P50_LONG, P95_LONG, CHANGE_5, CHANGE_30, LATENCY_Z, C0 = range(16)
 
 LATENCY, ERRORS, TRAFFIC = 0, 1, 2
 """The questions, as columns of what `judge` gives."""
@@ -172,6 +175,8 @@ def _fall(row: Values, panes_short: float, panes_middle: float, panes_long: floa
     The rate is over the whole window, though the entity may be younger: then less is expected, never more.
     """
     rate = row[C30] / panes_long
+    if row[C0] >= max(RECOVERED * rate, MIN_RECOVERED):
+        return 0.0, rate * panes_short / TRAFFIC_FACTOR  # the newest pane is back: what is missing lies behind it
     short, middle = rate * panes_short, rate * panes_middle
     score = 0.0
     if row[C1] < short:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
+from models.clocks import misjudged
 from models.fallback import score_untrained
 from models.naming import feature_names
 from models.periods import PERIODS, Calendar, Places
@@ -22,6 +23,7 @@ from workers.scoring.scores import (
     UNTRAINED,
     ModelName,
     Record,
+    clock_records,
     score_records,
     silence_records,
 )
@@ -34,16 +36,19 @@ def score_block(
 ) -> Iterator[tuple[int, Record]]:
     """Scores of a block's rows, in no particular order of rows, a row's challenger behind its champion.
 
-    Counts `silent`, `fallback`, `champion`, `challenger`, `refused_feature_set` (rows for which a bundle of another
-    feature set was passed over) and `unknown_metrics` (values that a model did not learn).
+    Counts `silent`, `wrong_clock`, `fallback`, `champion`, `challenger`, `refused_feature_set` (rows for which a
+    bundle of another feature set was passed over) and `unknown_metrics` (values that a model did not learn).
     """
     silent = np.flatnonzero(block.silent).tolist()
     counts["silent"] += len(silent)
     yield from silence_records(block, silent, cuts)
+    wrong = ~block.silent & misjudged(block.event_count, block.late_count, block.skewed_count)
+    counts["wrong_clock"] += int(wrong.sum())
+    yield from clock_records(block, np.flatnonzero(wrong).tolist())
     champions: dict[str, tuple[Bundle, list[int]]] = {}
     challengers: dict[str, tuple[Bundle, list[int]]] = {}
     untrained: list[int] = []
-    for row in np.flatnonzero(~block.silent).tolist():
+    for row in np.flatnonzero(~block.silent & ~wrong).tolist():
         serving = lookup.serving(block.profile, block.feature_set, block.entity[row])
         counts["refused_feature_set"] += serving.refused > 0
         if serving.champion is None:

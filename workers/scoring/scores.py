@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models import fallback, silence
+from models import clocks, fallback, silence
 from models.bundle import Bundle
 from models.scored import TOP, Reasons, Scored
 from models.severity import NAMES, SeverityCuts
@@ -45,6 +45,7 @@ class ModelName:
 
 UNTRAINED = ModelName(fallback.MODEL_ID, fallback.MODEL_VERSION, FALLBACK, "global", "all")
 SILENCE = ModelName(silence.MODEL_ID, silence.MODEL_VERSION, FALLBACK, "global", "all")
+CLOCK = ModelName(clocks.MODEL_ID, clocks.MODEL_VERSION, FALLBACK, "global", "all")
 
 
 def score_records(
@@ -105,6 +106,14 @@ def silence_records(block: Vectors, rows: Sequence[int], cuts: SeverityCuts) -> 
             {"metric": silence.METRIC, "feature": silence.METRIC, "share": 1.0, "direction": "down"}
         ]
         yield row, record
+
+
+def clock_records(block: Vectors, rows: Sequence[int]) -> Iterator[tuple[int, Record]]:
+    """The records of rows that say more about their producer's clock than about what it measures."""
+    head, said = _Heads(block, CLOCK), CLOCK.record()
+    for row in rows:
+        record = head.of(row, 0.0, 0, clocks.CONFIDENCE, said, clocks.NOTE)
+        yield row, {**record, "expected": [], "contributions": []}
 
 
 class _Heads:

@@ -197,7 +197,11 @@ def _cadence(plan: Plan, memory: Memory, seat: int) -> int:
 @njit(cache=True)
 def _is_quiet(plan: Plan, memory: Memory, seat: int, end: int) -> bool:
     of = memory.seats[seat]
-    return is_silent(end - of.sign_time - of.unwatched, _cadence(plan, memory, seat))
+    sign = of.sign_time
+    if sign >= end and of.active_count > 0 and of.late == 0 and of.skewed == 0:
+        # It has come back behind this pane, which is read already: in this pane it was still away.
+        sign = (of.active_panes[of.active_count - 1] + 1) * plan.pane
+    return is_silent(end - sign - of.unwatched, _cadence(plan, memory, seat))
 
 
 @njit(cache=True)
