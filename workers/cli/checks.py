@@ -267,4 +267,4 @@ def check_model_registry(settings: Settings) -> Iterator[Finding]:
     if there:
         yield Finding("model registry", "ok", f"{url} can be read")
     else:
-        yield Finding("model registry", "warning", f"{url} is empty: the untrained fallback scores", "Put models there")
+        yield Finding("model registry", "warning", f"{url} is empty: the untrained fallback scores", "faultline train")
