@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.catalog import Record, Schema, canonical
 from schemas.columns import Fault
+from schemas.evolution import resolved
 from schemas.faults import NULL_VALUE, UNKNOWN_FORM, UNKNOWN_SCHEMA
 from schemas.framing import Fingerprint, Resolver, SchemaId, Writer
 from schemas.kernels.forms import CONFLUENT, EMPTY, JSON, OTHER, SINGLE, forms
@@ -49,6 +51,16 @@ class Batch:
     json: NDArray[np.int64]
     schema: dict[int, Schema]
     faults: list[Fault]
+
+    def value(self, number: int) -> bytes:
+        """The whole value of a record."""
+        return self.texts.raw[int(self.texts.starts[number]) : int(self.texts.ends[number])]
+
+    def datum_of(self, number: int, record: Record, parsed: dict[int, Any]) -> bytes:
+        """An Avro record's datum, by our schema. `parsed` keeps other writers' schemas. Raises `Unreadable`."""
+        datum = self.texts.raw[int(self.datum[number]) : int(self.texts.ends[number])]
+        writer = self.schema.get(number)
+        return datum if writer is None else resolved(datum, record, writer, parsed)
 
 
 def sort_out(values: Sequence[bytes | None], record: Record, resolver: Resolver | None) -> Batch:

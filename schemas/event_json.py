@@ -113,21 +113,25 @@ def _number(field: str, value: object) -> float:
         return math.inf
 
 
-def _time(field: str, value: object, unit: int) -> int:
-    """RFC 3339, an aware datetime, or a number of `unit` microseconds since 1970."""
+def micros(value: Any, unit: int) -> int:
+    """Epoch microseconds of RFC 3339, an aware datetime or a number of `unit` microseconds. Raises `ValueError`."""
     if isinstance(value, str):
-        try:
-            return parse_time(value)
-        except ValueError as error:
-            raise Unreadable(INVALID, f"{field}: {error}") from None
-    if isinstance(value, datetime) and value.tzinfo is not None:
+        return parse_time(value)
+    if isinstance(value, datetime):
         return micros_of(value)
     if isinstance(value, bool) or not isinstance(value, NUMBERS):
         word = "milliseconds" if unit == MILLISECONDS else "microseconds"
-        raise _wrong(field, f"an RFC 3339 time or epoch {word}", value)
+        raise ValueError(f"expected an RFC 3339 time or epoch {word}, got {type_name(value)}")
     if not MIN_TIME <= value * unit <= MAX_TIME:
-        raise Unreadable(INVALID, f"{field}: {value} lies outside the years 1 to 9999")
+        raise ValueError(f"{value} lies outside the years 1 to 9999")
     return round(value * unit)
+
+
+def _time(field: str, value: object, unit: int) -> int:
+    try:
+        return micros(value, unit)
+    except ValueError as error:
+        raise Unreadable(INVALID, f"{field}: {error}") from None
 
 
 def _optional_time(event: Mapping[str, Any], field: str, unit: int) -> int | None:

@@ -13,7 +13,6 @@ from schemas.catalog import record
 from schemas.columns import Fault
 from schemas.event_json import datum_of_json
 from schemas.event_table import EventTable, joined
-from schemas.evolution import resolved
 from schemas.faults import KEY_MISMATCH, TOO_LARGE, Unreadable, shown
 from schemas.framing import Resolver
 from schemas.kernels.codes import explain
@@ -110,15 +109,12 @@ def _thorough(batch: Batch, json: NDArray[np.int64], faults: list[Fault]) -> tup
     """Datums of ours for JSON that needs a second look and for Avro of other writers."""
     datums, which = [], []
     parsed: dict[int, Any] = {}
-    raw, starts, ends = batch.texts.raw, batch.texts.starts, batch.texts.ends
     for record_number in sorted([*json.tolist(), *batch.other.tolist()]):
-        value = raw[starts[record_number] : ends[record_number]]
         try:
             if record_number in batch.schema:
-                skipped = int(batch.datum[record_number] - starts[record_number])
-                datums.append(resolved(value[skipped:], _EVENT, batch.schema[record_number], parsed))
+                datums.append(batch.datum_of(record_number, _EVENT, parsed))
             else:
-                datums.append(datum_of_json(value))
+                datums.append(datum_of_json(batch.value(record_number)))
             which.append(record_number)
         except Unreadable as error:
             faults.append(Fault(record_number, error.error_class, error.message))

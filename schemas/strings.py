@@ -14,13 +14,21 @@ from schemas.kernels.interning import intern
 _SECRET = np.array([secrets.randbits(63), secrets.randbits(63)], np.int64)
 
 
-def strings(raw: bytes, buf: NDArray[np.uint8], table: NDArray[np.int64], column: Int) -> Strings:
-    """The spans in columns `column` and `column + 1`, which hold valid UTF-8; a length of -1 is null.
+def distinct(
+    raw: bytes, buf: NDArray[np.uint8], table: NDArray[np.int64], column: Int
+) -> tuple[NDArray[np.int32], list[bytes]]:
+    """The spans in columns `column` and `column + 1` as codes and distinct byte strings, in order of first occurrence.
 
-    `values` are in the order in which they first occur.
+    A length of -1 is null, with code -1.
     """
     starts, lengths = table[:, column], table[:, column + 1]
     codes, first = intern(buf, starts, lengths, _SECRET)
     begin = starts[first]
     spans = zip(begin.tolist(), (begin + lengths[first]).tolist(), strict=True)
-    return Strings(codes, [raw[start:end].decode() for start, end in spans])
+    return codes, [raw[start:end] for start, end in spans]
+
+
+def strings(raw: bytes, buf: NDArray[np.uint8], table: NDArray[np.int64], column: Int) -> Strings:
+    """The same for spans that hold valid UTF-8, as a column of strings."""
+    codes, spans = distinct(raw, buf, table, column)
+    return Strings(codes, [span.decode() for span in spans])

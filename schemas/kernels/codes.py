@@ -26,6 +26,7 @@ NEGATIVE: Final = -17
 LONG_TEXT: Final = -18
 TOO_MANY: Final = -19
 NAMES_DIFFER: Final = -20
+INFINITE: Final = -21
 
 REASONS: Final = 32
 """Reasons there is room for: a failure is reason - REASONS · field."""
@@ -50,6 +51,7 @@ TEXTS: Final = {
     NEGATIVE: (INVALID, "must not be negative"),
     LONG_TEXT: (TOO_LARGE, "longer than the limit of bytes"),
     TOO_MANY: (TOO_LARGE, "more entries than the limit"),
+    INFINITE: (INVALID, "expected a finite number or NaN, got infinity"),
     NAMES_DIFFER: (INVALID, "expected as many names as values, or none"),
 }
 """Error class and text of every reason."""
