@@ -1,7 +1,8 @@
 """Features of a single API or log event: what it says itself, and how it stands in its entity's last five minutes.
 
-The window is kept in thirty ten-second slices, and holds what was read before the event (and, in counts, itself). So a
-vector depends on the order of reading and not on when anything was read.
+The window is thirty ten-second slices, and holds what was read before the event (and, in counts, itself). So a vector
+depends on the order of reading and not on when anything was read. Six slices more are kept for events that are up to a
+minute out of order; the context of one further back is what is left of it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from models.features.time import TIME_FEATURES, write_time
 SLICE_US = 10_000_000
 SLICES = 30
 WINDOW_US = SLICES * SLICE_US
+HELD = SLICES + 6
 RECENT = 64
 """Distinct times of an entity's newest events that are remembered to number events of one time."""
 
@@ -83,9 +85,9 @@ COUNT, ERRORS, WARNINGS, TIMED, MEAN, SQUARES, LOW, HIGH, CELLS = range(9)
 class EventHistory(NamedTuple):
     """Slices and newest times of E entities. `origin`: offset of the first record that a cell depends on."""
 
-    slice: NDArray[np.int64]  # (E, SLICES) number of the slice held at number % SLICES
-    origin: NDArray[np.int64]  # (E, SLICES)
-    cells: NDArray[np.float64]  # (E, SLICES, CELLS)
+    slice: NDArray[np.int64]  # (E, HELD) number of the slice held at number % HELD
+    origin: NDArray[np.int64]  # (E, HELD)
+    cells: NDArray[np.float64]  # (E, HELD, CELLS)
     time: NDArray[np.int64]  # (E, RECENT) distinct times, ascending; the first `times` of them
     place: NDArray[np.int64]  # (E, RECENT) events of that time so far
     time_origin: NDArray[np.int64]  # (E, RECENT)
@@ -104,9 +106,9 @@ class Saying(NamedTuple):
 def empty_event_history(entities: int) -> EventHistory:
     """That many entities without an event."""
     return EventHistory(
-        np.full((entities, SLICES), NEVER, np.int64),
-        np.full((entities, SLICES), NO_ORIGIN, np.int64),
-        np.zeros((entities, SLICES, CELLS)),
+        np.full((entities, HELD), NEVER, np.int64),
+        np.full((entities, HELD), NO_ORIGIN, np.int64),
+        np.zeros((entities, HELD, CELLS)),
         np.full((entities, RECENT), NEVER, np.int64),
         np.zeros((entities, RECENT), np.int64),
         np.full((entities, RECENT), NO_ORIGIN, np.int64),
@@ -162,7 +164,7 @@ def observe(h: EventHistory, e: int, t: int, origin: int, said: Saying, out: NDA
 def _write_own(said: Saying, failed: bool, merged: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     out[0] = said.latency
     out[1] = said.level
-    out[2] = math.floor(said.status / 100.0)
+    out[2] = np.floor(said.status / 100.0)
     out[3] = 1.0 if failed else 0.0
     out[4:9] = math.nan
     timed = merged[TIMED]
@@ -178,7 +180,7 @@ def _write_own(said: Saying, failed: bool, merged: NDArray[np.float64], out: NDA
 @njit(cache=True)
 def _slot(h: EventHistory, e: int, number: int) -> int:
     """Where slice `number` lies, emptied for it if an older one was there; -1 if a newer one is there."""
-    k = number % SLICES
+    k = number % HELD
     if h.slice[e, k] > number:
         return -1
     if h.slice[e, k] < number:
@@ -192,7 +194,7 @@ def _merge(h: EventHistory, e: int, newest: int, merged: NDArray[np.float64]) ->
     """Add up the slices up to `newest`, oldest first."""
     merged[LOW], merged[HIGH] = math.inf, -math.inf
     for number in range(newest - SLICES + 1, newest + 1):
-        k = number % SLICES
+        k = number % HELD
         if h.slice[e, k] != number:
             continue
         cells = h.cells[e, k]

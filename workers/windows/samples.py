@@ -6,6 +6,7 @@ record whose watermark reaches it; until then its events wait. See `samples_kern
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -67,7 +68,9 @@ class SampleEngine:
         self._clock = Clock(NO_WATERMARK, np.empty(0, np.int64), np.empty(0, np.int64))
 
     def step(self, events: Events, skewed: NDArray[np.bool_], timeline: Timeline) -> Iterator[Emission]:
-        """See `Engine.step`. Counts `metrics_refused` as well: values that the profile or the cap leaves out."""
+        """See `Engine.step`. Counts as well `metrics_refused`, values that the profile or the cap leaves out, and
+        `evicted_waiting`, events (of those in panes) that waited when their entity had to make room for another.
+        """
         if len(timeline.after) == 0:
             return
         self._past.begin(self._entities, int(timeline.offsets[0]), int(timeline.before[0]))
@@ -86,7 +89,7 @@ class SampleEngine:
                 held += self._notices(batch, lo, hi)
             logged = sorted(held, key=lambda one: (one[0], one[1].key or b"")) if last else []
             held = [] if last else held
-            counts = counted(batch.counts, lo, hi) if last else {}
+            counts = counted(batch.counts, lo, hi) + work.lost(lo, hi) if last else {}
             name = (self._profile.name, self._profile.version)
             yield emission(self._entities, self._layouts, name, out, lo, logged, counts)
         self._finish(work, np.unique(batch.lives.slot[batch.lives.slot >= 0]))
@@ -280,6 +283,11 @@ class _Work:
         """These have been taken; those marked go on waiting."""
         self._taken[rows[~waits]] = True
         self._record[rows[waits]] = -1
+
+    def lost(self, lo: int, hi: int) -> Counter[str]:
+        """What waits in vain: events whose entity's life ended at the records [lo, hi), once these are done."""
+        slots = [slot for slot, record in self.ended.items() if lo <= record < hi]
+        return Counter(evicted_waiting=int((~self._taken & np.isin(self.pile.slot, slots)).sum()))
 
     def left(self) -> Pile:
         """What goes on waiting after the batch."""
