@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import typer
 
 from workers.cli.failures import Failure
 from workers.cli.output import print_json, print_table
+from workers.runtime.logs import configure
 from workers.runtime.records import Output, Records
 from workers.runtime.stage import NO_WATERMARK
 from workers.settings import Settings, load_settings
@@ -34,12 +36,14 @@ def compile_kernels(
 
     Example: NUMBA_CACHE_DIR=/opt/kernels NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES= faultline compile
     """
-    done = run_through(load_settings())
+    settings = load_settings()
+    configure("warning", settings.log.format, worker="compile")
+    done = run_through(settings)
     if as_json:
         print_json({name: asdict(one) for name, one in done.items()})
     else:
         rows = [(name, one.records, one.outputs, f"{one.seconds:.1f}") for name, one in done.items()]
-        print_table(("worker", "records", "outputs", "seconds"), rows)
+        print_table(("step", "records", "outputs", "seconds"), rows)
     idle = [name for name, one in done.items() if not one.records]
     if idle:
         raise Failure(f"{', '.join(idle)} had no record to run on, so nothing of it was compiled: please report it")
@@ -55,29 +59,69 @@ class Ran:
 
 
 def run_through(settings: Settings) -> dict[str, Ran]:
-    """Take events of every kind through the steps of all workers."""
+    """Take events of every kind through the steps of all workers, scoring with models and without."""
     from workers.incidents.stage import build as incidents
     from workers.intake.stage import build as intake
     from workers.scoring.stage import build as scoring
     from workers.windows.stage import build as windows
 
-    # The models that happen to be in the registry here are not those of the machine that will run this.
-    settings = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": ""})})
     names = settings.topics
-    steps = (
-        ("intake", intake(settings, {names.events: 1}), "raw"),
-        ("windows", windows(settings), names.events),
-        ("scoring", scoring(settings), names.features),
-        ("incidents", incidents(settings), names.scores),
-    )
-    done = {}
-    outputs = _made_up("raw")
-    for name, stage, topic in steps:
-        records = _from(outputs, topic)
+    done: dict[str, Ran] = {}
+
+    def ran(step: str, stage: Any, records: Records) -> list[Output]:
         began = time.monotonic()
         outputs = _run(stage, records)
-        done[name] = Ran(len(records), len(outputs), time.monotonic() - began)
+        done[step] = Ran(len(records), len(outputs), time.monotonic() - began)
+        return outputs
+
+    events = ran("intake", intake(settings, {names.events: 1}), _from(_made_up("raw"), "raw"))
+    vectors = ran("windows", windows(settings), _from(events, names.events))
+    features = _from(vectors, names.features)
+    # The models that happen to be in the registry here are not those of the machine that will run this.
+    scores = ran("scoring, untrained", scoring(with_registry(settings, "")), features)
+    with TemporaryDirectory() as folder:
+        _learn(features, folder)
+        ran("scoring, trained", scoring(with_registry(settings, folder)), features)
+    _walk_a_forest()
+    ran("incidents", incidents(settings), _from(scores, names.scores))
     return done
+
+
+def with_registry(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": url})})
+
+
+def _learn(features: Records, folder: str) -> None:
+    """Models of all profiles, by the detector that needs no library of the training extra."""
+    from models.registry import Aliases, Registry
+    from models.table import tables_of
+    from models.train import TrainPolicy, train
+    from schemas.vectors import decode_vectors
+
+    registry = Registry(folder)
+    blocks, _ = decode_vectors(features.values)
+    for table in tables_of(blocks):
+        bundle = train(table, policy=TrainPolicy(detectors=("deviation",), min_rows=20))
+        version = registry.save(bundle.manifest, bundle.files)
+        registry.promote(bundle.manifest.profile, bundle.manifest.scope, Aliases(version))
+
+
+def _walk_a_forest() -> None:
+    """An isolation forest of one split: growing a real one needs scikit-learn, walking it does not."""
+    from models.detectors.forest import IsolationForest
+
+    forest = IsolationForest(
+        roots=np.zeros(1, np.int32),
+        feature=np.array([0, -1, -1], np.int32),
+        left=np.array([1, -1, -1], np.int32),
+        threshold=np.zeros(3),
+        depth=np.ones(3),
+        normaliser=1.0,
+        width=1,
+    )
+    X = np.array([[-1.0], [1.0]])
+    forest.score(X)
+    forest.explain(X, np.arange(2))
 
 
 def _run(stage: Any, records: Records) -> list[Output]:
@@ -113,11 +157,10 @@ def _from(outputs: Sequence[Output], topic: str) -> Records:
 def _made_up(topic: str) -> list[Output]:
     """Raw records of services, logs and hosts with anomalies among them: JSON, and canonical Avro."""
     from schemas.events import encode_events
-    from workers.sources.canonical import encode_json
 
     written: list[Output] = []
     for number, events in enumerate(_events()):
-        values = encode_json(events) if number % 2 else encode_events(events)
+        values = encode_events(events, form="json" if number % 2 else "avro")
         written += [Output(topic, None, value) for value in values]
     return written
 

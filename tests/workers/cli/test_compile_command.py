@@ -11,7 +11,7 @@ from workers.settings import load_settings
 @pytest.mark.slow
 def test_made_up_telemetry_passes_every_worker() -> None:
     done = run_through(load_settings({}))
-    assert list(done) == ["intake", "windows", "scoring", "incidents"]
+    assert list(done) == ["intake", "windows", "scoring, untrained", "scoring, trained", "incidents"]
     assert all(one.records > 100 for one in done.values()), done
     assert done["intake"].records == done["intake"].outputs
-    assert done["scoring"].outputs >= done["scoring"].records
+    assert done["scoring, trained"].outputs >= done["scoring, trained"].records
