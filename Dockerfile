@@ -9,24 +9,28 @@ ARG PYTHON=3.12-slim-bookworm
 FROM python:${PYTHON} AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /opt/faultline
-COPY requirements/bootstrap.txt requirements/worker.txt requirements/
-RUN /opt/faultline/bin/pip install --quiet --require-hashes -r requirements/bootstrap.txt \
-    && /opt/faultline/bin/uv pip install --python /opt/faultline/bin/python --no-cache --compile-bytecode \
+COPY requirements requirements
+RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --require-hashes -r requirements/bootstrap.txt
+ENV PATH=/opt/uv/bin:$PATH
+RUN python -m venv --without-pip /opt/faultline \
+    && uv pip install --python /opt/faultline/bin/python --no-cache --compile-bytecode \
         --require-hashes -r requirements/worker.txt
+# What trains a model stays behind here: it is needed once, for something that scores by models to be compiled with.
+RUN uv pip install --python /opt/faultline/bin/python --target /opt/train --no-cache \
+        --require-hashes -r requirements/run.txt
+
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY models models
 COPY workers workers
-RUN /opt/faultline/bin/uv pip install --python /opt/faultline/bin/python --no-cache --compile-bytecode \
-        --no-deps --no-build-isolation . \
-    && /opt/faultline/bin/pip uninstall --quiet --yes uv setuptools pip
+RUN uv pip install --python /opt/faultline/bin/python --no-cache --compile-bytecode --no-deps --no-build-isolation . \
+    && uv pip uninstall --quiet --python /opt/faultline/bin/python setuptools
 
 # Kernels compiled for a plain CPU run on every machine of the architecture. A fleet of one kind gains by its name
 # (--build-arg CPU=x86-64-v3); the promise of equal bytes holds within one choice.
 ARG CPU=generic
 ENV NUMBA_CPU_NAME=${CPU} NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR=/opt/faultline/kernels
-RUN /opt/faultline/bin/faultline compile
+RUN PYTHONPATH=/opt/train /opt/faultline/bin/faultline compile
 
 FROM python:${PYTHON}
 ARG CPU=generic

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
@@ -80,8 +82,8 @@ def run_through(settings: Settings) -> dict[str, Ran]:
     # The models that happen to be in the registry here are not those of the machine that will run this.
     scores = ran("scoring, untrained", scoring(with_registry(settings, "")), features)
     with TemporaryDirectory() as folder:
-        _learn(features, folder)
-        ran("scoring, trained", scoring(with_registry(settings, folder)), features)
+        if _learn(features, folder):
+            ran("scoring, trained", scoring(with_registry(settings, folder)), features)
     _walk_a_forest()
     ran("incidents", incidents(settings), _from(scores, names.scores))
     return done
@@ -91,8 +93,11 @@ def with_registry(settings: Settings, url: str) -> Settings:
     return settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": url})})
 
 
-def _learn(features: Records, folder: str) -> None:
-    """Models of all profiles, by the detector that needs no library of the training extra."""
+def _learn(features: Records, folder: str) -> bool:
+    """Models of all profiles in a new registry; False, and a word about it, without the training extra."""
+    if find_spec("scipy") is None:
+        print("faultline: not compiled is what scores by models: it takes the extra `train`", file=sys.stderr)
+        return False
     from models.registry import Aliases, Registry
     from models.table import tables_of
     from models.train import TrainPolicy, train
@@ -104,6 +109,7 @@ def _learn(features: Records, folder: str) -> None:
         bundle = train(table, policy=TrainPolicy(detectors=("deviation",), min_rows=20))
         version = registry.save(bundle.manifest, bundle.files)
         registry.promote(bundle.manifest.profile, bundle.manifest.scope, Aliases(version))
+    return True
 
 
 def _walk_a_forest() -> None:
