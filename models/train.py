@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ class TrainPolicy:
     calendar: Calendar = field(default_factory=Calendar)
     tag: str = ""
     min_rows: int = 200
-    min_period_rows: int = 500
+    min_period_rows: int = 300
     min_period_days: int = 2
     max_rows: int = 20_000
 
@@ -166,8 +167,7 @@ def _bundle(
             alpha=alpha,
             seed=policy.seed,
         ),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES}
-        | {"python": platform.python_version()},
+        libraries=_versions(),
         periods={
             name: PeriodEntry(period_file(name), policy.detectors, FUSION, one.rows, one.held_out)
             for name, one in fitted.items()
@@ -175,3 +175,12 @@ def _bundle(
         files=entries_of(files),
     )
     return TrainedBundle(manifest, files)
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what took part; not every detector needs every library."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions

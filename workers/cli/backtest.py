@@ -16,6 +16,7 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.sending import Voice
 from workers.cli.train import Scope, learn, read_tables
+from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
 
 app = typer.Typer(help="Train on the past, score what came after as the workers would.")
@@ -39,6 +40,7 @@ def backtest(
     Example: faultline backtest tables/ --out scores.parquet
     """
     settings, voice = load_settings(), Voice.of(quiet, as_json)
+    configure("warning", settings.log.format)
     rows = rows_of(data)
     if not len(rows):
         raise WrongUse("no row of DATA is to be scored: all have split=train, or no table has timestamp and entity")

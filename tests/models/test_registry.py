@@ -1,0 +1,149 @@
+"""The registry keeps bundles by scope and version, moves aliases whole, and never shows half a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.manifest import MANIFEST, BundleError
+from models.periods import ALL
+from models.registry import ALIASES, Aliases, Registry, RegistryError
+from models.scope import GLOBAL, entity_scope, folder_name, group_scope, scopes_of
+from models.store import ModelStore
+from tests.models.learned import bundle
+
+
+def _saved(place: Path, scope: str = GLOBAL, seed: int = 0) -> tuple[Registry, str]:
+    registry = Registry(str(place))
+    trained = bundle(scope, seed)
+    return registry, registry.save(trained.manifest, trained.files)
+
+
+def test_what_was_saved_is_found_where_the_layout_says(tmp_path: Path) -> None:
+    registry, version = _saved(tmp_path, entity_scope("shop/checkout"))
+    folder = tmp_path / "generic" / "entity=shop%2Fcheckout" / version
+    assert (folder / MANIFEST).is_file()
+    assert (folder / "periods" / "all.npz").is_file()
+    opened = registry.open("generic", "entity=shop/checkout", version)
+    opened.verify()
+    assert opened.manifest.scope == "entity=shop/checkout"
+
+
+def test_saving_again_changes_nothing_and_leaves_no_scraps(tmp_path: Path) -> None:
+    _, version = _saved(tmp_path)
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()}
+    assert _saved(tmp_path)[1] == version
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()} == before
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_bundle_without_its_manifest_is_not_there(tmp_path: Path) -> None:
+    registry, version = _saved(tmp_path)
+    (tmp_path / "generic" / "global" / version / MANIFEST).unlink()
+    assert list(registry.entries()) == []
+    with pytest.raises(RegistryError, match="is not there"):
+        registry.open("generic", GLOBAL, version)
+
+
+def test_aliases_move_whole_and_say_what_is_in_force(tmp_path: Path) -> None:
+    registry, first = _saved(tmp_path)
+    _, second = _saved(tmp_path, seed=1)
+    assert registry.aliases("generic", GLOBAL) == Aliases()
+    registry.promote("generic", GLOBAL, Aliases(first, second))
+    assert registry.aliases("generic", GLOBAL) == Aliases(first, second)
+    assert list(registry.in_force()) == [("generic", GLOBAL, Aliases(first, second))]
+    assert {entry.version: entry.alias for entry in registry.entries()} == {first: "champion", second: "challenger"}
+    registry.promote("generic", GLOBAL, Aliases())
+    assert list(registry.in_force()) == []
+
+
+def test_what_is_not_whole_is_not_promoted(tmp_path: Path) -> None:
+    registry, version = _saved(tmp_path)
+    with pytest.raises(RegistryError, match="is not there"):
+        registry.promote("generic", GLOBAL, Aliases("0" * 32))
+    place = tmp_path / "generic" / "global" / version / "periods" / "night_hours.npz"
+    place.write_bytes(place.read_bytes()[:-1])
+    with pytest.raises(BundleError, match="damaged"):
+        registry.promote("generic", GLOBAL, Aliases(version))
+    assert registry.aliases("generic", GLOBAL) == Aliases()
+
+
+def test_a_bundle_moved_to_another_scope_or_version_is_refused(tmp_path: Path) -> None:
+    registry, version = _saved(tmp_path)
+    (tmp_path / "generic" / "entity=a").mkdir()
+    (tmp_path / "generic" / "global" / version).rename(tmp_path / "generic" / "entity=a" / version)
+    with pytest.raises(BundleError, match="holds a bundle of generic global"):
+        registry.open("generic", "entity=a", version)
+    (tmp_path / "generic" / "entity=a" / version).rename(tmp_path / "generic" / "entity=a" / ("0" * 32))
+    with pytest.raises(BundleError, match="changed after it was written"):
+        registry.open("generic", "entity=a", "0" * 32)
+
+
+def test_damaged_aliases_are_named_by_their_place(tmp_path: Path) -> None:
+    registry, _ = _saved(tmp_path)
+    (tmp_path / "generic" / "global" / ALIASES).write_text("{")
+    with pytest.raises(RegistryError, match=r"aliases\.json holds no aliases"):
+        registry.aliases("generic", GLOBAL)
+
+
+@pytest.mark.parametrize(("profile", "version"), [("../generic", "0" * 32), ("generic", "../../x"), ("", "a")])
+def test_names_cannot_lead_out_of_the_registry(tmp_path: Path, profile: str, version: str) -> None:
+    with pytest.raises(RegistryError, match="no names of the registry"):
+        Registry(str(tmp_path)).open(profile, GLOBAL, version)
+
+
+def test_any_storage_that_fsspec_knows_will_do() -> None:
+    registry = Registry("memory://models")
+    trained = bundle()
+    version = registry.save(trained.manifest, trained.files)
+    registry.promote("generic", GLOBAL, Aliases(version))
+    assert list(Registry("memory://models").in_force()) == [("generic", GLOBAL, Aliases(version))]
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=400), min_size=2, max_size=8, unique=True))
+@settings(max_examples=150, deadline=None)
+def test_every_entity_has_a_folder_of_its_own_that_is_one_safe_path_segment(names: list[str]) -> None:
+    folders = [folder_name(entity_scope(name)) for name in names]
+    assert len(set(folders)) == len(names)
+    for folder in folders:
+        assert "/" not in folder
+        assert folder not in (".", "..")
+        assert folder.isascii()
+        assert len(folder) <= 200
+
+
+def test_models_are_looked_for_from_the_special_to_the_general() -> None:
+    groups = {"shops": "shop-*", "payments": "*-pay", "rest": "x*"}
+    assert scopes_of("shop-pay", groups) == ("entity=shop-pay", "group=shops", "group=payments", "global")
+    assert scopes_of("other", groups) == ("entity=other", "global")
+    for wrong in ("", "entity=", "team=x", "globals"):
+        with pytest.raises(ValueError, match="is no scope"):
+            folder_name(wrong)
+    assert folder_name(group_scope("a b")) == "group=a%20b"
+
+
+def test_the_store_loads_periods_when_needed_and_lets_the_least_recently_used_go(tmp_path: Path) -> None:
+    registry, version = _saved(tmp_path)
+    store = ModelStore(registry, periods=2)
+    opened = store.bundle("generic", GLOBAL, version)
+    assert store.loaded == 0
+    everything = store.model(opened, ALL)
+    night = store.model(opened, "night_hours")
+    assert store.model(opened, ALL) is everything
+    store.model(opened, "weekend_day")
+    assert store.loaded == 2
+    assert store.model(opened, ALL) is everything
+    assert store.model(opened, "night_hours") is not night
+    assert store.bundle("generic", GLOBAL, version) is opened
+
+
+def test_a_period_is_checked_against_its_hash_when_it_is_loaded(tmp_path: Path) -> None:
+    registry, version = _saved(tmp_path)
+    store = ModelStore(registry, periods=2)
+    opened = store.bundle("generic", GLOBAL, version)
+    (tmp_path / "generic" / "global" / version / "periods" / "all.npz").write_bytes(b"other")
+    with pytest.raises(BundleError, match="damaged"):
+        store.model(opened, ALL)
