@@ -1,4 +1,4 @@
-"""The windows worker end to end, exactly once, on a real broker and Redis, beside Quix Streams and `consume()` alone."""
+"""The windows worker end to end, exactly once, on a real broker; beside it Quix Streams and `consume()` alone."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,11 +48,12 @@ def test_a_score_is_the_same_alone_and_in_company(raw: list[float]) -> None:
 @pytest.mark.parametrize("tail", ["exponential", "normal", "heavy"])
 def test_the_boundary_is_crossed_as_often_as_was_asked_for(alpha: float, tail: str) -> None:
     rng = np.random.default_rng(4)
-    draw = {
+    draws: dict[str, Callable[[int], NDArray[np.float64]]] = {
         "exponential": lambda n: rng.exponential(size=n),
         "normal": lambda n: np.abs(rng.normal(size=n)),
         "heavy": lambda n: (rng.random(n) ** -0.3 - 1) / 0.3,
-    }[tail]
+    }
+    draw = draws[tail]
     calibration = Calibration.fit(draw(20_000), alpha)
     flagged = float(np.mean(calibration.score(draw(400_000)) >= 1.0))
     assert alpha / 4 <= flagged <= alpha * 3

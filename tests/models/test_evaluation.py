@@ -16,7 +16,9 @@ from models.evaluation import Confusion, average_precision
 def test_figures_are_those_of_scikit_learn(seed: int, decimals: int) -> None:
     rng = np.random.default_rng(seed)
     label = rng.random(400) < 0.1
-    score = np.round(rng.random(400) + 0.4 * label, decimals)  # with one decimal most scores are shared
+    score = np.round(rng.random(400) + 0.4 * label, decimals).astype(
+        np.float64
+    )  # with one decimal most scores are shared
     flagged = score >= 1.0
     figures = Confusion.of(flagged, label).figures()
     assert average_precision(score, label) == pytest.approx(average_precision_score(label, score))

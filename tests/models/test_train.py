@@ -190,11 +190,27 @@ def test_blocks_with_different_metrics_become_one_table_without_their_silent_row
         quiet = np.arange(3) == silent
         at = np.arange(3, dtype=np.int32)
         return Vectors(
-            at, "generic", 1, "h", names, [entity] * 3, ends - 1, ends, nothing, values, *[nothing] * 3, quiet, no, no
+            at,
+            "generic",
+            1,
+            "h",
+            names,
+            [entity] * 3,
+            ends - 1,
+            ends,
+            nothing,
+            values,
+            nothing,
+            nothing,
+            nothing,
+            quiet,
+            no,
+            no,
         )
 
     (found,) = tables_of([block("b", ("x", "x__z_30"), 1), block("a", ("y", "x"), 9)])
     assert found.names == ("x", "y")
     assert found.entities == ("b", "a")
     assert found.entity.tolist() == [0, 0, 1, 1, 1]
-    assert np.array_equal(found.values, [[0, np.nan], [4, np.nan], [1, 0], [3, 2], [5, 4]], equal_nan=True)
+    expected = np.array([[0, np.nan], [4, np.nan], [1, 0], [3, 2], [5, 4]])
+    assert np.array_equal(found.values, expected, equal_nan=True)

@@ -26,7 +26,7 @@ def _control(offset: int, aliases: Aliases, name: tuple[str, str] = NAME) -> Con
 
 def _versions(result: Run) -> list[str]:
     found, _ = decode("Score", result.values(SCORES))
-    return [score["model"]["version"] for score in found if score is not None]  # type: ignore[index]
+    return [score["model"]["version"] for score in found if score is not None]
 
 
 def _logged(outputs: list[Output]) -> list[Logged]:

@@ -213,7 +213,7 @@ def _facts(events: list[Event]) -> dict[str, float]:
     return facts
 
 
-def _quantile(values: np.ndarray, weights: np.ndarray, q: float) -> float:  # type: ignore[type-arg]
+def _quantile(values: np.ndarray, weights: np.ndarray, q: float) -> float:
     """The value at rank q · (n − 1), each value counting as often as its weight (a whole number) says."""
     repeated = np.sort(np.repeat(values, weights.astype(int)))
     return float(repeated[math.floor(q * (len(repeated) - 1))])
