@@ -22,9 +22,7 @@ def open_tape(paths: list[Path], voice: Voice, split: str = "", time_unit: str =
     for path, reason in tape.skipped.items():
         voice.say(f"skipped {path}: {reason}")
     if not tape.files:
-        raise WrongUse(
-            "no file can be used: expected events, or tables with timestamp, entity and metrics"
-        )
+        raise WrongUse("no file can be used: expected events, or tables with timestamp, entity and metrics")
     if tape.oddities.bad_lines:
         voice.say(f"left out {tape.oddities.bad_lines:,} lines, the first: {tape.oddities.first}")
     return tape
