@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def log(time: int, entity: str = "a", latency: float | None = 10.0, **attributes
     return Sent(START + time * S, entity, metrics, attributes, kind="log")
 
 
-def run(sent: list[Sent], **policy: int) -> Seen:
+def run(sent: list[Sent], **policy: Any) -> Seen:
     return play(EventEngine(PROFILE, replace(EnginePolicy(), **policy), 0), sent, names=EVENT.names)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import orjson
@@ -26,7 +27,7 @@ MINUTE, HOUR = 60 * S, 3600 * S
 PROFILES = shipped()
 
 
-def generic(**policy: int) -> SampleEngine:
+def generic(**policy: Any) -> SampleEngine:
     return SampleEngine(PROFILES["generic"], replace(EnginePolicy(), **policy), 0)
 
 

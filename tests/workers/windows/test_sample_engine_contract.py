@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from workers.windows.event_engine import EventEngine
 from workers.windows.profiles import shipped
 from workers.windows.samples import SampleEngine
 
-POLICIES: dict[str, dict[str, int]] = {
+POLICIES: dict[str, dict[str, Any]] = {
     "plain": {},
     "two_entities": {"max_entities": 2},
     "two_metrics": {"max_metrics": 2},
@@ -30,7 +31,7 @@ POLICIES: dict[str, dict[str, int]] = {
 }
 
 
-def maker(profile: str, policy: dict[str, int]) -> Callable[[], Engine]:
+def maker(profile: str, policy: dict[str, Any]) -> Callable[[], Engine]:
     chosen, rules = shipped()[profile], replace(EnginePolicy(state_topic="state"), **policy)
     return lambda: (EventEngine if profile == "event" else SampleEngine)(chosen, rules, 0)
 
