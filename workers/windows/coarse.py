@@ -10,8 +10,9 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from workers.windows.compiled import kernel
 
 COARSE = 600_000_000
 """Length of a coarse pane, microseconds."""
@@ -57,7 +58,7 @@ def decode_ring(value: bytes) -> Ring:
     return Ring(offset, newest, measures)
 
 
-@njit(cache=True)
+@kernel
 def enter(ring: NDArray[np.float32], newest: int, pane: int, cells: NDArray[np.float64]) -> int:
     """Write a closed coarse pane of which `cells` (CELLS,) tells, forgetting what lies SLOTS back.
 
@@ -76,7 +77,7 @@ def enter(ring: NDArray[np.float32], newest: int, pane: int, cells: NDArray[np.f
     return pane
 
 
-@njit(cache=True)
+@kernel
 def summarise(ring: NDArray[np.float32], newest: int, base: NDArray[np.float64]) -> bool:
     """Mean and standard deviation of each measure over the ring into `base`; returns `regular`. Oldest pane first."""
     seen = 0

@@ -42,10 +42,11 @@ class Extractor:
     def __init__(self) -> None:
         self._paths: dict[str, int] = {}
 
-    def events(self, events: Events, skewed: NDArray[np.bool_]) -> Table:
-        """A table of `EVENT` rows, without seats."""
+    def events(self, events: Events, skewed: NDArray[np.bool_], pane: int) -> Table:
+        """A table of `EVENT` rows for panes of that length, without seats."""
         out = np.zeros(len(events), EVENT)
         out["record"], out["time"], out["weight"], out["skewed"] = events.record, events.time, events.weight, skewed
+        out["pane"] = events.time // pane
         flags = np.zeros(len(events), np.int16)
         for name, meaning in (("level", _level_flag), ("status_code", _status_flag), ("error", _error_flag)):
             self._mark(events, name, meaning, flags)

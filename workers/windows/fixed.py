@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from workers.windows.compiled import kernel
 
 COUNT_UNIT = 1 << 20
 """Weights are counted in int64 multiples of 1 / COUNT_UNIT."""
@@ -25,7 +26,7 @@ _ONE = float(1 << _BITS)
 _MASK = (1 << _BITS) - 1
 
 
-@njit(cache=True)
+@kernel
 def add(cells: NDArray[np.int64], at: int, x: float) -> None:
     """Add x ≥ 0 to the sum in cells[at], cells[at + 1]."""
     whole = math.floor(x)
@@ -34,7 +35,7 @@ def add(cells: NDArray[np.int64], at: int, x: float) -> None:
     cells[at + 1] = low & _MASK
 
 
-@njit(cache=True)
+@kernel
 def merge(into: NDArray[np.int64], cells: NDArray[np.int64], at: int, sign: int) -> None:
     """Add (sign 1) or take away (sign -1) another sum."""
     low = into[at + 1] + sign * cells[at + 1]
@@ -42,6 +43,6 @@ def merge(into: NDArray[np.int64], cells: NDArray[np.int64], at: int, sign: int)
     into[at + 1] = low & _MASK
 
 
-@njit(cache=True)
+@kernel
 def value(cells: NDArray[np.int64], at: int) -> float:
     return float(cells[at]) + float(cells[at + 1]) / _ONE

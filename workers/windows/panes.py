@@ -17,7 +17,7 @@ from workers.windows.engine import Emission, EnginePolicy, Timeline
 from workers.windows.extract import Extractor
 from workers.windows.panes_row import make_rows, make_scratch
 from workers.windows.panes_run import CURSOR, FINISHED, GONE, RINGS, ROW, Buffers, Time, anchor, run
-from workers.windows.panes_store import Plan, Table, forget_past, held, reserve
+from workers.windows.panes_store import ALIVE, Plan, Table, dissolve_queue, forget_past, held, queue_up, reserve
 from workers.windows.panes_update import (
     BORN,
     DROPPED_LATE,
@@ -93,7 +93,7 @@ class PaneEngine:
         state = self._state
         state.serial += 1
         time = Time(timeline.offsets, timeline.before, timeline.after, timeline.watched, state.serial)
-        mine = self._extract.events(events, skewed)
+        mine = self._extract.events(events, skewed, state.plan.pane)
         names, codes = events.entity.values, events.entity.codes
         seats = np.array([state.roster.seat_of.get(name, -1) for name in names], np.int32)
         cursor = np.zeros(CURSOR, np.int64)
@@ -101,7 +101,10 @@ class PaneEngine:
             self._seat_newcomers(codes[first:last], names, seats)
             mine["seat"][first:last] = seats[codes[first:last]]
             state.memory = reserve(state.memory, last - first, (last - first) * sketch.CHUNKS_PER_EVENT)
+            if len(state.roster) > state.plan.max_entities:
+                state.memory = queue_up(state.memory, last - first)
             yield from self._run(mine, time, stop, cursor)
+            state.memory = dissolve_queue(state.memory)
             self._dismiss(seats, int(timeline.offsets[stop - 1]))
         state.watermark = int(timeline.after[-1])
         panes_parts.drop_recalled(state, int(timeline.offsets[-1]))
@@ -219,9 +222,9 @@ class PaneEngine:
     def _dismiss(self, seats: NDArray[np.int32], offset: int) -> None:
         """Free the seats of those who were not born or are gone by the record at `offset`."""
         state = self._state
-        gone = state.roster.order[~state.memory.seats["active"][state.roster.order]]
-        if not len(gone):
+        if len(state.roster) == state.memory.ends[ALIVE]:
             return
+        gone = state.roster.order[~state.memory.seats["active"][state.roster.order]]
         for name in (state.roster.names[seat] for seat in gone):
             ring = state.recalled.get(name)
             if ring is not None and ring.offset <= offset:

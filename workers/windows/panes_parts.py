@@ -22,16 +22,13 @@ from workers.windows.panes_store import (
     CLOSED,
     FREE_CHUNKS,
     FREE_RECORDS,
-    NEWEST,
     NONE,
-    OLDEST,
     Memory,
     Plan,
     add_seats,
     make_memory,
     reserve,
 )
-from workers.windows.panes_update import link_newest
 from workers.windows.panes_windows import clear_windows, count_pane
 from workers.windows.roster import Roster
 
@@ -73,7 +70,7 @@ class PaneState:
 
     def add_seats(self, n: int) -> None:
         """n more free seats."""
-        self.memory = add_seats(self.memory, n)
+        add_seats(self.memory, n)
         self.roster.add_seats(n)
 
 
@@ -138,7 +135,9 @@ def decode(plan: Plan, parts: Mapping[str, bytes]) -> PaneState:
     for block, at in _blocks(seats, _PAST_BLOCK):
         _decode_columns(state, _PAST, at, parts[f"past/{block}"])
     state.roster.join_at(list(names.values()), list(names))
-    _link(state)
+    state.memory.ends[ALIVE] = len(state.roster)
+    state.memory.seats["closed"] = state.memory.ends[CLOSED]
+    state.memory.seats["recent_pane"] = NONE
     for name, value in parts.items():
         if name.startswith("pane/"):
             _decode_pane(state, int(name.split("/")[1]), value)
@@ -223,15 +222,6 @@ def _decode_pane(state: PaneState, pane: int, value: bytes) -> None:
     numbers = _put_records(state.plan, state.memory, pane, seats, same_life, columns["lengths"], entries)
     for name in _RECORD:
         state.memory.records[name][numbers[same_life]] = columns[name][same_life]
-
-
-def _link(state: PaneState) -> None:
-    """Most recent activity by offset; windows are merged up to the newest closed pane."""
-    ends, seats, order = state.memory.ends, state.memory.seats, state.roster.order
-    ends[OLDEST], ends[NEWEST], ends[ALIVE] = NONE, NONE, len(state.roster)
-    for seat in order[np.argsort(seats["sign_offset"][order], kind="stable")]:
-        link_newest(state.memory, seat)
-    seats["closed"] = ends[CLOSED]
 
 
 @njit(cache=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.features.service import COLUMNS
 from workers.windows import coarse, fixed, sketch
+from workers.windows.compiled import kernel
 from workers.windows.panes_store import ACTIVE, ALIVE, BITS, COUNT, DENSE_FROM, NONE, SUM, TIMED, Memory, Plan, Table
 from workers.windows.panes_windows import dense_row
 
@@ -63,7 +63,7 @@ def _distinct_estimates() -> NDArray[np.float64]:
 DISTINCT = _distinct_estimates()
 
 
-@njit(cache=True)
+@kernel
 def write_row(
     plan: Plan,
     memory: Memory,
@@ -90,7 +90,8 @@ def write_row(
     out.silent = silent
     out.retired = retired
     out.regular = of.regular
-    out.base[:] = of.base
+    for j in range(coarse.BASE):
+        out.base[j] = of.base[j]
     out.count = 0
     _write_pane(memory, record, out.stats[0], scratch)
     if record != NONE:
@@ -99,7 +100,7 @@ def write_row(
         _write_window(plan, memory, seat, w, pane, out.stats[1 + w], scratch)
 
 
-@njit(cache=True)
+@kernel
 def _write_pane(memory: Memory, number: int, out: NDArray[np.float64], scratch: NDArray[np.int64]) -> None:
     out[:] = 0.0
     out[_LOW:_PATHS] = np.nan
@@ -115,7 +116,7 @@ def _write_pane(memory: Memory, number: int, out: NDArray[np.float64], scratch: 
         _clear(scratch)
 
 
-@njit(cache=True)
+@kernel
 def _write_window(
     plan: Plan, memory: Memory, seat: int, w: int, pane: int, out: NDArray[np.float64], scratch: NDArray[np.int64]
 ) -> None:
@@ -142,7 +143,7 @@ def _write_window(
     _clear(scratch)
 
 
-@njit(cache=True)
+@kernel
 def _write_sums(cells: NDArray[np.int64], out: NDArray[np.float64]) -> None:
     for j in range(4):
         out[_COUNT + j] = cells[COUNT + j] / fixed.COUNT_UNIT
@@ -150,7 +151,7 @@ def _write_sums(cells: NDArray[np.int64], out: NDArray[np.float64]) -> None:
     out[_SQUARES] = fixed.value(cells, SUM + 2) * fixed.SQUARE_UNIT
 
 
-@njit(cache=True)
+@kernel
 def _write_latency(
     dense: NDArray[np.int64], span: NDArray[np.int64], low: float, high: float, out: NDArray[np.float64]
 ) -> None:
@@ -159,7 +160,7 @@ def _write_latency(
     sketch.quantiles(dense, span, low, high, out[_QUANTILES : _QUANTILES + 3])
 
 
-@njit(cache=True)
+@kernel
 def _clear(scratch: NDArray[np.int64]) -> None:
     for b in range(scratch[sketch.BUCKETS], scratch[sketch.BUCKETS + 1] + 1):
         scratch[b] = 0
@@ -167,7 +168,7 @@ def _clear(scratch: NDArray[np.int64]) -> None:
     scratch[sketch.BUCKETS + 1] = -1
 
 
-@njit(cache=True)
+@kernel
 def _bits_set(words: NDArray[np.uint64]) -> int:
     total = 0
     for word in words:

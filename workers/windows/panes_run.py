@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from workers.runtime.stage import NO_WATERMARK
 from workers.windows import coarse, fixed
+from workers.windows.compiled import kernel
 from workers.windows.panes_row import write_row
 from workers.windows.panes_store import CLOSED, COUNT, ERRORS, NONE, SUM, TIMED, Memory, Plan, Table
-from workers.windows.panes_update import RETIRED, apply_event, leave
+from workers.windows.panes_update import RETIRED, apply_event, leave, look_ahead
 from workers.windows.panes_windows import advance
 from workers.windows.silence import GAPS, cadence_of, is_silent, unwatched_excess
 
@@ -26,7 +26,9 @@ FINISHED, ROWS_FULL, LOG = 0, 1, 2
 
 # Cells of the cursor: record and event; whether the record's panes are being closed, which, how far in the order of
 # names, in which coarse pane, whether a break was excused; and how much is in the buffers.
-RECORD, EVENT, CLOSING, PANE, PLACE, COARSE_PANE, EXCUSED, ROW, RINGS, GONE, CURSOR = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+RECORD, EVENT, CLOSING, PANE, PLACE, COARSE_PANE, EXCUSED, ROW, RINGS, GONE, MEANINGLESS, CURSOR = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+
+_AHEAD = 64
 
 Cursor = NDArray[np.int64]
 
@@ -51,7 +53,7 @@ class Buffers(NamedTuple):
     outcomes: NDArray[np.int64]
 
 
-@njit(cache=True)
+@kernel
 def run(
     plan: Plan,
     memory: Memory,
@@ -80,7 +82,12 @@ def run(
                 return status
         row = cursor[EVENT]
         if row < len(events) and events[row].record == i:
-            gone = apply_event(plan, memory, events, row, time.offsets[i], after, time.serial, buffers.outcomes)
+            if row % _AHEAD == 0:
+                cursor[MEANINGLESS] = look_ahead(memory, events, row, min(row + _AHEAD, len(events)))
+            now, open_pane = after + plan.lateness, cursor[PANE]
+            gone = apply_event(
+                plan, memory, events, row, time.offsets[i], open_pane, now, time.serial, buffers.outcomes
+            )
             if gone != NONE:
                 _note_gone(cursor, buffers, gone, i)
             cursor[EVENT] += 1
@@ -89,7 +96,7 @@ def run(
     return FINISHED
 
 
-@njit(cache=True)
+@kernel
 def _close(
     plan: Plan, memory: Memory, order: NDArray[np.int32], time: Time, i: int, cursor: Cursor, buffers: Buffers
 ) -> int:
@@ -128,7 +135,7 @@ def _close(
             return LOG
 
 
-@njit(cache=True)
+@kernel
 def _visit(
     plan: Plan,
     memory: Memory,
@@ -176,25 +183,25 @@ def _visit(
     return True
 
 
-@njit(cache=True)
+@kernel
 def _coarse_pane(plan: Plan, pane: int) -> int:
     """The coarse pane that a pane starts in."""
     return pane * plan.pane // coarse.COARSE
 
 
-@njit(cache=True)
+@kernel
 def _has_events(plan: Plan, memory: Memory, pane: int) -> bool:
     of_all = memory.panes[pane % plan.ring]
     return bool(of_all.tag == pane and of_all.live > 0)
 
 
-@njit(cache=True)
+@kernel
 def _cadence(plan: Plan, memory: Memory, seat: int) -> int:
     of = memory.seats[seat]
     return cadence_of(of.active_panes, of.active_count, plan.pane, plan.cadence)
 
 
-@njit(cache=True)
+@kernel
 def _is_quiet(plan: Plan, memory: Memory, seat: int, end: int) -> bool:
     of = memory.seats[seat]
     sign = of.sign_time
@@ -204,7 +211,7 @@ def _is_quiet(plan: Plan, memory: Memory, seat: int, end: int) -> bool:
     return is_silent(end - sign - of.unwatched, _cadence(plan, memory, seat))
 
 
-@njit(cache=True)
+@kernel
 def _excuse(plan: Plan, memory: Memory, order: NDArray[np.int32], stretch: int) -> None:
     """A stretch of time passed that nobody watched."""
     for seat in order:
@@ -212,7 +219,7 @@ def _excuse(plan: Plan, memory: Memory, order: NDArray[np.int32], stretch: int) 
             memory.seats[seat].unwatched += unwatched_excess(stretch, _cadence(plan, memory, seat))
 
 
-@njit(cache=True)
+@kernel
 def _next_of_interest(plan: Plan, memory: Memory, order: NDArray[np.int32], pane: int, to: int) -> int:
     """The first pane from `pane` on, before `to`, that has events or retires an entity; `to` if there is none."""
     found = to
@@ -228,7 +235,7 @@ def _next_of_interest(plan: Plan, memory: Memory, order: NDArray[np.int32], pane
     return found
 
 
-@njit(cache=True)
+@kernel
 def _note_active(memory: Memory, seat: int, pane: int, record: int) -> None:
     """Remember a pane with events for the cadence, with the offset that a rebuild has to start from."""
     of = memory.seats[seat]
@@ -243,14 +250,14 @@ def _note_active(memory: Memory, seat: int, pane: int, record: int) -> None:
     of.active_count = n + 1
 
 
-@njit(cache=True)
+@kernel
 def _note_gone(cursor: Cursor, buffers: Buffers, seat: int, i: int) -> None:
     buffers.gone[cursor[GONE], 0] = seat
     buffers.gone[cursor[GONE], 1] = i
     cursor[GONE] += 1
 
 
-@njit(cache=True)
+@kernel
 def _add_coarse(plan: Plan, memory: Memory, seat: int, pane: int, record: int) -> None:
     """Count a closing pane into the open coarse pane that it starts in."""
     of, sums = memory.seats[seat], memory.records[record].cells
@@ -265,7 +272,7 @@ def _add_coarse(plan: Plan, memory: Memory, seat: int, pane: int, record: int) -
     of.coarse_cells[4] += fixed.value(sums, SUM)
 
 
-@njit(cache=True)
+@kernel
 def _close_coarse(
     memory: Memory, order: NDArray[np.int32], i: int, offset: int, cursor: Cursor, buffers: Buffers
 ) -> bool:
@@ -288,7 +295,7 @@ def _close_coarse(
     return True
 
 
-@njit(cache=True)
+@kernel
 def anchor(plan: Plan, memory: Memory, order: NDArray[np.int32], watermark: int, reach: int) -> int:
     """The first offset that retained state depends on, or -1: the last `reach` panes, and each entity's cadence."""
     lowest = np.int64(-1)

@@ -6,7 +6,7 @@ work on the arrays in place; Python only grows them, between kernel calls.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ ACTIVE, TOTALS = 8, 9  # a window also counts its panes with events
 BITS = 256  # linear counting of distinct paths
 DENSE_FROM = 12  # windows of more panes than this keep a dense sketch; shorter ones add up their panes' each time
 
-# Cells of `Memory.ends`: ends of the activity order, entities alive, newest closed pane, free records, free chunks.
-OLDEST, NEWEST, ALIVE, CLOSED, FREE_RECORDS, FREE_CHUNKS, ENDS = 0, 1, 2, 3, 4, 5, 6
+# Cells of `Memory.ends`: entities alive, newest closed pane, free records, free chunks, ends of the queue.
+ALIVE, CLOSED, FREE_RECORDS, FREE_CHUNKS, QUEUE_HEAD, QUEUE_TAIL, ENDS = 0, 1, 2, 3, 4, 5, 6
 
 NONE = -1
 
@@ -43,7 +43,11 @@ class Plan(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the kernels work on. `free_records[:ends[FREE_RECORDS]]` are free, chunks likewise."""
+    """What the kernels work on. `free_records[:ends[FREE_RECORDS]]` are free, chunks likewise.
+
+    `queue` (n, 2) lists (offset, seat) of signs of life in their order, and is there only while the limit of entities
+    may be exceeded: the first entry that is still its seat's last sign names the least recently active.
+    """
 
     seats: Table
     records: Table
@@ -51,6 +55,7 @@ class Memory(NamedTuple):
     free_records: NDArray[np.int32]
     free_chunks: NDArray[np.int32]
     panes: Table  # by pane % ring: what belongs to a pane of all entities
+    queue: NDArray[np.int64]
     ends: NDArray[np.int64]
 
 
@@ -71,14 +76,20 @@ RECORD = np.dtype(
         ("high", np.float64),
         ("first", np.int64),  # offset of the first event
         ("head", np.int32),  # of the sketch's chain
-    ]
+    ],
+    align=True,
 )
 
 
 def seat_type(plan: Plan) -> np.dtype[np.void]:
     """A seat: an entity's life, its ring of pane records, its windows, its past."""
     windows, dense = len(plan.windows), int((plan.windows > DENSE_FROM).sum())
-    life = [
+    life: list[tuple[Any, ...]] = [  # what every event touches comes first
+        ("active", np.bool_),
+        ("active_count", np.int32),
+        ("closed", np.int64),  # newest pane that the windows contain or have passed
+        ("recent_pane", np.int64),  # of the last event, with its record
+        ("recent_record", np.int32),
         ("birth", np.int64),  # offset of the record that made the entity; names this life of it
         ("sign_time", np.int64),  # event time of the last sign of life
         ("sign_offset", np.int64),
@@ -87,13 +98,8 @@ def seat_type(plan: Plan) -> np.dtype[np.void]:
         ("skewed", np.int64),
         ("active_panes", np.int64, (GAPS + 1,)),  # the last panes with events, ascending
         ("active_offsets", np.int64, (GAPS + 1,)),  # the first offset of each
-        ("active_count", np.int32),
-        ("older", np.int32),  # neighbours in the order of activity, or NONE
-        ("newer", np.int32),
-        ("active", np.bool_),
     ]
-    merged = [
-        ("closed", np.int64),  # newest pane that the windows contain or have passed
+    merged: list[tuple[Any, ...]] = [
         ("panes", np.int32, (plan.ring,)),  # record by pane % ring, or NONE
         ("totals", np.int64, (windows, TOTALS)),
         ("bounds", np.float64, (windows, 2)),  # minimum and maximum latency
@@ -102,7 +108,7 @@ def seat_type(plan: Plan) -> np.dtype[np.void]:
         ("span", np.int64, (dense, 2)),  # buckets in use
         ("dense", np.int64, (dense, sketch.BUCKETS)),
     ]
-    past = [
+    past: list[tuple[Any, ...]] = [
         ("coarse_open", np.int64),  # number of the coarse pane being filled, or -1
         ("coarse_cells", np.float64, (coarse.CELLS,)),
         ("coarse_newest", np.int64),  # newest closed coarse pane in the ring, or -1
@@ -126,16 +132,35 @@ def make_memory(plan: Plan) -> Memory:
         free_records=np.empty(0, np.int32),
         free_chunks=np.empty(0, np.int32),
         panes=panes,
-        ends=np.array([NONE, NONE, 0, NONE, 0, 0], np.int64),
+        queue=np.empty((0, 2), np.int64),
+        ends=np.array([0, NONE, 0, 0, 0, 0], np.int64),
     )
 
 
-def add_seats(memory: Memory, n: int) -> Memory:
-    """The memory with n more empty seats behind the others."""
-    fresh = np.zeros(n, memory.seats.dtype)
+def add_seats(memory: Memory, n: int) -> None:
+    """Put n more empty seats behind the others."""
+    first = len(memory.seats)
+    # In place, because the seats may take most of the memory there is; nobody holds a view of them between two steps.
+    memory.seats.resize(first + n, refcheck=False)
+    fresh = memory.seats[first:]
     fresh["panes"] = NONE
     forget_past(fresh, slice(None))
-    return memory._replace(seats=np.concatenate([memory.seats, fresh]))
+
+
+def queue_up(memory: Memory, rows: int) -> Memory:
+    """The memory with a queue of all who are alive, the least recently active first, and room for `rows` more signs."""
+    alive = np.flatnonzero(memory.seats["active"])
+    offsets = memory.seats["sign_offset"][alive]
+    order = np.argsort(offsets, kind="stable")
+    queue = np.empty((len(alive) + rows, 2), np.int64)
+    queue[: len(alive), 0], queue[: len(alive), 1] = offsets[order], alive[order]
+    memory.ends[QUEUE_HEAD], memory.ends[QUEUE_TAIL] = 0, len(alive)
+    return memory._replace(queue=queue)
+
+
+def dissolve_queue(memory: Memory) -> Memory:
+    """The memory without a queue."""
+    return memory._replace(queue=np.empty((0, 2), np.int64)) if len(memory.queue) else memory
 
 
 def forget_past(seats: Table, rows: slice | NDArray[np.int32]) -> None:
@@ -154,17 +179,13 @@ def reserve(memory: Memory, records: int, chunks: int) -> Memory:
     ends = memory.ends
     if ends[FREE_RECORDS] < records:
         more = max(records, len(memory.records) // 4)
-        memory = memory._replace(
-            records=np.concatenate([memory.records, np.zeros(more, RECORD)]),
-            free_records=_more_free(memory.free_records, int(ends[FREE_RECORDS]), more),
-        )
+        memory.records.resize(len(memory.records) + more, refcheck=False)
+        memory = memory._replace(free_records=_more_free(memory.free_records, int(ends[FREE_RECORDS]), more))
         ends[FREE_RECORDS] += more
     if ends[FREE_CHUNKS] < chunks:
         more = max(chunks, len(memory.chunks) // 4)
-        memory = memory._replace(
-            chunks=np.concatenate([memory.chunks, np.zeros((more, sketch.CHUNK), np.int32)]),
-            free_chunks=_more_free(memory.free_chunks, int(ends[FREE_CHUNKS]), more),
-        )
+        memory.chunks.resize((len(memory.chunks) + more, sketch.CHUNK), refcheck=False)
+        memory = memory._replace(free_chunks=_more_free(memory.free_chunks, int(ends[FREE_CHUNKS]), more))
         ends[FREE_CHUNKS] += more
     return memory
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from workers.windows import fixed, sketch
+from workers.windows.compiled import kernel
 from workers.windows.panes_store import (
     ACTIVE,
     ALIVE,
@@ -16,9 +16,9 @@ from workers.windows.panes_store import (
     ERRORS,
     FREE_CHUNKS,
     FREE_RECORDS,
-    NEWEST,
     NONE,
-    OLDEST,
+    QUEUE_HEAD,
+    QUEUE_TAIL,
     SQUARES,
     SUM,
     TIMED,
@@ -37,6 +37,7 @@ EVENT = np.dtype(
         ("record", np.int32),  # of the batch
         ("seat", np.int32),
         ("time", np.int64),
+        ("pane", np.int64),  # that the time falls into
         ("weight", np.float64),
         ("latency", np.float64),  # NaN: none
         ("path", np.int16),  # bit, or NONE
@@ -49,79 +50,91 @@ EVENT = np.dtype(
 """A profile's event with what the formulas need of it."""
 
 
-@njit(cache=True)
+@kernel
 def apply_event(
     plan: Plan,
     memory: Memory,
     events: Table,
     row: int,
     offset: int,
-    watermark: int,
+    open_pane: int,
+    now: int,
     serial: int,
     outcomes: NDArray[np.int64],
 ) -> int:
-    """Take one event at the watermark after its record; returns the seat it evicted if that was logged, or NONE."""
+    """Take one event when time has passed its record: panes before `open_pane` are closed, `now` is the newest time.
+
+    Returns the seat that had to leave for it if that was logged, or NONE.
+    """
     event = events[row]
-    seat, now = event.seat, watermark + plan.lateness
-    of = memory.seats[seat]
+    of, pane = memory.seats[event.seat], event.pane
     if event.skewed:
         outcomes[SKEWED] += 1
         if of.active:
             of.skewed += 1
-            sign_of_life(memory, seat, now, offset)
+            sign_of_life(memory, event.seat, now, offset)
         return NONE
-    open_pane, pane = watermark // plan.pane, event.time // plan.pane
     if pane < open_pane - plan.longest:
         outcomes[DROPPED_LATE] += 1
         if of.active:
             of.late += 1
-            sign_of_life(memory, seat, now, offset)
+            sign_of_life(memory, event.seat, now, offset)
         return NONE
     evicted = NONE
     if not of.active:
         if memory.ends[ALIVE] >= plan.max_entities:
             evicted = _evict(plan, memory, offset)
             outcomes[EVICTED] += 1
-        _be_born(memory, seat, open_pane - 1, offset)
+        _be_born(memory, event.seat, open_pane - 1, offset)
         outcomes[BORN] += 1
-    advance(plan, memory, seat, open_pane - 1)
+    advance(plan, memory, event.seat, open_pane - 1)
     late = pane < open_pane
     outcomes[IN_PANES] += 1
     if late:
         outcomes[LATE_IN_CLOSED_PANE] += 1
         of.late += 1
-    sign_of_life(memory, seat, now if late else event.time, offset)
-    record = _pane_record(plan, memory, seat, pane, late, offset, serial)
+    sign_of_life(memory, event.seat, now if late else event.time, offset)
+    record = _pane_record(plan, memory, event.seat, pane, late, offset, serial)
     _count_event(plan, memory, events, row, pane, record, late)
     return evicted
 
 
-@njit(cache=True)
+@kernel
+def look_ahead(memory: Memory, events: Table, first: int, last: int) -> int:
+    """Read what events [first, last) will touch; the sum has no meaning.
+
+    With many entities most of it lies outside the processor's caches. Asked for one event after the other it comes
+    one after the other; read in loops in which nothing waits for anything, several come at a time.
+    """
+    total = 0
+    for row in range(first, last):
+        total += memory.seats[events[row].seat].active
+    for row in range(first, last):
+        of, pane = memory.seats[events[row].seat], events[row].pane
+        if of.active and of.recent_pane == pane:
+            total += memory.records[of.recent_record].cells[SQUARES] + memory.records[of.recent_record].head
+    for row in range(first, last):
+        of, pane = memory.seats[events[row].seat], events[row].pane
+        if of.active and of.recent_pane == pane and memory.records[of.recent_record].head != NONE:
+            total += memory.chunks[memory.records[of.recent_record].head, 0]
+    return total
+
+
+@kernel
 def sign_of_life(memory: Memory, seat: int, time: int, offset: int) -> None:
     """Note that the entity lives, and make it the most recently active one."""
     of = memory.seats[seat]
     of.sign_time = max(of.sign_time, time)
     of.sign_offset = offset
     of.unwatched = 0
-    if memory.ends[NEWEST] != seat:
-        _unlink(memory, seat)
-        link_newest(memory, seat)
+    if len(memory.queue) > 0:
+        tail = memory.ends[QUEUE_TAIL]
+        memory.queue[tail, 0] = offset
+        memory.queue[tail, 1] = seat
+        memory.ends[QUEUE_TAIL] = tail + 1
 
 
-@njit(cache=True)
-def link_newest(memory: Memory, seat: int) -> None:
-    """Put a seat at the end of the order of activity."""
-    ends, newest = memory.ends, memory.ends[NEWEST]
-    memory.seats[seat].older = newest
-    memory.seats[seat].newer = NONE
-    if newest == NONE:
-        ends[OLDEST] = seat
-    else:
-        memory.seats[newest].newer = seat
-    ends[NEWEST] = seat
-
-
-@njit(cache=True)
+@kernel
 def leave(plan: Plan, memory: Memory, seat: int, offset: int) -> None:
     """Retire or evict at a record: free everything of the seat.
 
@@ -135,7 +148,6 @@ def leave(plan: Plan, memory: Memory, seat: int, offset: int) -> None:
             if of_all.tag == pane and pane > memory.ends[CLOSED]:
                 of_all.live -= 1
             free_pane(plan, memory, seat, pane)
-    _unlink(memory, seat)
     of.active = False
     memory.ends[ALIVE] -= 1
     if of.logged_offset <= offset:
@@ -147,29 +159,22 @@ def leave(plan: Plan, memory: Memory, seat: int, offset: int) -> None:
         of.logged_offset = -1
 
 
-@njit(cache=True)
+@kernel
 def _evict(plan: Plan, memory: Memory, offset: int) -> int:
     """Make room: the least recently active leaves. Returns its seat if it was logged, or NONE."""
-    seat = memory.ends[OLDEST]
-    logged = memory.seats[seat].logged
+    queue, head = memory.queue, memory.ends[QUEUE_HEAD]
+    while True:
+        of = memory.seats[queue[head, 1]]
+        if of.active and of.sign_offset == queue[head, 0]:
+            break
+        head += 1
+    memory.ends[QUEUE_HEAD] = head + 1
+    seat, logged = queue[head, 1], of.logged
     leave(plan, memory, seat, offset)
     return int(seat) if logged else NONE
 
 
-@njit(cache=True)
-def _unlink(memory: Memory, seat: int) -> None:
-    of, ends = memory.seats[seat], memory.ends
-    if of.older != NONE:
-        memory.seats[of.older].newer = of.newer
-    else:
-        ends[OLDEST] = of.newer
-    if of.newer != NONE:
-        memory.seats[of.newer].older = of.older
-    else:
-        ends[NEWEST] = of.older
-
-
-@njit(cache=True)
+@kernel
 def _be_born(memory: Memory, seat: int, closed: int, offset: int) -> None:
     of = memory.seats[seat]
     of.active = True
@@ -179,14 +184,14 @@ def _be_born(memory: Memory, seat: int, closed: int, offset: int) -> None:
     of.late = 0
     of.skewed = 0
     of.closed = closed
+    of.recent_pane = NONE
     of.active_count = 0
     of.coarse_open = -1
     clear_windows(memory, seat)
-    link_newest(memory, seat)
     memory.ends[ALIVE] += 1
 
 
-@njit(cache=True)
+@kernel
 def _pane_record(plan: Plan, memory: Memory, seat: int, pane: int, late: bool, offset: int, serial: int) -> int:
     """The seat's record of a pane, made if need be."""
     at, of = pane % plan.ring, memory.seats[seat]
@@ -196,12 +201,17 @@ def _pane_record(plan: Plan, memory: Memory, seat: int, pane: int, late: bool, o
         of_all.first = offset
         of_all.live = 0
     of_all.touched = serial
+    if of.recent_pane == pane:
+        return int(of.recent_record)
     number = int(of.panes[at])
+    of.recent_pane = pane
     if number != NONE:
+        of.recent_record = number
         return number
     memory.ends[FREE_RECORDS] -= 1
     number = int(memory.free_records[memory.ends[FREE_RECORDS]])
     of.panes[at] = number
+    of.recent_record = number
     record = memory.records[number]
     record.cells[:] = 0
     record.bits[:] = 0
@@ -217,7 +227,7 @@ def _pane_record(plan: Plan, memory: Memory, seat: int, pane: int, late: bool, o
     return number
 
 
-@njit(cache=True)
+@kernel
 def _count_event(plan: Plan, memory: Memory, events: Table, row: int, pane: int, number: int, late: bool) -> None:
     """Add the event to its pane; where that has closed, to the windows that hold it as well."""
     event, record = events[row], memory.records[number]
@@ -235,7 +245,7 @@ def _count_event(plan: Plan, memory: Memory, events: Table, row: int, pane: int,
         _count_late(plan, memory, events, row, pane, fresh, bucket, units)
 
 
-@njit(cache=True)
+@kernel
 def _count_late(
     plan: Plan, memory: Memory, events: Table, row: int, pane: int, fresh: bool, bucket: int, units: int
 ) -> None:
@@ -257,7 +267,7 @@ def _count_late(
                 of.span[d, 1] = max(of.span[d, 1], bucket)
 
 
-@njit(cache=True)
+@kernel
 def _add(cells: NDArray[np.int64], events: Table, row: int) -> None:
     event = events[row]
     weight = min(event.weight, fixed.MAX_WEIGHT)
@@ -273,7 +283,7 @@ def _add(cells: NDArray[np.int64], events: Table, row: int) -> None:
         fixed.add(cells, SQUARES, weight * event.latency * event.latency / fixed.SQUARE_UNIT)
 
 
-@njit(cache=True)
+@kernel
 def _set_bit(memory: Memory, number: int, bit: int) -> bool:
     """Set a bit of a pane record; returns whether it was set before."""
     record = memory.records[number]

@@ -6,9 +6,9 @@ Everything additive is exact, so the totals always equal the merge of the panes 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from workers.windows import fixed, sketch
+from workers.windows.compiled import kernel
 from workers.windows.panes_store import (
     ACTIVE,
     BITS,
@@ -27,7 +27,7 @@ from workers.windows.panes_store import (
 )
 
 
-@njit(cache=True)
+@kernel
 def advance(plan: Plan, memory: Memory, seat: int, to: int) -> None:
     """Move a seat's windows on so that they end with pane `to`; pane records that no window will need are freed."""
     of = memory.seats[seat]
@@ -54,7 +54,7 @@ def advance(plan: Plan, memory: Memory, seat: int, to: int) -> None:
     of.closed = to
 
 
-@njit(cache=True)
+@kernel
 def count_pane(plan: Plan, memory: Memory, seat: int, w: int, record: int, sign: int) -> None:
     """Add (sign 1) or take away (-1) a whole pane record; bounds are only ever widened here."""
     of, pane = memory.seats[seat], memory.records[record]
@@ -82,7 +82,7 @@ def count_pane(plan: Plan, memory: Memory, seat: int, w: int, record: int, sign:
         sketch.spread(memory.chunks, pane.head, of.dense[d], of.span[d], sign)
 
 
-@njit(cache=True)
+@kernel
 def count_bit(memory: Memory, seat: int, w: int, bit: int, sign: int) -> None:
     """A pane in which the bit is set joins (sign 1) or leaves (-1) the window."""
     of = memory.seats[seat]
@@ -94,7 +94,7 @@ def count_bit(memory: Memory, seat: int, w: int, bit: int, sign: int) -> None:
         of.distinct[w] -= of.bits[w, bit] == 0
 
 
-@njit(cache=True)
+@kernel
 def dense_row(plan: Plan, w: int) -> int:
     """Which dense sketch belongs to a window of more than DENSE_FROM panes."""
     row = 0
@@ -103,7 +103,7 @@ def dense_row(plan: Plan, w: int) -> int:
     return row
 
 
-@njit(cache=True)
+@kernel
 def free_pane(plan: Plan, memory: Memory, seat: int, pane: int) -> None:
     """Give a pane's record back to the pool, if the seat has one."""
     of, ends = memory.seats[seat], memory.ends
@@ -113,12 +113,14 @@ def free_pane(plan: Plan, memory: Memory, seat: int, pane: int) -> None:
     ends[FREE_CHUNKS] = sketch.release(
         memory.chunks, memory.free_chunks, ends[FREE_CHUNKS], memory.records[record].head
     )
+    if of.recent_pane == pane:
+        of.recent_pane = NONE
     memory.free_records[ends[FREE_RECORDS]] = record
     ends[FREE_RECORDS] += 1
     of.panes[pane % plan.ring] = NONE
 
 
-@njit(cache=True)
+@kernel
 def clear_windows(memory: Memory, seat: int) -> None:
     """Windows without any pane."""
     of = memory.seats[seat]
@@ -132,7 +134,7 @@ def clear_windows(memory: Memory, seat: int) -> None:
     of.span[:, 1] = -1
 
 
-@njit(cache=True)
+@kernel
 def _bounds_again(plan: Plan, memory: Memory, seat: int, w: int, after: int, last: int) -> None:
     """Minimum and maximum do not subtract: look through the panes (after, last] again."""
     of = memory.seats[seat]
@@ -147,7 +149,7 @@ def _bounds_again(plan: Plan, memory: Memory, seat: int, w: int, after: int, las
     of.bounds[w, 1] = high
 
 
-@njit(cache=True)
+@kernel
 def _place(lowest: np.uint64) -> int:
     """The number of the one bit that is set."""
     place, x = 0, lowest

@@ -76,11 +76,10 @@ class Roster:
         self.keys[seat] = name.encode()
 
     def _sort_in(self, fresh: list[str]) -> None:
-        if len(fresh) <= _FEW:
-            places = [bisect_left(self._names_sorted, name) for name in fresh]
-            self.order = np.insert(self.order, places, [self.seat_of[name] for name in fresh])
-            for moved, (place, name) in enumerate(zip(places, fresh, strict=True)):
-                self._names_sorted.insert(place + moved, name)
+        places = [bisect_left(self._names_sorted, name) for name in fresh]
+        self.order = np.insert(self.order, places, [self.seat_of[name] for name in fresh])
+        if len(fresh) > _FEW:
+            self._names_sorted = sorted(self._names_sorted + fresh)  # two sorted runs: linear
             return
-        self._names_sorted = sorted(self._names_sorted + fresh)  # two sorted runs: linear
-        self.order = np.fromiter(map(self.seat_of.__getitem__, self._names_sorted), np.int32, len(self._names_sorted))
+        for moved, (place, name) in enumerate(zip(places, fresh, strict=True)):
+            self._names_sorted.insert(place + moved, name)

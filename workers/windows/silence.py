@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from workers.windows.compiled import kernel
 
 GAPS = 9
 """A cadence is the median of this many last gaps."""
@@ -13,7 +14,7 @@ MISSED = 3
 UNKNOWN = -1
 
 
-@njit(cache=True)
+@kernel
 def cadence_of(panes: NDArray[np.int64], n: int, pane: int, declared: int) -> int:
     """The cadence in microseconds of an entity whose last n active panes are panes[:n], ascending.
 
@@ -24,18 +25,17 @@ def cadence_of(panes: NDArray[np.int64], n: int, pane: int, declared: int) -> in
         return declared
     if n < 2:
         return UNKNOWN
-    gaps = np.empty(n - 1, np.int64)
     for i in range(n - 1):
-        gap = panes[i + 1] - panes[i]
-        j = i
-        while j > 0 and gaps[j - 1] > gap:
-            gaps[j] = gaps[j - 1]
-            j -= 1
-        gaps[j] = gap
-    return int(gaps[(n - 1) // 2]) * pane
+        gap, shorter, equal = panes[i + 1] - panes[i], 0, 0
+        for j in range(n - 1):
+            shorter += panes[j + 1] - panes[j] < gap
+            equal += panes[j + 1] - panes[j] == gap
+        if shorter <= (n - 1) // 2 < shorter + equal:
+            return int(gap) * pane
+    return UNKNOWN
 
 
-@njit(cache=True)
+@kernel
 def unwatched_excess(stretch: int, cadence: int) -> int:
     """How much of a stretch that nobody watched does not count towards silence: all beyond one cadence.
 
@@ -47,7 +47,7 @@ def unwatched_excess(stretch: int, cadence: int) -> int:
     return max(0, stretch - cadence)
 
 
-@njit(cache=True)
+@kernel
 def is_silent(quiet: int, cadence: int) -> bool:
     """Whether that many microseconds without a sign of life (excess taken off) are three missed cadences."""
     return cadence != UNKNOWN and quiet >= MISSED * cadence

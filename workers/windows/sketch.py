@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from workers.windows.compiled import kernel
 
 ALPHA = 0.02
 LOWEST = 0.01
@@ -41,7 +42,7 @@ def _bucket_values() -> NDArray[np.float64]:
 VALUES = _bucket_values()
 
 
-@njit(cache=True)
+@kernel
 def bucket_of(x: float) -> int:
     """The bucket of a value ≥ 0."""
     if x <= LOWEST:
@@ -50,13 +51,13 @@ def bucket_of(x: float) -> int:
     return max(1, min(b, BUCKETS - 1))
 
 
-@njit(cache=True)
+@kernel
 def units_of(weight: float) -> int:
     """A weight in sketch units, at least one."""
     return int(max(1.0, min(np.rint(weight * WEIGHT_UNIT), float(_MAX_UNITS))))
 
 
-@njit(cache=True)
+@kernel
 def put(
     pool: NDArray[np.int32], free: NDArray[np.int32], n_free: int, head: int, bucket: int, units: int
 ) -> tuple[int, int]:
@@ -64,24 +65,26 @@ def put(
 
     `free[:n_free]` are free chunks; the caller makes sure that there are CHUNKS_PER_EVENT.
     """
-    chunk = head
+    chunk, last = head, NONE
     while units > 0:
         if chunk == NONE:
             n_free -= 1
             chunk = free[n_free]
-            pool[chunk, 0] = head
+            pool[chunk, 0] = NONE
             pool[chunk, 1:] = 0
-            head = chunk
+            if last == NONE:
+                head = chunk
+            else:
+                pool[last, 0] = chunk  # behind the others: what comes often came first, and is found first
         for j in range(1, CHUNK):
             entry = pool[chunk, j]
-            room = COUNT_MASK - (entry & COUNT_MASK)
-            if entry == 0 or (entry >> COUNT_BITS == bucket and room > 0):
-                take = min(units, room)
+            if entry == 0 or entry >> COUNT_BITS == bucket:
+                take = min(units, COUNT_MASK - (entry & COUNT_MASK))
                 pool[chunk, j] = (bucket << COUNT_BITS) | ((entry & COUNT_MASK) + take)
                 units -= take
                 if units == 0:
                     break
-        chunk = pool[chunk, 0]
+        last, chunk = chunk, pool[chunk, 0]
     return head, n_free
 
 
@@ -89,7 +92,7 @@ CHUNKS_PER_EVENT = _MAX_UNITS // COUNT_MASK // (CHUNK - 1) + 2
 """No event takes more chunks than this."""
 
 
-@njit(cache=True)
+@kernel
 def release(pool: NDArray[np.int32], free: NDArray[np.int32], n_free: int, head: int) -> int:
     """Give a chain back to the free chunks; returns how many are free now."""
     while head != NONE:
@@ -99,7 +102,7 @@ def release(pool: NDArray[np.int32], free: NDArray[np.int32], n_free: int, head:
     return n_free
 
 
-@njit(cache=True)
+@kernel
 def spread(pool: NDArray[np.int32], head: int, dense: NDArray[np.int64], span: NDArray[np.int64], sign: int) -> None:
     """Add (sign 1) or take away (-1) a chain to dense counts; `span` [lowest, highest] only ever widens here."""
     while head != NONE:
@@ -114,7 +117,7 @@ def spread(pool: NDArray[np.int32], head: int, dense: NDArray[np.int64], span: N
         head = pool[head, 0]
 
 
-@njit(cache=True)
+@kernel
 def narrow(dense: NDArray[np.int64], span: NDArray[np.int64]) -> None:
     """Shrink `span` to the buckets that are not empty; [BUCKETS, -1] when all are."""
     while span[0] <= span[1] and dense[span[0]] == 0:
@@ -126,7 +129,7 @@ def narrow(dense: NDArray[np.int64], span: NDArray[np.int64]) -> None:
         span[1] = -1
 
 
-@njit(cache=True)
+@kernel
 def quantiles(
     dense: NDArray[np.int64], span: NDArray[np.int64], low: float, high: float, out: NDArray[np.float64]
 ) -> None:

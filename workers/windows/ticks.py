@@ -102,4 +102,6 @@ def read_tick(value: bytes | None, headers: Headers) -> Tick | None:
 
 def tick_places(keys: Sequence[bytes | None], headers: Sequence[Headers | None]) -> list[int]:
     """Which records of a batch are ticks."""
+    if None not in keys:
+        return []
     return [i for i, key in enumerate(keys) if key is None and is_tick(key, headers[i])]
