@@ -25,10 +25,11 @@ from workers.windows.silence import GAPS, cadence_of, is_silent, unwatched_exces
 FINISHED, ROWS_FULL, LOG = 0, 1, 2
 
 # Cells of the cursor: record and event; whether the record's panes are being closed, which, how far in the order of
-# names, in which coarse pane, whether a break was excused; and how much is in the buffers.
-RECORD, EVENT, CLOSING, PANE, PLACE, COARSE_PANE, EXCUSED, ROW, RINGS, GONE, MEANINGLESS, CURSOR = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+# names, in which coarse pane, whether a break was excused; how much is in the buffers; and what nobody reads.
+RECORD, EVENT, CLOSING, PANE, PLACE, COARSE_PANE, EXCUSED = 0, 1, 2, 3, 4, 5, 6
+ROW, RINGS, GONE, UNREAD, CURSOR = 7, 8, 9, 10, 11
 
-_AHEAD = 64
+_AHEAD = 64  # events looked ahead at
 
 Cursor = NDArray[np.int64]
 
@@ -83,7 +84,7 @@ def run(
         row = cursor[EVENT]
         if row < len(events) and events[row].record == i:
             if row % _AHEAD == 0:
-                cursor[MEANINGLESS] = look_ahead(memory, events, row, min(row + _AHEAD, len(events)))
+                cursor[UNREAD] = look_ahead(memory, events, row, min(row + _AHEAD, len(events)))
             now, open_pane = after + plan.lateness, cursor[PANE]
             gone = apply_event(
                 plan, memory, events, row, time.offsets[i], open_pane, now, time.serial, buffers.outcomes

@@ -97,7 +97,7 @@ class WindowsStage:
             return None
         # The last record is always needed: whether a tick counts depends on it.
         needed = [state.time.last_offset, *(a for engine in state.engines if (a := engine.anchor()) is not None)]
-        if 0 <= state.time.break_offset and state.time.watermark < state.time.watched_since + self._policy.retire_after:
+        if state.time.break_offset >= 0 and state.time.watermark < state.time.watched_since + self._policy.retire_after:
             needed.append(state.time.break_offset)
         return state.marks.newest_up_to(min(needed))
 

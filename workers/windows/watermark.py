@@ -9,7 +9,7 @@ or one bad record would end a whole replay.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numba import njit
@@ -42,7 +42,8 @@ class TimePolicy:
 class TimeState:
     """Where time stands. `watched_since` is the event time from which on the partition was watched without a break,
     `break_offset` the record that ended the last break; `last_offset` the last record read (-1: none), and
-    `behind` how far the last event lay behind its reference time (0 after a tick): it says whether this is live."""
+    `behind` how far the last event or tick lay behind its reference time: it says whether this is live. A closing tick
+    counts with its own time: behind a finished replay of old data nobody is silent."""
 
     watermark: int = NO_WATERMARK
     watched_since: int = _NOBODY
@@ -91,11 +92,6 @@ def pass_time(
     return Passage(Timeline(offsets, before, after, watched), bad[events.record], counted, moved)
 
 
-def resumed(state: TimeState, watermark: int) -> TimeState:
-    """Time at a rebuild point: all that is known is the watermark."""
-    return replace(state, watermark=watermark)
-
-
 @njit(cache=True)
 def _pass(
     limits: NDArray[np.int64],
@@ -123,7 +119,7 @@ def _pass(
             elif watermark != NO_WATERMARK and reference - (watermark + lateness) <= live_within:
                 reached = reference
         elif kinds[i] != -1:
-            place[4] = 0
+            place[4] = reference - time
             if 0 <= place[3] <= as_of < offsets[i] and time >= EARLIEST:
                 counted[i] = True
                 reached = min(time, reference if kinds[i] == _IDLE else reference + _END_AHEAD)
