@@ -55,7 +55,8 @@ def _service(columns: service.Columns, values: Values, pane_us: NDArray[np.int64
     rows = np.ascontiguousarray(values[:, columns.at])
     parts, low, high, up = service.judge(rows, pane_us / 1e6, *columns.seconds)
     metric = np.broadcast_to(columns.metric, parts.shape)
-    missing = NEEDED - np.nan_to_num(rows[:, service.PANES], nan=0.0)
+    needed = np.minimum(NEEDED, columns.seconds[-1] * 1e6 / pane_us)  # the longest window may hold fewer
+    missing = needed - np.nan_to_num(rows[:, service.PANES], nan=0.0)
     return _finish(parts, metric, values, low, high, up, missing)
 
 

@@ -1,8 +1,7 @@
-"""Fitting one period's model: cross-fitted held-out scores calibrate it, then it learns from all rows but the worst.
+"""Fitting one period's model: cross-fitted held-out scores calibrate it, then it learns from all rows.
 
 Days are dealt into three folds; each fold is scored by a model of the other two, so that calibration sees every day
-held out. With fewer than three days the last fifth is held out instead. The rows with the highest held-out scores
-(`contamination` of them) are then left out of the final fit: they may be anomalies.
+held out. With fewer than three days the last fifth is held out instead. The final model is fitted on all rows.
 """
 
 from __future__ import annotations
@@ -63,11 +62,9 @@ def fit_period(names: tuple[str, ...], learned: NDArray[np.int64], X: Values, at
     calibrations = [Calibration.fit(raw[rows], policy.alpha, policy.contamination) for raw in held]
     fused = np.mean([c.score(raw[rows]) for c, raw in zip(calibrations, held, strict=True)], axis=0)
     final = Calibration.fit(fused, policy.alpha, policy.contamination)
-    kept = np.ones(len(used), np.bool_)
-    kept[rows[fused > np.quantile(fused, 1.0 - policy.contamination)]] = False
-    scaler, scaled = _scale(used[kept], at.take(kept))
+    scaler, scaled = _scale(used, at)
     detectors = [DETECTORS[kind].fit(scaled, policy.seed) for kind in policy.detectors]
-    below, above = _ranges(used[kept] - scaler.expected(at.take(kept)))
+    below, above = _ranges(used - scaler.expected(at))
     model = PeriodModel(
         names,
         columns,
@@ -85,7 +82,7 @@ def fit_period(names: tuple[str, ...], learned: NDArray[np.int64], X: Values, at
         "score_median": float(np.median(score)),
         "score_p99": float(np.quantile(score, 0.99)),
     }
-    return Fitted(model, int(kept.sum()), figures)
+    return Fitted(model, len(used), figures)
 
 
 def _held_out(X: Values, at: Places, policy: FitPolicy) -> list[Values]:

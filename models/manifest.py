@@ -44,12 +44,16 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What went in: times are epoch microseconds of the first and last window's end."""
+    """What went in: times are epoch microseconds of the first and last window's end.
+
+    `trimmed` of the `rows` were plainly anomalous and left out; `alpha` is the share of rows that may be flagged.
+    """
 
     tag: str
     start: int
     end: int
     rows: int
+    trimmed: int
     entities: int
     rows_a_day: float
     contamination: float

@@ -18,12 +18,14 @@ SLOTS = 96
 MIN_DAYS = 2
 MIN_SLOT_ROWS = 8
 FLOOR = 0.02
-"""Least scale of a feature, as a share of its range in training: quiet features would turn rounding noise to alarms."""
+"""Least scale of a feature, as a share of its range in training: else quiet ones turn rounding noise into alarms."""
 
 LIMIT = 50.0
 """Scaled values are held to ±LIMIT: further out, distance says no more."""
 
-_MAD_TO_STD = 1.4826
+_VIEWS = ((0.5, 1.4826), (0.9, 1 / 1.645), (0.995, 1 / 6), (1.0, 1 / 10))
+"""Quantiles of the absolute deviation, each as a scale. The first two are a normal spread's own; the last two only
+matter for features that rest and jump: what they are known to do is then no more than 6 and 10 spreads away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,15 @@ class Scaler:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, X: NDArray[np.float64], places: Places) -> Scaler:
-        """Learn from n rows (NaN = missing). Slots seen on fewer than two days share the median of all rows."""
+    def fit(cls, X: NDArray[np.float64], places: Places, trusted: float = 1.0) -> Scaler:
+        """Learn from n rows (NaN = missing). Slots seen on fewer than two days share the median of all rows.
+
+        Nothing beyond the quantiles `1 − trusted` and `trusted` of a feature has a say in its scale.
+        """
         centre = _centres(X, places)
         slot, share = slot_position(places.hour)
         residual = X - _expected(centre, places.weekend, slot, share)
-        return cls(centre, _scales(X, residual))
+        return cls(centre, _scales(X, residual, trusted))
 
     def transform(self, X: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
         """(n, d) scaled values, NaN where missing; each row by itself."""
@@ -121,13 +126,13 @@ def _median(X: NDArray[np.float64], default: NDArray[np.float64] | None = None) 
     return np.where(count > 0, middle, 0.0 if default is None else default)
 
 
-def _scales(X: NDArray[np.float64], residual: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The larger of scaled median deviation, a tenth of the far quantile and the floor; infinite if nothing moved."""
+def _scales(X: NDArray[np.float64], residual: NDArray[np.float64], trusted: float) -> NDArray[np.float64]:
+    """The largest of several views of the spread; infinite if nothing moved."""
     there = np.count_nonzero(~np.isnan(X), axis=0)
     safe = np.where(np.isnan(X), np.where(there > 0, _median(X), 0.0), X)
-    extent = np.percentile(safe, 99.5, axis=0) - np.percentile(safe, 0.5, axis=0)
     size = np.where(np.isnan(residual), 0.0, np.abs(residual))
-    spread = np.maximum(_MAD_TO_STD * _median(size), np.percentile(size, 95, axis=0) / 2.0)
+    extent = np.quantile(safe, trusted, axis=0) - np.quantile(safe, 1.0 - trusted, axis=0)
+    spread = np.max([part * np.quantile(size, share, axis=0) for share, part in _VIEWS if share <= trusted], axis=0)
     least = np.maximum(FLOOR * extent, 1e-12 * np.maximum(1.0, np.abs(_median(X))))
     moved = (safe.max(axis=0) > safe.min(axis=0)) & (there >= 2)
     return np.where(moved, np.maximum(spread, least), np.inf)

@@ -15,20 +15,31 @@ from schemas.columns import Vectors
 _STATISTICS = frozenset(feature.name for feature in STATISTICS)
 
 LEARNED_STATISTICS = frozenset({"", "mean_5", "mean_10", "mean_30", "std_5", "std_10", "std_30", "delta"})
-"""Of a metric's rolling statistics, those that models learn from, beside the value itself.
+"""Of a metric's rolling statistics, those that models learn from.
 
 The others repeat them (a range, a rate) or are relative already (z scores, flags): the scaler does that better.
 """
 
-
 _CONTEXT = ("time__", "sample__", "panes_count")
+_RELATIVE = ("_change_ratio", "_z_24h")
 
 
-def is_learned(name: str) -> bool:
-    """Whether models use the feature: not what is context only; of a metric's statistics the chosen ones and ratios."""
+def learned(names: Sequence[str]) -> tuple[bool, ...]:
+    """Whether models use each of these features.
+
+    Not: what is context only; what compares with the entity's own last hours, and so calls normal unusual for as long
+    after an anomaly; of a service's windows the longest, if there are others, for the same reason.
+    """
+    windows = [name.removeprefix("events_count") for name in names if name.startswith("events_count_")]
+    longest = windows[-1] if len(windows) > 1 and "events_z_24h" in names else None
+    return tuple(_is_learned(name) and (longest is None or not name.endswith(longest)) for name in names)
+
+
+def _is_learned(name: str) -> bool:
     statistic = name.partition("__")[2]
     rolling = statistic in _STATISTICS
-    return not name.startswith(_CONTEXT) and (not rolling or statistic in LEARNED_STATISTICS)
+    relative = any(part in name for part in _RELATIVE)
+    return not name.startswith(_CONTEXT) and not relative and (not rolling or statistic in LEARNED_STATISTICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +94,13 @@ def tables_of(blocks: Iterable[Vectors]) -> list[VectorTable]:
     gathered: dict[tuple[str, int, str], list[Vectors]] = {}
     for block in blocks:
         key = (block.profile, block.profile_version, block.feature_set)
-        gathered.setdefault(key, []).append(_learned(block) if block.names else block)
+        gathered.setdefault(key, []).append(_reduced(block) if block.names else block)
     return [_gather(key, found) for key, found in sorted(gathered.items())]
 
 
-def _learned(block: Vectors) -> Vectors:
+def _reduced(block: Vectors) -> Vectors:
     """Only what models learn from, at once: of many metrics with all their statistics little is kept."""
-    columns = [i for i, name in enumerate(block.names) if is_learned(name)]
+    columns = np.flatnonzero(learned(block.names)).tolist()
     return replace(block, names=tuple(block.names[i] for i in columns), values=block.values[:, columns])
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.bundle import entries_of, files_of, period_file
 from models.calibration import nominal_rate
+from models.cleaning import plainly_anomalous
 from models.detectors import DETECTORS
 from models.fitting import FitPolicy, Fitted, fit_period
 from models.manifest import Manifest, PeriodEntry, Training
@@ -20,7 +21,7 @@ from models.model import FUSION
 from models.naming import naming
 from models.periods import ALL, PERIODS, Calendar, Places
 from models.scope import GLOBAL, check_scope, entity_scope
-from models.table import VectorTable, is_learned
+from models.table import VectorTable, learned
 
 LIBRARIES = ("numpy", "scikit-learn")
 PROFILES_WITHOUT_PERIODS = frozenset({"event"})
@@ -39,7 +40,8 @@ class TrainingError(ValueError):
 class TrainPolicy:
     """How to train. `alpha` None: the nominal rate for the data's cadence.
 
-    A scope needs `min_rows` vectors, a period of its own `min_period_rows` on `min_period_days` local days. At most
+    A scope needs `min_rows` vectors. A period gets a model of its own from `min_period_rows` on `min_period_days` local
+    days on (fewer cannot tell a rate of one in a thousand); the scaler knows the hour in any case. At most
     `max_rows`, evenly thinned, are learned from per model: overlapping windows say little more.
     """
 
@@ -50,7 +52,7 @@ class TrainPolicy:
     calendar: Calendar = field(default_factory=Calendar)
     tag: str = ""
     min_rows: int = 200
-    min_period_rows: int = 300
+    min_period_rows: int = 1_000
     min_period_days: int = 2
     max_rows: int = 20_000
 
@@ -93,11 +95,12 @@ def train(
     check_scope(scope)
     if len(table) < policy.min_rows:
         raise TrainingError(f"{len(table)} vectors are too few to learn from, {policy.min_rows} are needed")
-    table = table.take(np.argsort(table.window_end, kind="stable"))
+    table = table.take(np.lexsort((table.window_end, table.entity)))
+    clean = _cleaned(table, policy)
+    about = _about(table, len(table) - len(clean), policy)
+    table = clean.take(np.argsort(clean.window_end, kind="stable"))
     places = policy.calendar.place(table.window_end)
-    rows_a_day = table.rows_a_day() if len(table.entities) == 1 else _mixed_rows_a_day(table)
-    alpha = policy.alpha if policy.alpha is not None else nominal_rate(rows_a_day)
-    fit = FitPolicy(policy.detectors, policy.contamination, alpha, policy.seed)
+    fit = FitPolicy(policy.detectors, policy.contamination, about.alpha, policy.seed)
     fitted: dict[str, Fitted] = {}
     for period in (ALL, *PERIODS):
         if period != ALL and table.profile in PROFILES_WITHOUT_PERIODS:
@@ -107,7 +110,7 @@ def train(
             if progress is not None:
                 progress(scope, period)
             fitted[period] = _fit(table, places, _thinned(rows, policy.max_rows), fit)
-    return _bundle(table, scope, policy, fitted, rows_a_day, alpha)
+    return _bundle(table, scope, policy.calendar, fitted, about)
 
 
 def _rows(places: Places, period: str) -> Rows:
@@ -128,48 +131,60 @@ def _thinned(rows: Rows, most: int) -> Rows:
 
 
 def _fit(table: VectorTable, places: Places, rows: Rows, policy: FitPolicy) -> Fitted:
-    group = naming(table.names).group
-    learned = [i for i, name in enumerate(table.names) if is_learned(name) and group[i] >= 0]
     try:
-        return fit_period(table.names, np.array(learned, np.int64), table.values[rows], places.take(rows), policy)
+        return fit_period(table.names, _learned(table), table.values[rows], places.take(rows), policy)
     except ValueError as error:
         raise TrainingError(str(error)) from error
 
 
-def _mixed_rows_a_day(table: VectorTable) -> float:
-    return table.take(np.lexsort((table.window_end, table.entity))).rows_a_day()
+def _learned(table: VectorTable) -> NDArray[np.int64]:
+    """The columns that models learn from."""
+    group = naming(table.names).group
+    return np.flatnonzero(np.array(learned(table.names)) & (group >= 0))
+
+
+def _cleaned(table: VectorTable, policy: TrainPolicy) -> VectorTable:
+    """Without the stretches that are plainly anomalous."""
+    if policy.contamination == 0.0:
+        return table
+    places = policy.calendar.place(table.window_end)
+    X = np.ascontiguousarray(table.values[:, _learned(table)])
+    return table.take(np.flatnonzero(~plainly_anomalous(X, places, table.entity, policy.contamination)))
+
+
+def _about(table: VectorTable, trimmed: int, policy: TrainPolicy) -> Training:
+    """What is said of the data, before anything is left out; the table is in time order within each entity."""
+    rows_a_day = table.rows_a_day()
+    return Training(
+        tag=policy.tag,
+        start=int(table.window_end.min()),
+        end=int(table.window_end.max()),
+        rows=len(table),
+        trimmed=trimmed,
+        entities=len(np.unique(table.entity)),
+        rows_a_day=rows_a_day,
+        contamination=policy.contamination,
+        alpha=policy.alpha if policy.alpha is not None else nominal_rate(rows_a_day),
+        seed=policy.seed,
+    )
 
 
 def _bundle(
-    table: VectorTable,
-    scope: str,
-    policy: TrainPolicy,
-    fitted: dict[str, Fitted],
-    rows_a_day: float,
-    alpha: float,
+    table: VectorTable, scope: str, calendar: Calendar, fitted: dict[str, Fitted], about: Training
 ) -> TrainedBundle:
     files = files_of({name: one.model for name, one in fitted.items()})
+    kinds = {name: tuple(member.detector.kind for member in one.model.members) for name, one in fitted.items()}
     manifest = Manifest(
         profile=table.profile,
         profile_version=table.profile_version,
         scope=scope,
         feature_set=table.feature_set,
         features=table.names,
-        calendar=policy.calendar,
-        training=Training(
-            tag=policy.tag,
-            start=int(table.window_end[0]),
-            end=int(table.window_end[-1]),
-            rows=len(table),
-            entities=len(np.unique(table.entity)),
-            rows_a_day=rows_a_day,
-            contamination=policy.contamination,
-            alpha=alpha,
-            seed=policy.seed,
-        ),
+        calendar=calendar,
+        training=about,
         libraries=_versions(),
         periods={
-            name: PeriodEntry(period_file(name), policy.detectors, FUSION, one.rows, one.held_out)
+            name: PeriodEntry(period_file(name), kinds[name], FUSION, one.rows, one.held_out)
             for name, one in fitted.items()
         },
         files=entries_of(files),
@@ -178,7 +193,7 @@ def _bundle(
 
 
 def _versions() -> dict[str, str]:
-    """Versions of what took part; not every detector needs every library."""
+    """Of what may have a part in the result; what is not installed had none."""
     versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -102,9 +102,9 @@ def judge(
     score, low, high = np.zeros((n, 3)), np.zeros((n, 3)), np.full((n, 3), np.nan)
     up = np.ones((n, 3), np.bool_)
     for i in range(n):
-        if not rows[i, PANES] >= MIN_PANES:
-            continue
         panes_long = long_s / pane_s[i]
+        if not rows[i, PANES] >= min(MIN_PANES, panes_long):
+            continue
         panes_middle = middle_s / pane_s[i]
         score[i, LATENCY], high[i, LATENCY] = _latency(rows[i])
         score[i, ERRORS], high[i, ERRORS] = _errors(rows[i])

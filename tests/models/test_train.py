@@ -9,10 +9,11 @@ import pytest
 
 from models.bundle import Bundle, open_bundle
 from models.features.generic import generic_names
+from models.features.service import SERVICE
 from models.manifest import MANIFEST
 from models.periods import ALL, PERIODS, Calendar
 from models.scored import Scored
-from models.table import VectorTable, is_learned, tables_of
+from models.table import VectorTable, learned, tables_of
 from models.train import TrainedBundle, TrainingError, TrainPolicy, train, train_entities
 from schemas.columns import Vectors
 from tests.models.learned import FIVE_MINUTES, NAMES, QUICK, START, bundle, table
@@ -127,7 +128,8 @@ def test_anomalies_in_the_training_data_are_trimmed_and_still_found() -> None:
     dirty = table()
     dirty.values[::150, QUEUE] = 90.0
     trained = train(dirty, "global", QUICK)
-    assert trained.manifest.periods[ALL].rows <= 0.991 * len(dirty)
+    assert trained.manifest.training.trimmed >= 20
+    assert trained.manifest.periods[ALL].rows == len(dirty) - trained.manifest.training.trimmed
     rows = table(days=1, seed=3).take(np.arange(100, 102))
     rows.values[1, QUEUE] = 90.0
     scored = _score(trained, rows)
@@ -176,10 +178,32 @@ def test_a_thousand_rows_are_learned_in_about_a_second() -> None:
 
 
 def test_of_rolling_statistics_only_those_that_say_something_of_their_own_are_learned() -> None:
-    kept = [name for name in generic_names(("m",)) if is_learned(name)]
+    names = generic_names(("m",))
+    kept = [name for name, use in zip(names, learned(names), strict=True) if use]
     assert kept == ["m", "m__mean_5", "m__mean_10", "m__mean_30", "m__std_5", "m__std_10", "m__std_30", "m__delta"]
-    assert is_learned("latency_p50_ms_5m")
-    assert not is_learned("panes_count_30m")
+
+
+def test_of_a_service_nothing_is_learned_that_stays_disturbed_long_after_an_anomaly() -> None:
+    kept = [name for name, use in zip(SERVICE.names, learned(SERVICE.names), strict=True) if use]
+    assert "latency_p50_ms_5m" in kept
+    assert "events_count" in kept
+    assert not [name for name in kept if name.endswith(("_30m", "_24h")) or "change" in name or "time" in name]
+
+
+def test_an_anomaly_does_not_make_the_rows_behind_it_usual() -> None:
+    disturbed = table()
+    for start in range(50, 14 * 288, 200):  # 1 % of the rows are peaks, and each drags five rows along
+        disturbed.values[start : start + 6, QUEUE] = (90.0, 85.0, 80.0, 75.0, 70.0, 65.0)
+    trained = train(disturbed, "global", QUICK)
+    assert trained.manifest.training.trimmed == pytest.approx(6 * 20, abs=30)
+    rows = table(days=1, seed=3).take(np.arange(100, 103))
+    rows.values[1:, QUEUE] = (65.0, 90.0)
+    scored = _score(trained, rows)
+    assert scored.score[0] < 1.0 <= scored.score[1] < scored.score[2]
+
+
+def test_clean_training_data_loses_next_to_nothing() -> None:
+    assert train(table(), "global", QUICK).manifest.training.trimmed <= 4
 
 
 def test_blocks_with_different_metrics_become_one_table_without_their_silent_rows() -> None:
