@@ -147,7 +147,8 @@ class ModelSource:
         if self._fault("seek fails") or tp not in self._mine:
             raise Retriable("seek: erroneous state")
         if self._fault("records come again after a seek"):
-            offset = max(self._broker.log(tp).start, offset - 3)
+            rng, start = self._owner.chance.random, self._broker.log(tp).start
+            offset = start if rng.random() < 0.5 else max(start, offset - 3)
         self._mine[tp] = offset
         self._told_end.pop(tp, None)
 

@@ -10,7 +10,6 @@ import numpy as np
 import structlog
 from confluent_kafka import (
     OFFSET_BEGINNING,
-    OFFSET_END,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
@@ -84,8 +83,10 @@ class KafkaSource:
         )
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        # Assigned at the end and paused: nothing is read before the partition's own start is known (`resume_at`).
-        consumer.incremental_assign([KafkaPartition(p.topic, p.partition, OFFSET_END) for p in partitions])
+        # Paused: nothing is read before the partition's own start is known (`resume_at`). Until then at the log's
+        # beginning: while a broker restarts, the client's answer about this first position can come after that seek
+        # and undo it. Records that come again are left out, and records that are passed over would be lost.
+        consumer.incremental_assign([KafkaPartition(p.topic, p.partition, OFFSET_BEGINNING) for p in partitions])
         if partitions:
             consumer.pause(partitions)
         tps = _tps(partitions)

@@ -219,8 +219,11 @@ class Loop(Generic[State]):
         partition = self.partitions.get(tp)
         if partition is None:
             return  # given away meanwhile, or not loaded yet: it is read again from its committed offset
+        last = int(records.offsets[-1])
         records = partition.accept(records)
         if not len(records):
+            if partition.next_offset - last > self.policy.poll_records:
+                self._seek(partition)  # far back: the seek was lost on the client's side
             return
         partition.at_end, partition.in_step = False, True
         for chunk, counted in self._timed_steps(partition, records):
