@@ -88,7 +88,7 @@ def show(label: str, m: Measured) -> None:
     close = f"{1000 * float(np.median(m.closing)):8.1f} ms" if m.closing else "       –"
     print(
         f"{label:>28}  {m.events / m.total:>11,.0f} events/s  decoding {m.decoding / m.total:4.0%}  "
-        f"batch that closes a pane {close}  {m.vectors:>9,} vectors  {m.memory / max(1, m.known) / 1024:6.1f} KiB/entity"
+        f"batch closing a pane {close}  {m.vectors:>9,} vectors  {m.memory / max(1, m.known) / 1024:6.1f} KiB/entity"
     )
 
 

@@ -34,7 +34,7 @@ def manifest(profile: str) -> Manifest:
         feature_set="f" * 32,
         features=("count",),
         calendar=Calendar("UTC", ()),
-        training=Training("t", 0, 1, 1, 1, 1.0, 0.01, 0.01, 0),
+        training=Training("t", 0, 1, 1, 0, 1, 1.0, 0.01, 0.01, 0),
         libraries={},
         periods={ALL: PeriodEntry("all.npz", (), "max", 1, {})},
         files={"all.npz": FileEntry("0" * 64, 1)},
