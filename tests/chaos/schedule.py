@@ -1,0 +1,156 @@
+"""A seeded schedule of what happens to the workers of one namespace, and whether the logs show that it happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.chaos.field import Field
+from tests.chaos.fleet import SESSION_SECONDS, Worker
+
+STEPS = (
+    "polled",
+    "stepped",
+    "checkpointed",
+    "begun",
+    "produced",
+    "offsets_sent",
+    "committed",
+    "published",
+    "deleted",
+)
+"""The named steps of the cycle; see `workers.runtime`."""
+
+TAKEN_OVER_WITHIN = 45.0
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Plays `acts` drawn from the seed, feeding all the while."""
+
+    place: Field
+    acts: int
+    done: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        fleet, rng = self.place.fleet, self.place.rng
+        self.place.feed(60)
+        for _ in range(rng.randint(1, 2)):
+            fleet.await_event(fleet.start(), "loaded")
+            self.place.feed(20)
+        kinds: list[Callable[[], None]] = [
+            self.kill,
+            self.freeze,
+            self.strike,
+            self.stop,
+            self.add,
+            self.kill,
+            self.freeze,
+        ]
+        for _ in range(self.acts):
+            self.live(rng.uniform(0.2, 1.5))
+            kind = rng.choice(kinds)
+            self.done.append(kind.__name__)
+            kind()
+        self.live(1.0)
+
+    # -- acts: each leaves at least one worker running ----------------------------------------------------------------
+
+    def kill(self) -> None:
+        """kill -9; the successor is there before or comes a little later."""
+        fleet, rng = self.place.fleet, self.place.rng
+        before = rng.random() < 0.5
+        if before:
+            fleet.start()
+            self.live(rng.uniform(0.5, 2.5))
+        victims = fleet.awake
+        if victims:
+            victim = rng.choice(victims)
+            fleet.kill(victim)
+            assert victim.process.returncode == -9
+        if not fleet.awake:
+            self.live(rng.uniform(0.0, 1.5))
+            fleet.start()
+
+    def freeze(self) -> None:
+        """SIGSTOP beyond the session, SIGCONT once another has taken its partitions over: a zombie."""
+        fleet, rng = self.place.fleet, self.place.rng
+        if len(fleet.awake) < 2:
+            fleet.start()
+        owners = [worker for worker in fleet.awake if worker.said("loaded")]
+        if not owners:
+            return
+        zombie = rng.choice(owners)
+        fleet.freeze(zombie)
+        self.live(rng.choice((0.5, 1.0, 2.0)) * SESSION_SECONDS + 0.5)
+        fleet.thaw(zombie)
+
+    def strike(self) -> None:
+        """A worker that kills or stops itself at a named step of the cycle."""
+        fleet, rng = self.place.fleet, self.place.rng
+        step, count = rng.choice(STEPS), rng.randint(1, 6)
+        signal = rng.choice(("SIGKILL", "SIGSTOP"))
+        worker = fleet.start(FAULTLINE_WORKER__FAIL_AT=f"{step}:{count}:{signal}")
+        self.until(lambda: worker.standing or not worker.running, 8.0)
+        self.revive_standing()
+        if not fleet.awake:
+            fleet.start()
+
+    def stop(self) -> None:
+        """SIGTERM: it drains, commits and leaves."""
+        fleet = self.place.fleet
+        fleet.start()
+        self.live(1.0)
+        if len(fleet.awake) > 1:
+            told = self.place.rng.choice(fleet.awake)
+            code = fleet.stop(told)
+            # Before it was up it has nothing to end in order.
+            assert code == 0 or not told.said("started"), f"a worker told to stop ended with {code}"
+
+    def add(self) -> None:
+        if len(self.place.fleet.running) < 4:
+            self.place.fleet.start()
+
+    def revive_standing(self) -> None:
+        """Whoever stopped itself goes on after its session has ended."""
+        fleet = self.place.fleet
+        standing = [worker for worker in fleet.running if worker.standing]
+        if standing:
+            if not fleet.awake or fleet.awake == standing:
+                fleet.start()
+            self.live(SESSION_SECONDS + 1.5)
+            for worker in standing:
+                fleet.thaw(worker)
+
+    # -- meanwhile ----------------------------------------------------------------------------------------------------
+
+    def live(self, seconds: float) -> None:
+        self.until(lambda: False, seconds)
+
+    def until(self, happened: Callable[[], bool], seconds: float) -> None:
+        """Feed on until it happened, or the time is over."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not happened():
+            self.place.feed(self.place.rng.randint(1, 12))
+            time.sleep(0.15)
+
+
+def finish(place: Field) -> None:
+    """The faults are over: all comes out, as if there had been none, and nothing is left lying about."""
+    fleet = place.fleet
+    for worker in fleet.running:
+        if worker.standing:
+            fleet.thaw(worker)
+    if not fleet.awake:
+        fleet.start()
+    place.settle()
+    fleet.stop_all()
+    place.judge()
+    last: Worker = fleet.start()
+    fleet.await_event(last, "loaded")
+    place.feed(2)
+    place.settle()
+    fleet.stop_all()
+    place.judge()
+    place.judge_redis()
