@@ -63,7 +63,7 @@ def columns(raw: bytes, buf: NDArray[np.uint8], table: EventTable) -> Events:
 
 def _distinct(table: NDArray[np.int64], names: Strings) -> tuple[NDArray[np.int64], Strings, slice | NDArray[np.int64]]:
     """Entries with distinct names in every row, their names, and which entries' values they have."""
-    kept, which = last_wins(table[:, ROW], names.codes, len(names.values))
+    kept, which = last_wins(np.ascontiguousarray(table[:, ROW]), names.codes, len(names.values))
     if len(kept) == len(table):
         return table, names, slice(None)
     return table[which], names.take(kept), which

@@ -126,7 +126,7 @@ def _keyed(
 ) -> EventTable:
     """The events whose key is their entity; the others are faults."""
     texts = Texts.of(keys)
-    starts, lengths, which = table.rows[:, ENTITY], table.rows[:, ENTITY + 1], table.rows[:, RECORD]
+    starts, lengths, which = (np.ascontiguousarray(table.rows[:, c]) for c in (ENTITY, ENTITY + 1, RECORD))
     fit = keys_fit(buf, starts, lengths, texts.buf, texts.starts, texts.ends, which)
     if fit.all():
         return table

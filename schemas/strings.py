@@ -21,7 +21,8 @@ def distinct(
 
     A length of -1 is null, with code -1.
     """
-    starts, lengths = table[:, column], table[:, column + 1]
+    # Contiguous: numba would compile anew for a column of one row, which numpy calls contiguous, and for a longer one.
+    starts, lengths = np.ascontiguousarray(table[:, column]), np.ascontiguousarray(table[:, column + 1])
     codes, first = intern(buf, starts, lengths, _SECRET)
     begin = starts[first]
     spans = zip(begin.tolist(), (begin + lengths[first]).tolist(), strict=True)

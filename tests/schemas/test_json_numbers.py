@@ -16,7 +16,7 @@ from schemas.kernels.text import PADDING
 
 
 @kernel
-def compiled_number(buf: np.ndarray, end: int, bits: np.ndarray) -> int:  # type: ignore[type-arg]
+def compiled_number(buf: np.ndarray, end: int, bits: np.ndarray) -> int:
     """`read_number`, which kernels call, as something that tests can."""
     return int(read_number(buf, np.int64(0), end, bits))
 

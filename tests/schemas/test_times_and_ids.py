@@ -20,7 +20,7 @@ offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minute
 
 
 @kernel
-def compiled_time(buf: np.ndarray, length: int) -> int:  # type: ignore[type-arg]
+def compiled_time(buf: np.ndarray, length: int) -> int:
     """`read_time`, which kernels call, as something that tests can."""
     return int(read_time(buf, np.int64(0), length))
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.cli.clients import kafka_options
 from workers.demo.children import Children
 from workers.demo.embedded import start_kafka, start_redis
 from workers.demo.scene import environment
 from workers.settings import Settings, load_settings
 from workers.topics import topic_specs
 
+_CRITICAL = 2  # of syslog's levels: an ending broker is no news
 _LONGEST_FOLDER = 80  # a Unix socket's path may have about 100 bytes
 
 
@@ -31,7 +31,7 @@ class House:
     @property
     def options(self) -> dict[str, object]:
         """Options of a Kafka client in this house."""
-        return kafka_options(self.settings)
+        return {"bootstrap.servers": self.settings.kafka.bootstrap_servers, "log_level": _CRITICAL}
 
     def start_worker(self, name: str) -> None:
         """Run `faultline worker NAME` as a process of its own."""

@@ -39,6 +39,7 @@ from workers.windows.panes import PaneEngine
 from workers.windows.profiles import Profile, load_profiles
 
 PROCESSES = 2
+_QUICK = 6.0  # seconds in which a process with compiled kernels has learned its first events
 _COMPILE_PATIENCE = 120.0  # seconds; then they compile themselves
 
 
@@ -78,7 +79,7 @@ def learn(console: Console, stop: Stop, scene: Scene, home: House) -> dict[Name,
         for worker in workers:
             worker.start()
         with Counter(console, "learning", how_many(schedule(scene.lesson))) as counter:
-            versions = _collect(workers, lines.told, counter, stop, home)
+            versions = _collect(console, workers, lines.told, counter, stop, home)
     finally:
         for worker in workers:
             worker.terminate()
@@ -88,12 +89,21 @@ def learn(console: Console, stop: Stop, scene: Scene, home: House) -> dict[Name,
 
 
 def _collect(
-    workers: list[BaseProcess], told: multiprocessing.Queue[int | _Done], counter: Counter, stop: Stop, home: House
+    console: Console,
+    workers: list[BaseProcess],
+    told: multiprocessing.Queue[int | _Done],
+    counter: Counter,
+    stop: Stop,
+    home: House,
 ) -> dict[Name, str]:
     """Follow the processes to their ends."""
     versions: dict[Name, str] = {}
     running = len(workers)
+    silent = True
     while running:
+        if silent and counter.seconds > _QUICK:
+            console.print("compiling the inner loops first; later runs on this machine need not")
+            silent = False
         if stop():
             raise Interrupted
         home.children.check()
@@ -104,6 +114,7 @@ def _collect(
                 raise LearningFailed("a learning process died; see above") from None
             counter.add(0)
             continue
+        silent = False
         if isinstance(said, int):
             counter.add(said)
             continue
@@ -150,11 +161,11 @@ def _learn_services(scene: Scene, services: list[int], settings: Settings, lines
 
 
 def _events_of(scene: Scene, services: list[int], told: multiprocessing.Queue[int | _Done]) -> Iterator[Events]:
-    """The events of some services."""
+    """The events of some services; those that were taken are told."""
     for block in generate(schedule(scene.lesson)):
         mine = take(block, np.flatnonzero(np.isin(block.entity.codes, services)))
-        told.put(len(mine))
         yield mine
+        told.put(len(mine))
 
 
 def vectors_of(blocks: Iterator[Events], profile: Profile, settings: Settings) -> Iterator[Vectors]:

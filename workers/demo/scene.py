@@ -27,17 +27,16 @@ WORKERS = ("windows", "scoring", "incidents")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The demo's data. Learning and playing are drawn apart: nothing that is judged was seen before."""
+    """The demo's data. What is learned and what is played are drawn apart: nothing that is judged was seen before."""
 
     services: int = 6
     days: int = 7
     seed: int = 7
-    learning_anomaly_rate: float = 0.01
 
     @property
     def lesson(self) -> Plan:
-        """The days that are learned; a few anomalies are among them, as in life, and nobody says where."""
-        return Plan(days=self.days, entities=self.services, anomaly_rate=self.learning_anomaly_rate, seed=2 * self.seed)
+        """The days that are learned; all of them normal."""
+        return Plan(days=self.days, entities=self.services, anomaly_rate=0, seed=2 * self.seed)
 
     @property
     def trial(self) -> Plan:

@@ -11,6 +11,8 @@ from workers.runtime.clock import Clock, SystemClock
 
 EVERY = 5.0
 """Seconds between two lines where output is not a terminal."""
+PATIENCE = 30.0
+"""The same while nothing moves."""
 
 
 class Counter:
@@ -25,7 +27,7 @@ class Counter:
         quiet: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        self.done = 0
+        self.done = self._shown = 0
         self._console, self._label, self._total, self._unit = console, label, total, unit
         self._clock = clock or SystemClock()
         self._begun = self._told = self._clock.monotonic()
@@ -65,7 +67,9 @@ class Counter:
         rate = f"{self.done / max(self.seconds, 1e-9):,.0f} {self._unit}/s {note}"
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, rate=rate)
-        elif not self._quiet and self._clock.monotonic() - self._told >= EVERY:
-            self._told = self._clock.monotonic()
+        elif not self._quiet and self._clock.monotonic() - self._told >= (
+            EVERY if self.done > self._shown else PATIENCE
+        ):
+            self._told, self._shown = self._clock.monotonic(), self.done
             share = f" of {self._total:,}" if self._total else ""
             self._console.print(f"{self._label}: {self.done:,}{share} {self._unit}, {rate}", highlight=False)

@@ -116,7 +116,7 @@ def _close(
         pane = cursor[PANE]
         start = pane * plan.pane
         if broke and not cursor[EXCUSED] and (pane >= to or start > seen_until):
-            _excuse(plan, memory, order, time.watched[i] - seen_until)
+            _excuse(plan, memory, order, seen_until, time.watched[i])
             cursor[EXCUSED] = 1
         if pane >= to:
             memory.ends[CLOSED] = to - 1
@@ -167,6 +167,8 @@ def _visit(
         record = of.panes[pane % plan.ring]
         if record != NONE:
             _note_active(memory, seat, pane, record)
+            if watched:
+                of.unwatched = 0
             _add_coarse(plan, memory, seat, pane, record)
         elif not (watched or due):
             cursor[PLACE] += 1
@@ -204,20 +206,23 @@ def _cadence(plan: Plan, memory: Memory, seat: int) -> int:
 
 @kernel
 def _is_quiet(plan: Plan, memory: Memory, seat: int, end: int) -> bool:
+    """Whether the entity is silent in the pane that ends at `end`, in which it has no event."""
     of = memory.seats[seat]
-    sign = of.sign_time
-    if sign >= end and of.active_count > 0 and of.late == 0 and of.skewed == 0:
+    heard = of.sign_time // plan.pane  # whole panes, so that it does not matter when in a pane
+    if (heard + 1) * plan.pane > end and of.active_count > 0 and of.late == 0 and of.skewed == 0:
         # It has come back behind this pane, which is read already: in this pane it was still away.
-        sign = (of.active_panes[of.active_count - 1] + 1) * plan.pane
-    return is_silent(end - sign - of.unwatched, _cadence(plan, memory, seat))
+        heard = of.active_panes[of.active_count - 1]
+    return is_silent(end - (heard + 1) * plan.pane - of.unwatched, _cadence(plan, memory, seat))
 
 
 @kernel
-def _excuse(plan: Plan, memory: Memory, order: NDArray[np.int32], stretch: int) -> None:
-    """A stretch of time passed that nobody watched."""
+def _excuse(plan: Plan, memory: Memory, order: NDArray[np.int32], first: int, last: int) -> None:
+    """Nobody watched between two event times."""
     for seat in order:
-        if memory.seats[seat].active:
-            memory.seats[seat].unwatched += unwatched_excess(stretch, _cadence(plan, memory, seat))
+        of = memory.seats[seat]
+        if of.active:
+            stretch = max(0, last - max(first, of.sign_time))
+            of.unwatched += unwatched_excess(stretch, _cadence(plan, memory, seat))
 
 
 @kernel

@@ -72,12 +72,14 @@ def apply_event(
         outcomes[SKEWED] += 1
         if of.active:
             of.skewed += 1
+            of.unwatched = 0
             sign_of_life(memory, event.seat, now, offset)
         return NONE
     if pane < open_pane - plan.longest:
         outcomes[DROPPED_LATE] += 1
         if of.active:
             of.late += 1
+            of.unwatched = 0
             sign_of_life(memory, event.seat, now, offset)
         return NONE
     evicted = NONE
@@ -93,6 +95,7 @@ def apply_event(
     if late:
         outcomes[LATE_IN_CLOSED_PANE] += 1
         of.late += 1
+        of.unwatched = 0
     sign_of_life(memory, event.seat, now if late else event.time, offset)
     record = _pane_record(plan, memory, event.seat, pane, late, offset, serial)
     _count_event(plan, memory, events, row, pane, record, late)
@@ -122,11 +125,14 @@ def look_ahead(memory: Memory, events: Table, first: int, last: int) -> int:
 
 @kernel
 def sign_of_life(memory: Memory, seat: int, time: int, offset: int) -> None:
-    """Note that the entity lives, and make it the most recently active one."""
+    """Note that the entity lives, and make it the most recently active one.
+
+    Time that nobody watched is made up for when the pane closes that an event lies in: what closes before it, closes
+    without it.
+    """
     of = memory.seats[seat]
     of.sign_time = max(of.sign_time, time)
     of.sign_offset = offset
-    of.unwatched = 0
     if len(memory.queue) > 0:
         tail = memory.ends[QUEUE_TAIL]
         memory.queue[tail, 0] = offset

@@ -73,6 +73,7 @@ class Oracle:
                 self._count("skewed")
             if life is not None:
                 life.skewed += 1
+                life.unwatched = 0
                 self._alive(life, self._now())
             return
         self._reach(min(event.time, reference))
@@ -83,6 +84,7 @@ class Oracle:
             self._count("dropped_late")
             if life is not None:
                 life.late += 1
+                life.unwatched = 0
                 self._alive(life, self._now())
             return
         if life is None:
@@ -96,10 +98,11 @@ class Oracle:
         if number <= closed:
             self._count("late_in_closed_pane")
             life.late += 1
+            life.unwatched = 0
         self._alive(life, self._now() if number <= closed else event.time)
 
     def _alive(self, life: Life, time: int) -> None:
-        life.sign, life.order, life.unwatched = max(life.sign, time), self.read, 0
+        life.sign, life.order = max(life.sign, time), self.read
 
     def _now(self) -> int:
         assert self.watermark is not None
@@ -125,11 +128,11 @@ class Oracle:
         for number in self._worth_closing(first, broke, seen_until):
             start = number * self.pane
             if broke and start > seen_until and not excused:
-                self._excuse(time - seen_until)
+                self._excuse(seen_until, time)
                 excused = True
             self._close(number, start + self.pane > self.watched or (broke and start <= seen_until))
         if broke and not excused:
-            self._excuse(time - seen_until)
+            self._excuse(seen_until, time)
 
     def _worth_closing(self, first: int, broke: bool, seen_until: int) -> list[int]:
         """All panes up to the watermark; behind a break only a few of them can give a vector."""
@@ -139,9 +142,9 @@ class Oracle:
         near = set(numbers[: 400 + self.retire_after // self.pane])
         return sorted(near)
 
-    def _excuse(self, stretch: int) -> None:
+    def _excuse(self, first: int, last: int) -> None:
         for life in self.lives.values():
-            cadence = self._cadence(life)
+            cadence, stretch = self._cadence(life), max(0, last - max(first, life.sign))
             life.unwatched += stretch if cadence is None else max(0, stretch - cadence)
 
     def _cadence(self, life: Life) -> int | None:
@@ -157,8 +160,12 @@ class Oracle:
                 continue
             if events:
                 life.active.append(number)
+                life.unwatched = 0 if watched else life.unwatched
             cadence = self._cadence(life)
-            quiet = end - life.sign - life.unwatched
+            heard = life.sign // self.pane
+            if heard > number and life.active and not (life.late or life.skewed):
+                heard = life.active[-1]
+            quiet = (number - heard) * self.pane - life.unwatched
             silent = watched and not events and cadence is not None and quiet >= 3 * cadence
             self.rows.append(self._row(name, life, number, silent, due and not events))
             life.late = life.skewed = 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from statistics import median_high
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from workers.runtime.stage import RebuildPoint
 from workers.windows import coarse, fixed
@@ -67,7 +69,7 @@ def test_of_time_that_nobody_watched_one_cadence_counts() -> None:
     assert unwatched_excess(5000, UNKNOWN) == 5000
 
 
-def cells(events: float, errors: float = 0.0, timed: float = 0.0, latency: float = 0.0) -> np.ndarray:  # type: ignore[type-arg]
+def cells(events: float, errors: float = 0.0, timed: float = 0.0, latency: float = 0.0) -> NDArray[np.float64]:
     return np.array([events, 1.0, errors, timed, latency])
 
 
@@ -156,7 +158,10 @@ def test_many_may_join_at_once_among_those_who_are_there() -> None:
 
 @given(st.lists(st.integers(-(1 << 62), 1 << 62)), st.lists(st.floats(width=32)), st.lists(st.text(max_size=5)))
 def test_packed_columns_read_back(whole: list[int], real: list[float], names: list[str]) -> None:
-    columns = {"whole": np.array(whole, np.int64), "real": np.array(real, np.float32).reshape(-1, 1)}
+    columns: dict[str, NDArray[Any]] = {
+        "whole": np.array(whole, np.int64),
+        "real": np.array(real, np.float32).reshape(-1, 1),
+    }
     found, strings = unpack(pack(columns, names))
     assert strings == names
     for name, column in columns.items():

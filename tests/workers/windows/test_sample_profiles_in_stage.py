@@ -40,7 +40,7 @@ def records_of(sent: Sequence[Sent]) -> Records:
     return Records("telemetry.events.v1", 0, np.arange(len(sent)), stamps, keys, values, [None] * len(sent))
 
 
-@pytest.mark.parametrize("seed", [20, 21])
+@pytest.mark.parametrize("seed", [20])
 def test_generic_vectors_hold_the_contract_of_a_stage(seed: int) -> None:
     records = records_of(story(seed))
     n = len(records)

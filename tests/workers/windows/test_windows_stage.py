@@ -7,40 +7,18 @@ import math
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.features.service import SERVICE
-from schemas.columns import Vectors
-from schemas.vectors import decode_vectors
 from tests.contract.stage_contract import (
-    Run,
     assert_cuts_do_not_matter,
     assert_rebuild_is_exact,
     assert_restore_is_exact,
     random_cut,
-    run,
 )
 from tests.workers.windows.pane_events import Event
 from tests.workers.windows.pane_oracle import Oracle
 from tests.workers.windows.pane_records import HOUR, MINUTE, SECOND, START, Raw, Step, records_of
-from workers.runtime.stage import NO_WATERMARK
+from tests.workers.windows.pane_stage import ran, rows_of, stage_of
 from workers.windows.engine import EnginePolicy
-from workers.windows.profiles import Profile, shipped
-from workers.windows.stage import WindowsStage
 from workers.windows.ticks import Tick
-from workers.windows.watermark import TimePolicy
-
-FEATURES = "telemetry.features.v1"
-SERVICE_PROFILE = shipped()["service"]
-
-
-def stage_of(*profiles: Profile, policy: EnginePolicy | None = None) -> WindowsStage:
-    return WindowsStage(profiles or (SERVICE_PROFILE,), policy or EnginePolicy(), TimePolicy(), FEATURES)
-
-
-def vectors_of(result: Run) -> list[Vectors]:
-    values = [value for value in result.values(FEATURES) if value is not None]
-    blocks, faults = decode_vectors(values)
-    assert not faults
-    return blocks
 
 
 @st.composite
@@ -126,10 +104,10 @@ def test_a_rebuilt_state_goes_on_as_the_lost_one_would_have(story: list[Step], d
 @given(stories(), st.sampled_from([200_000, 2]))
 def test_every_vector_is_what_a_slow_look_at_all_events_gives(story: list[Step], limit: int) -> None:
     stage = stage_of(policy=EnginePolicy(max_entities=limit))
-    result = run(stage, stage.start(3, NO_WATERMARK, []), records_of(story))
+    result = ran(story, stage)
     oracle = Oracle(max_entities=limit)
     expected = oracle.take(story)
-    got = [row for block in vectors_of(result) for row in _rows(block)]
+    got = rows_of(result)
     places = [[(r["window_end"], r["entity"], r["silent"], r["retired"]) for r in rows] for rows in (got, expected)]
     assert places[0] == places[1], set(places[0]) ^ set(places[1])
     for have, want in zip(got, expected, strict=True):
@@ -141,31 +119,13 @@ def test_every_vector_is_what_a_slow_look_at_all_events_gives(story: list[Step],
 @given(stories())
 @SLOW
 def test_every_record_and_every_event_has_exactly_one_outcome(story: list[Step]) -> None:
-    stage = stage_of()
-    result = run(stage, stage.start(3, NO_WATERMARK, []), records_of(story))
-    c = result.counts
+    result = ran(story)
+    c, dead = result.counts, result.dead
     assert c["events"] + c["skewed"] + c["undecodable"] + c["ticks"] + c["ticks_ignored"] == len(story)
-    assert len(result.dead) == c["skewed"] + c["undecodable"]
+    assert len(dead) == c["skewed"] + c["undecodable"]
     outcomes = c["service.in_panes"] + c["service.dropped_late"] + c["service.dropped_limit"] + c["service.skewed"]
     assert c["service.events"] == outcomes
     assert c["events"] + c["skewed"] == c["service.events"] + c["events_of_no_profile"]
-
-
-def _rows(block: Vectors) -> list[dict[str, object]]:
-    names = SERVICE.names
-    return [
-        {
-            **dict(zip(names, block.values[i].tolist(), strict=True)),
-            "entity": block.entity[i],
-            "window_end": int(block.window_end[i]),
-            "silent": bool(block.silent[i]),
-            "retired": bool(block.retired[i]),
-            "late": int(block.late_count[i]),
-            "skewed": int(block.skewed_count[i]),
-            "event_count": int(block.event_count[i]),
-        }
-        for i in range(len(block))
-    ]
 
 
 def _assert_close(have: dict[str, object], want: dict[str, object]) -> None:
