@@ -161,6 +161,9 @@ def _visit(
         if not of.active or not (watched or live or due):
             cursor[PLACE] += 1
             continue
+        if of.active_count == 0 and of.sign_time >= end and of.panes[pane % plan.ring] == NONE:
+            cursor[PLACE] += 1  # not yet born in this pane: an event behind it made the entity
+            continue
         if cursor[ROW] >= len(buffers.rows) or cursor[GONE] >= len(buffers.gone):
             return False
         advance(plan, memory, seat, pane)

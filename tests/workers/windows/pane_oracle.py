@@ -156,7 +156,8 @@ class Oracle:
         for name in sorted(self.lives, key=lambda n: n.encode()):
             life = self.lives[name]
             due, events = end - life.sign >= self.retire_after, life.panes.get(number, [])
-            if not (watched or events or due):
+            unborn = not life.active and not events and life.sign >= end
+            if unborn or not (watched or events or due):
                 continue
             if events:
                 life.active.append(number)
