@@ -22,4 +22,5 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    chosen, sys.argv[1:] = sys.argv[1:], []  # each benchmark then reads its own defaults
+    sys.exit(main(chosen))
