@@ -124,7 +124,7 @@ class Rig:
 
     def end_offsets(self, topic: str) -> list[int]:
         """The end of every partition."""
-        reader = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "bench-ends"})
+        reader = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "bench-ends", "log_level": _CRITICAL})
         places = [TopicPartition(topic, number) for number in range(self.partitions)]
         ends = [reader.get_watermark_offsets(place, 10)[1] for place in places]
         reader.close()
@@ -162,11 +162,17 @@ class _Committed:
     """The offsets that a group has committed of a topic."""
 
     def __init__(self, bootstrap: str, group: str, topic: str, partitions: int) -> None:
-        self._reader = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+        self._reader = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": _CRITICAL})
         self._places = [TopicPartition(topic, number) for number in range(partitions)]
 
     def now(self) -> list[int]:
-        return [max(0, place.offset) for place in self._reader.committed(self._places, 10)]
+        """0 for each where nothing is committed, or the group's coordinator is not up yet."""
+        try:
+            return [max(0, place.offset) for place in self._reader.committed(self._places, 10)]
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+            return [0] * len(self._places)
 
     def close(self) -> None:
         self._reader.close()

@@ -217,8 +217,8 @@ def _decode_pane(state: PaneState, pane: int, value: bytes) -> None:
     columns, _ = unpack(value)
     seats, entries = columns["seat"], columns["entries"]
     state.memory = reserve(state.memory, len(seats), len(seats) + len(entries))
-    of = state.memory.seats[seats]
-    same_life = of["active"] & (of["birth"] == columns["birth"])
+    of = state.memory.seats  # field by field: a whole seat is large
+    same_life = of["active"][seats] & (of["birth"][seats] == columns["birth"])
     numbers = _put_records(state.plan, state.memory, pane, seats, same_life, columns["lengths"], entries)
     for name in _RECORD:
         state.memory.records[name][numbers[same_life]] = columns[name][same_life]
