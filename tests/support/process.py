@@ -86,6 +86,12 @@ class Daemon:
                 self._process.kill()
         self._reap()
 
+    def wait(self, timeout: float) -> int:
+        """The exit code of a process that ends by itself. `TimeoutExpired` if it does not in time."""
+        code = self._process.wait(timeout)
+        self._reap()
+        return code
+
     def kill(self) -> None:
         """SIGKILL, now."""
         if self.running:
