@@ -1,4 +1,4 @@
-"""Plain traffic for tests of one worker: requests of a few services in their event time, written a stretch at a time."""
+"""Plain traffic for tests of one worker: requests of a few services, written some minutes of event time at a time."""
 
 from __future__ import annotations
 

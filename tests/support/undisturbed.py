@@ -1,4 +1,4 @@
-"""What the windows worker would have written if nothing had ever happened: its stage over the input as it lies there."""
+"""What the windows worker would have written if nothing had ever happened: its stage over the input that is there."""
 
 from __future__ import annotations
 
@@ -39,11 +39,9 @@ def wanted(faultline: Installation) -> Wanted:
         letters = []
         state = stage.start(partition, NO_WATERMARK, [])
         for chunk in stage.step(state, as_batch(faultline.topic(EVENTS), partition, records)) if records else ():
-            for o in chunk.outputs:
-                if o.topic == settings.topics.features:
-                    vectors.append((o.key, o.value, tuple(o.headers)))
-            for dead in chunk.dead:
-                letters.append((records[dead.index].offset, records[dead.index].value, dead.error_class))
+            features = (output for output in chunk.outputs if output.topic == settings.topics.features)
+            vectors += [(output.key, output.value, tuple(output.headers)) for output in features]
+            letters += [(records[d.index].offset, records[d.index].value, d.error_class) for d in chunk.dead]
         found.vectors.append(vectors)
         found.letters.append(letters)
     return found
@@ -101,7 +99,7 @@ def settle(faultline: Installation, timeout: float = 60) -> None:
     reader = Consumer({"bootstrap.servers": faultline.kafka.bootstrap_servers, "group.id": faultline.namespace})
     asked = [TopicPartition(faultline.topic(EVENTS), partition) for partition in range(faultline.partitions)]
     try:
-        ends = [(reader.get_watermark_offsets(one, timeout=10) or (0, -1))[1] for one in asked]
+        ends = [reader.get_watermark_offsets(one, timeout=10)[1] for one in asked]
     finally:
         reader.close()
 
