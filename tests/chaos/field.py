@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import redis
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka import Consumer, TopicPartition
 
 from tests.chaos.fleet import QUICK, Fleet
+from tests.chaos.progress import Reading, patiently
 from tests.chaos.worker import IN, LOG, OUT, stage_of
 from tests.model.inputs import values
 from tests.support.broker import Broker, Record
@@ -76,25 +76,18 @@ class Field:
         self.broker.produce(self.topic(IN), batch)
         self.fed += count
 
-    def committed(self) -> list[int]:
-        wanted = [ConsumerGroupTopicPartitions(self.group)]
-        found = self.broker.admin.list_consumer_group_offsets(wanted)[self.group].result(timeout=10)
-        offsets = {p.partition: p.offset for p in found.topic_partitions or []}
-        return [offsets.get(partition, -1) for partition in range(PARTITIONS)]
-
-    def ends(self) -> list[int]:
-        asked = {TopicPartition(self.topic(IN), p): OffsetSpec.latest() for p in range(PARTITIONS)}
-        answers = self.broker.admin.list_offsets(asked)
-        return [int(answers[tp].result(timeout=10).offset) for tp in asked]
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.broker, self.group, self.topic(IN), PARTITIONS)
 
     def settle(self, timeout: float = 120) -> None:
         """Until everything fed is committed, replacing workers that gave up."""
         deadline = time.monotonic() + timeout
-        ends = self.ends()
-        while self.committed() != ends:
+        ends = self.reading.ends()
+        while self.reading.committed() != ends:
             if time.monotonic() > deadline:
                 tails = "\n---\n".join(self.fleet.tail(worker) for worker in self.fleet.running)
-                raise AssertionError(f"{self.namespace}: committed {self.committed()} of {ends}\n{tails}")
+                raise AssertionError(f"{self.namespace}: committed {self.reading.committed()} of {ends}\n{tails}")
             self.fleet.revive()
             time.sleep(0.25)
 
@@ -123,7 +116,7 @@ class Field:
         consumer = Consumer({"bootstrap.servers": self.broker.bootstrap_servers, "group.id": self.group})
         try:
             asked = [TopicPartition(self.topic(IN), p) for p in range(PARTITIONS)]
-            commits = consumer.committed(asked, 10)
+            commits = patiently(lambda: consumer.committed(asked, 10))
         finally:
             consumer.close()
         with redis.Redis.from_url(self.redis_url) as client:

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from workers.runtime.bounded import Bounded, Overrun
 from workers.runtime.clock import Clock, Deadline
 from workers.runtime.errors import Fatal, Retriable, Unknown, WorkerError
 from workers.runtime.kafka_log import client_logger
@@ -15,7 +16,10 @@ from workers.runtime.kafka_source import failure
 from workers.runtime.records import Output
 from workers.runtime.slices import TopicPartition
 
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 5.0
+_OVERRUN_SECONDS = 6.0
+"""When a call that should have timed out by itself is given up."""
+
 _QUICK = {
     "linger.ms": 1,
     "retry.backoff.ms": 5,
@@ -44,21 +48,31 @@ class KafkaSink:
             **config,
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
+            "error_cb": self._on_error,
         }
         self._limits, self._clock = limits, clock
         self._producer: Producer | None = None
+        self._cut_off = False
+        self._calls = Bounded("transactions")
 
     def reopen(self) -> None:
-        self._producer = None  # the old one's threads end with it; its open transaction ends with the next line
+        # The old one's threads end with it; its open transaction ends with `init_transactions`.
+        self._producer, self._cut_off = None, False
         producer = Producer(self._config, logger=client_logger())
         try:
-            producer.init_transactions(_CALL_SECONDS)
+            self._calls.run(lambda: producer.init_transactions(_CALL_SECONDS), _OVERRUN_SECONDS)
         except KafkaException as error:
             raise failure(error.args[0], "init_transactions") from error
+        except Overrun as error:
+            raise Retriable(f"init_transactions: {error}") from error
         self._producer = producer
 
     def begin(self) -> None:
-        if self._producer is None:
+        if self._producer is not None:
+            self._producer.poll(0)
+        # One that was cut off from every broker may know a group coordinator that is none any more, and would ask
+        # it without end.
+        if self._producer is None or self._cut_off:
             self.reopen()
         self._transactional("begin", lambda p: p.begin_transaction())
 
@@ -85,6 +99,10 @@ class KafkaSink:
 
     def close(self) -> None:
         self._producer = None
+        self._calls.close()
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._cut_off |= error.code() == KafkaError._ALL_BROKERS_DOWN
 
     def _open(self) -> Producer:
         if self._producer is None:
@@ -97,7 +115,12 @@ class KafkaSink:
         deadline = Deadline.after(self._clock, 3 * _CALL_SECONDS)
         while True:
             try:
-                return call(producer)
+                self._calls.run(lambda: call(producer), _OVERRUN_SECONDS)
+                return
+            except Overrun as error:
+                # Whatever it still does is fenced once this transactional id is opened again.
+                self._producer = None
+                raise Unknown(f"{doing}: {error}") from error
             except KafkaException as error:
                 found = error.args[0]
                 if found.retriable() and not found.txn_requires_abort() and not deadline.passed:

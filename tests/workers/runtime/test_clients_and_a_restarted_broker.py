@@ -1,0 +1,158 @@
+"""A broker that dies and comes back: every call of ours returns in bounded time, and the next ones succeed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from tests.support.broker import Broker, Record
+from tests.support.kafka_server import KafkaServer
+from tests.support.services import new_kafka
+from workers.runtime.clock import SystemClock
+from workers.runtime.errors import Retriable, Unknown
+from workers.runtime.kafka_lag import GroupLag
+from workers.runtime.kafka_sink import KafkaSink
+from workers.runtime.kafka_source import KafkaSource
+from workers.runtime.kafka_topics import Topics
+from workers.runtime.ports import Polled
+from workers.runtime.records import Output
+from workers.runtime.slices import TopicPartition
+
+pytestmark = pytest.mark.integration
+
+RESTARTS = 2
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KafkaServer]:
+    with new_kafka() as server:
+        yield server
+
+
+def restart(server: KafkaServer) -> None:
+    server.kill()
+    time.sleep(0.5)
+    server.start()
+
+
+def test_a_transaction_that_was_open_meanwhile_ends_in_bounded_time_and_the_next_one_commits(
+    server: KafkaServer,
+) -> None:
+    broker = Broker(server.bootstrap_servers)
+    topic, out = broker.create_topic(), broker.create_topic()
+    broker.produce(topic, [Record(b"x")] * 5)
+    place, config = TopicPartition(topic, 0), {"bootstrap.servers": server.bootstrap_servers}
+    group = Consumer({**config, "group.id": broker.unique("g"), "enable.auto.commit": False})
+    sink = KafkaSink(config, broker.unique("tx"), 10_000, {}, SystemClock())
+    sink.reopen()
+
+    def attempt(value: bytes, offset: int, meanwhile: bool) -> bool:
+        try:
+            sink.begin()
+            sink.send(place, [Output(out, None, value)])
+            if meanwhile:
+                restart(server)
+            sink.send_offsets({place: (offset, "")}, group.consumer_group_metadata())
+            sink.commit()
+            return True
+        except Retriable:
+            try:
+                sink.abort()
+            except Unknown:
+                reopen(sink)
+        except Unknown:
+            reopen(sink)
+        return False
+
+    wanted = []
+    for number in range(RESTARTS):
+        began = time.monotonic()
+        attempt(b"meanwhile %d" % number, number, meanwhile=True)  # may commit or not: whoever asks the broker knows
+        attempts = 1
+        while not attempt(b"after %d" % number, number + 1, meanwhile=False):
+            attempts += 1
+            assert attempts < 5
+        wanted.append(b"after %d" % number)
+        assert time.monotonic() - began < 60
+    shown = [record.value for record in broker.read(out)]
+    assert [value for value in shown if value in wanted] == wanted
+    sink.close()
+    group.close()
+
+
+def reopen(sink: KafkaSink) -> None:
+    for _ in range(10):
+        try:
+            return sink.reopen()
+        except Retriable:
+            time.sleep(0.2)
+    raise AssertionError("the producer cannot be opened again")
+
+
+def test_the_lag_of_a_group_is_known_again_soon_after(server: KafkaServer) -> None:
+    broker = Broker(server.bootstrap_servers)
+    topic, group = broker.create_topic(), broker.unique("g")
+    broker.produce(topic, [Record(b"x")] * 5)
+    config = {"bootstrap.servers": server.bootstrap_servers}
+    consumer = Consumer({**config, "group.id": group, "enable.auto.commit": False})
+    consumer.commit(offsets=[KafkaPartition(topic, 0, 2)], asynchronous=False)
+    consumer.close()
+    lag = GroupLag(config)
+    assert lag.behind(group, [topic]) == 3
+    for _ in range(RESTARTS):
+        restart(server)
+        found = [told(lag, group, topic) for _ in range(4)]
+        assert found[-1] == 3, found
+
+
+def told(lag: GroupLag, group: str, topic: str) -> int | str | None:
+    try:
+        return lag.behind(group, [topic], timeout=3.0)
+    except Retriable as error:
+        return str(error)
+
+
+class _Member:
+    """Owns what it is given, and freezes the broker as it is."""
+
+    def __init__(self, server: KafkaServer) -> None:
+        self.server, self.owned = server, list[TopicPartition]()
+
+    def on_assigned(self, partitions: object) -> None:
+        self.owned = list(partitions)  # type: ignore[call-overload]
+        self.server.freeze()
+
+    def on_revoked(self, partitions: object) -> None: ...
+
+    def on_lost(self, partitions: object) -> None: ...
+
+
+def test_a_late_answer_about_the_first_position_after_an_assignment_passes_no_record_over(server: KafkaServer) -> None:
+    broker = Broker(server.bootstrap_servers)
+    topic = broker.create_topic()
+    broker.produce(topic, [Record(b"%d" % n) for n in range(50)])
+    config = {"bootstrap.servers": server.bootstrap_servers, "group.id": broker.unique("g")}
+    membership = {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"}
+    source = KafkaSource({**config, **membership}, Topics({"bootstrap.servers": server.bootstrap_servers}))
+    member, taken = _Member(server), list[int]()
+    source.subscribe([topic], member)
+    deadline = time.monotonic() + 60
+    try:
+        while not member.owned and time.monotonic() < deadline:
+            source.poll(100, 0.1)
+        source.resume_at(member.owned[0], 20)  # before the broker has said where the log begins or ends
+        server.thaw()
+        while (not taken or taken[-1] != 49) and time.monotonic() < deadline:
+            taken += offsets(source.poll(100, 0.1))
+    finally:
+        server.thaw()
+        source.close()
+    assert set(taken) >= set(range(20, 50)), f"passed over: {set(range(20, 50)) - set(taken)}"
+
+
+def offsets(polled: Polled) -> list[int]:
+    return [int(offset) for records in polled.records for offset in records.offsets]
