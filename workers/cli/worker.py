@@ -10,6 +10,7 @@ import typer
 from workers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from schemas.framing import Resolver, Writer
     from workers.runtime.metrics import Metrics
     from workers.runtime.run import OnIdle
 
@@ -38,7 +39,14 @@ def intake(accept_cold_state: Cold = False) -> None:
     from workers.intake.stage import build
 
     t = _settings(accept_cold_state)
-    _run(t, "intake", t.topics.raw, [t.topics.events], lambda counts: build(t, counts), alike=False)
+    _run(
+        t,
+        "intake",
+        t.topics.raw,
+        [t.topics.events],
+        lambda counts: build(t, counts, *_framed(t, t.topics.events, "Event")),
+        alike=False,
+    )
 
 
 @app.command()
@@ -53,7 +61,11 @@ def windows(accept_cold_state: Cold = False) -> None:
 
     t = _settings(accept_cold_state)
     outputs = [t.topics.features, state_topic(t, "windows")]
-    _run(t, "windows", [t.topics.events], outputs, lambda counts: build(t), on_idle=lambda m: Ticking(t, m))
+
+    def stage(counts: dict[str, int]) -> Any:
+        return build(t, *_framed(t, t.topics.features, "Vector"))
+
+    _run(t, "windows", [t.topics.events], outputs, stage, on_idle=lambda m: Ticking(t, m))
 
 
 @app.command()
@@ -67,7 +79,8 @@ def scoring(accept_cold_state: Cold = False) -> None:
 
     t = _settings(accept_cold_state)
     outputs = [t.topics.scores, t.topics.anomalies, state_topic(t, "scoring")]
-    _run(t, "scoring", [t.topics.features], outputs, lambda counts: build(t))
+    written = "Score" if t.worker.anomaly_format == "avro" else ""
+    _run(t, "scoring", [t.topics.features], outputs, lambda counts: build(t, *_framed(t, t.topics.scores, written)))
 
 
 @app.command()
@@ -81,7 +94,25 @@ def incidents(accept_cold_state: Cold = False) -> None:
 
     t = _settings(accept_cold_state)
     outputs = [t.topics.incidents, t.topics.incident_state, state_topic(t, "incidents")]
-    _run(t, "incidents", [t.topics.scores], outputs, lambda counts: build(t))
+
+    def stage(counts: dict[str, int]) -> Any:
+        avro = t.worker.anomaly_format == "avro"
+        event, resolver = _framed(t, t.topics.incidents, "IncidentEvent" if avro else "")
+        state, _ = _framed(t, t.topics.incident_state, "IncidentState" if avro else "")
+        framing = {"IncidentEvent": event, "IncidentState": state} if event and state else None
+        return build(t, framing, resolver)
+
+    _run(t, "incidents", [t.topics.scores], outputs, stage)
+
+
+def _framed(settings: Settings, topic: str, record: str) -> tuple[Writer | None, Resolver | None]:
+    """How a record is framed on a topic (None: by fingerprint), and who knows the schemas of others' ids."""
+    from workers.schema_registry import schema_ids
+
+    ids = schema_ids(settings)
+    if ids is None:
+        return None, None
+    return ids.writer(topic, record) if record else None, ids.resolve
 
 
 def _settings(accept_cold_state: bool) -> Settings:

@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 
 from models.registry import Aliases, Registry
+from schemas.framing import Resolver, Writer
 from schemas.records import encode
 from schemas.vectors import decode_vectors
 from workers.runtime.records import Chunk, DeadLetter, Headers, Output, Records
@@ -46,8 +47,11 @@ class ScoringStage:
 
     name = "scoring"
 
-    def __init__(self, policy: Policy, loading: Loading) -> None:
+    def __init__(
+        self, policy: Policy, loading: Loading, framing: Writer | None = None, resolver: Resolver | None = None
+    ) -> None:
         self._policy, self._loading = policy, loading
+        self._framing, self._resolver = framing, resolver
         self.config_hash = policy.hash
         self.state_topic: str | None = policy.log
 
@@ -146,7 +150,7 @@ class ScoringStage:
         """Score some records. Outputs are in record order: champion (or fallback), its anomaly, challenger."""
         counts: Counter[str] = Counter()
         kept = [i for i, headers in enumerate(records.headers) if not _is_progress(headers)]
-        blocks, faults = decode_vectors([records.values[i] for i in kept])
+        blocks, faults = decode_vectors([records.values[i] for i in kept], resolver=self._resolver)
         outputs: list[list[Output]] = [[] for _ in range(len(records))]
         for block in blocks:
             state.watermark = max(state.watermark, int(block.window_end.max(initial=state.watermark)))
@@ -164,7 +168,7 @@ class ScoringStage:
         )
 
     def _outputs(self, score: Record, counts: Counter[str]) -> list[Output]:
-        (value,) = encode("Score", [score], self._policy.form)
+        (value,) = encode("Score", [score], self._policy.form, self._framing)
         output = Output(self._policy.scores, score["entity"].encode(), value)
         if not score["is_anomaly"] or score["model"]["role"] == CHALLENGER:
             return [output]
@@ -176,7 +180,10 @@ def _is_progress(headers: Headers | None) -> bool:
     return bool(headers) and any(name in _PROGRESS for name, _ in headers or ())
 
 
-def build(settings: Settings) -> ScoringStage:
-    """The stage as the settings want it. An empty registry URL means the untrained detector alone."""
+def build(settings: Settings, framing: Writer | None = None, resolver: Resolver | None = None) -> ScoringStage:
+    """The stage as the settings want it. An empty registry URL means the untrained detector alone.
+
+    `framing` and `resolver` are for Confluent-framed Avro, out and in.
+    """
     registry = Registry(settings.registry.url) if settings.registry.url else None
-    return ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_periods))
+    return ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_periods), framing, resolver)
