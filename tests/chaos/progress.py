@@ -48,13 +48,17 @@ class Reading:
 
     def _committed(self) -> list[int]:
         wanted = [ConsumerGroupTopicPartitions(self.group)]
-        # A client of its own each time: one that saw the broker restart may ask a coordinator that is none any more.
-        client = AdminClient({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 2})
+        client = self._client()
         found = client.list_consumer_group_offsets(wanted)[self.group].result(timeout=_ASK_SECONDS)
         offsets = {p.partition: p.offset for p in found.topic_partitions or [] if p.topic == self.topic}
         return [offsets.get(partition, -1) for partition in range(self.partitions)]
 
     def _ends(self) -> list[int]:
         asked = {TopicPartition(self.topic, p): OffsetSpec.latest() for p in range(self.partitions)}
-        answers = self.broker.admin.list_offsets(asked)
+        client = self._client()  # outlives its answers
+        answers = client.list_offsets(asked)
         return [int(answers[tp].result(timeout=_ASK_SECONDS).offset) for tp in asked]
+
+    def _client(self) -> AdminClient:
+        """A new one each time: one that saw the broker restart may go on with what is not so any more."""
+        return AdminClient({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 2})

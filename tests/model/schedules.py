@@ -25,8 +25,8 @@ def silence() -> None:
 
 
 def gives_up(*asked: object) -> NoReturn:
-    """In place of asking what became of a transaction: the broker never says."""
-    raise Fatal("the outcome of a transaction stayed unknown")
+    """In place of asking what became of a transaction: the worker stops, as if its producer could not reopen."""
+    raise Fatal("the producer cannot reopen")
 
 
 def run(plan: Plan, build: Build) -> tuple[Counter[str], str | None, list[str]]:

@@ -176,8 +176,8 @@ def takes_a_passing_trouble_for_a_new_topic(patch: Patch) -> None:
 def sends_again_what_was_done(patch: Patch) -> None:
     real = Transaction._judge
 
-    def impatient(self: Any, slices: Any, metadata: Any, deadline: Any) -> Any:
-        found = real(self, slices, metadata, deadline)
+    def impatient(self: Any, slices: Any, metadata: Any) -> Any:
+        found = real(self, slices, metadata)
         return {tp: Verdict.AGAIN if v is Verdict.DONE else v for tp, v in found.items()}
 
     patch.setattr(Transaction, "_judge", impatient)

@@ -22,7 +22,6 @@ from workers.runtime.stage import Stage
 IN, OUT, LOG, DEAD = "in", "out", "log", "dead"
 
 _MAY_STOP = (
-    "the outcome of a transaction stayed unknown",
     "the producer cannot reopen",
     "no transaction could be committed",
     "no checkpoint could be written",

@@ -62,6 +62,8 @@ class KafkaSource:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "fetch.queue.backoff.ms": 5,
+                "retry.backoff.ms": 20,  # stable offsets are asked for again while a transaction holds them
+                "retry.backoff.max.ms": 200,
                 "queued.min.messages": 50_000,
                 "queued.max.messages.kbytes": 65_536,
                 **config,

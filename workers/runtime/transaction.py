@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from workers.runtime.clock import Clock, Deadline
 from workers.runtime.errors import Fatal, Retriable, Unknown
 from workers.runtime.metadata import CommitMetadata
 from workers.runtime.metrics import Metrics
 from workers.runtime.ports import Sink, Source
 from workers.runtime.slices import Committed, Progress, Slice, TopicPartition, Verdict, resolve
+
+log = structlog.get_logger(__name__)
 
 Reached = Callable[[str], None]
 """Called with the name of each step as it is reached: where kill tests strike."""
@@ -22,28 +26,32 @@ class Transaction:
 
     def __init__(self, source: Source, sink: Sink, clock: Clock, metrics: Metrics, reached: Reached) -> None:
         self._source, self._sink, self._clock, self._metrics, self._reached = source, sink, clock, metrics, reached
+        self.failure = ""
+        """What the last transaction that did not commit failed with."""
 
     def run(
         self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str], deadline: Deadline
     ) -> dict[TopicPartition, Verdict]:
         """Commit these slices, which are all of partitions that are owned now.
 
-        Raises Fatal, also when an unknown outcome stays unknown until the deadline.
+        Raises Fatal, also when the producer cannot be opened again until the deadline.
         """
         try:
             self._commit(slices, metadata)
         except Retriable as error:
+            self.failure = str(error)
             self._metrics.aborted(error)
             try:
                 self._sink.abort()
             except Unknown:
                 self._reopen(deadline)
         except Unknown as error:
+            self.failure = str(error)
             self._metrics.unknown_outcome(error)
             self._reopen(deadline)
         else:
             return dict.fromkeys(slices, Verdict.DONE)
-        return self._judge(slices, metadata, deadline)
+        return self._judge(slices, metadata)
 
     def _commit(self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str]) -> None:
         self._sink.begin()
@@ -68,20 +76,18 @@ class Transaction:
                 self._clock.sleep(0.1)
 
     def _judge(
-        self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str], deadline: Deadline
+        self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str]
     ) -> dict[TopicPartition, Verdict]:
-        """Go by what the broker holds: the committed offset is the outcome."""
-        while True:
-            try:
-                found = self._source.committed(list(slices), min(_ASK_SECONDS, deadline.left or _ASK_SECONDS))
-                break
-            except Retriable as error:
-                if deadline.passed:
-                    raise Fatal(
-                        f"the outcome of a transaction stayed unknown: {error}",
-                        "Check the brokers, then restart: the committed offsets decide",
-                    ) from error
-                self._clock.sleep(0.1)
+        """Go by what the broker holds: the committed offset is the outcome.
+
+        Where it does not tell soon, everything is loaded anew. That waits for the same answer, but the group goes on
+        meanwhile; and whoever lost its partitions learns of it there, and need not know what became of them.
+        """
+        try:
+            found = self._source.committed(list(slices), _ASK_SECONDS)
+        except Retriable as error:
+            log.warning("the outcome of a transaction is not known yet, loading anew", error=str(error))
+            return dict.fromkeys(slices, Verdict.RELOAD)
         return {tp: _verdict(part, metadata[tp], found[tp]) for tp, part in slices.items()}
 
 

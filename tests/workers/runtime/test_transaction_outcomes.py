@@ -150,14 +150,19 @@ def test_someone_elses_commit_at_the_very_same_offset_is_not_ours(wire: Wire) ->
     assert run(wire)[A] is Verdict.RELOAD
 
 
-def test_unstable_offsets_and_a_broker_that_does_not_open_are_waited_for(wire: Wire) -> None:
-    wire.fails |= {("commit", 1): Unknown("timed out"), ("reopen", 1): Retriable("no"), ("committed", 1): Retriable("")}
+def test_a_broker_that_does_not_open_the_producer_is_waited_for(wire: Wire) -> None:
+    wire.fails |= {("commit", 1): Unknown("timed out"), ("reopen", 1): Retriable("no")}
     assert run(wire) == {A: Verdict.AGAIN, B: Verdict.AGAIN}
 
 
-@pytest.mark.parametrize("call", ["reopen", "committed"])
-def test_an_outcome_that_stays_unknown_until_the_deadline_is_fatal(wire: Wire, call: str) -> None:
-    wire.fails |= {("commit", 1): Unknown("timed out")} | {(call, n): Retriable("no") for n in range(1, 1000)}
+def test_what_the_broker_does_not_tell_is_loaded_anew_at_once_so_that_the_group_goes_on(wire: Wire) -> None:
+    wire.fails |= {("commit", 1): Unknown("timed out"), ("committed", 1): Retriable("unstable")}
+    assert run(wire) == {A: Verdict.RELOAD, B: Verdict.RELOAD}
+    assert wire.calls.count("committed") == 1
+
+
+def test_a_producer_that_cannot_be_opened_until_the_deadline_is_fatal(wire: Wire) -> None:
+    wire.fails |= {("commit", 1): Unknown("timed out")} | {("reopen", n): Retriable("no") for n in range(1, 1000)}
     with pytest.raises(Fatal, match="restart"):
         run(wire, seconds=3.0)
 
