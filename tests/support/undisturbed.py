@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from tests.support.broker import Record
 from tests.support.installation import Installation, eventually
@@ -106,6 +107,8 @@ def settle(faultline: Installation, timeout: float = 60) -> None:
     def through() -> bool:
         for worker in faultline.workers[-1:]:
             assert worker.running, worker.tail()
-        return committed(faultline) == ends
+        with contextlib.suppress(KafkaException):  # a broker that has just come back is not at its ease yet
+            return committed(faultline) == ends
+        return False
 
     eventually(through, timeout, f"the offsets {ends} committed")

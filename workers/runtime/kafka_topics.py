@@ -75,6 +75,44 @@ class Topics:
             return limits
         return limits
 
+    def rights(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, frozenset[str]]:
+        """What this client may do with each topic (names of Kafka's operations); topics of which nothing is told are
+        left out. Raises Retriable, Fatal.
+        """
+        if self._is_embedded(names[0], timeout):
+            return {}
+        described = self._admin.describe_topics(
+            TopicCollection(list(names)), include_authorized_operations=True, request_timeout=timeout
+        )
+        allowed = {}
+        try:
+            for name, future in described.items():
+                operations = future.result().authorized_operations
+                if operations:
+                    allowed[name] = frozenset(operation.name for operation in operations)
+        except KafkaException as error:
+            raise Retriable(f"topic {name}: {error}") from error
+        return allowed
+
+    def cleanup(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, str]:
+        """`cleanup.policy` of each topic; those that cannot be described are left out."""
+        if self._is_embedded(names[0], timeout):
+            return {}
+        wanted = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
+        futures = self._admin.describe_configs(list(wanted.values()), request_timeout=timeout)
+        found = {}
+        for name, resource in wanted.items():
+            try:
+                found[name] = str(futures[resource].result()["cleanup.policy"].value)
+            except (KafkaException, KeyError):
+                continue
+        return found
+
+    def _is_embedded(self, name: str, timeout: float) -> bool:
+        """Whether this is librdkafka's own broker, which would be asked until the time-out."""
+        cluster, _ = self._look(name, timeout)
+        return cluster.controller_id not in cluster.brokers
+
     def short_sessions(self, group: str, session_ms: int, timeout: float = 10.0) -> bool:
         """Whether KIP-848 can notice a dead member within 10 s: the broker allows it, and the group is set to it.
 

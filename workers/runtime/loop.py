@@ -362,10 +362,14 @@ class Loop(Generic[State]):
         if all(verdict is Verdict.DONE for verdict in verdicts.values()):
             self._failing_since, self.last_progress = None, now
             return
-        log.warning("transaction not committed", verdicts={tp.partition: v.value for tp, v in verdicts.items()})
+        reason = self.transaction.failure
+        shown = {tp.partition: v.value for tp, v in verdicts.items()}
+        log.warning("transaction not committed", verdicts=shown, reason=reason)
         self._failing_since = now if self._failing_since is None else self._failing_since
         if now - self._failing_since > self.policy.commit_deadline:
-            raise Fatal("no transaction could be committed", "Check brokers and ACLs, then restart: nothing was lost")
+            raise Fatal(
+                f"no transaction could be committed: {reason}", "Check brokers and ACLs, then restart: nothing was lost"
+            )
 
     def _publish(self, verdicts: Mapping[TopicPartition, Verdict], slices: Mapping[TopicPartition, Slice]) -> None:
         views = [v for tp, verdict in verdicts.items() if verdict is Verdict.DONE for v in slices[tp].views.values()]

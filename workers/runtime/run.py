@@ -24,6 +24,7 @@ from workers.runtime.loop import Loop, LoopPolicy
 from workers.runtime.metrics import Metrics
 from workers.runtime.partitions import Partition
 from workers.runtime.ports import Sink
+from workers.runtime.preflight import Use, check
 from workers.runtime.redis_store import RedisStore
 from workers.runtime.slots import Slot
 from workers.runtime.stage import Controlled, Stage
@@ -81,6 +82,7 @@ class _Process:
         dead = settings.topics.deadletter
         counts = self._patiently(lambda: topics.counts([*inputs, *outputs, dead]))
         stage = build(topics)
+        self._patiently(lambda: self._preflight(topics, stage, inputs, [*outputs, dead]))
         limits = topics.limits([*outputs, dead])
         group = f"{settings.prefix}faultline-{name}"
         self.source = KafkaSource({**client, **membership(settings, topics, group), "group.id": group}, topics)
@@ -147,6 +149,12 @@ class _Process:
 
     def _stop(self, number: int, frame: object) -> None:
         self.stopping = True
+
+    def _preflight(self, topics: Topics, stage: Stage[Any], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        latest = [stage.state_topic] if stage.state_topic else []
+        latest += [self.settings.topics.control] if isinstance(stage, Controlled) else []
+        use = Use(inputs, outputs, latest)
+        check(use, topics.rights(use.topics), topics.cleanup(use.topics))
 
     def _check_redis(self) -> None:
         try:
