@@ -59,6 +59,15 @@ class KafkaSettings(Section):
         default_factory=dict, description="librdkafka options, written with _ for . (security_protocol=SASL_SSL)"
     )
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _are_host_and_port(cls, servers: str) -> str:
+        for server in servers.split(","):
+            host, colon, port = server.strip().rpartition(":")
+            if not (host and colon and port.isdigit()):
+                raise ValueError(f"{server!r} is not host:port; several are parted by commas")
+        return servers
+
     @field_validator("options", mode="before")
     @classmethod
     def _as_librdkafka_writes_them(cls, options: object) -> object:
@@ -78,6 +87,13 @@ class KafkaSettings(Section):
 class RedisSettings(Section):
     url: str = Field("redis://localhost:6379/0", description="Redis for checkpoints and readable windows")
     timeout_ms: int = Field(2000, ge=1, description="bound on one call; a slower Redis skips the checkpoint")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("begins with redis://, rediss:// (TLS) or unix://")
+        return url
 
 
 class TopicSettings(Section):

@@ -154,6 +154,21 @@ def test_a_namespace_that_no_topic_can_begin_with_is_refused(namespace: str) -> 
     assert "FAULTLINE_NAMESPACE" in refused({"FAULTLINE_NAMESPACE": namespace})
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("FAULTLINE_KAFKA__BOOTSTRAP_SERVERS", "", "host:port"),
+        ("FAULTLINE_KAFKA__BOOTSTRAP_SERVERS", "one:9092,two", "'two' is not host:port"),
+        ("FAULTLINE_REDIS__URL", "", "redis://"),
+        ("FAULTLINE_REDIS__URL", "localhost:6379", "redis://"),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_refused(variable: str, value: str, says: str) -> None:
+    complaint = refused({variable: value})
+    assert variable in complaint
+    assert says in complaint
+
+
 def test_settings_that_contradict_each_other_are_refused() -> None:
     static = {"FAULTLINE_WORKER__INSTANCE_ID": "pod-0", "FAULTLINE_KAFKA__GROUP_PROTOCOL": "consumer"}
     assert "group_protocol=classic" in refused(static)
