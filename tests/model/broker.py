@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.model.chance import Violation
-from workers.runtime.metadata import CommitMetadata
+from tests.model.decoded import decoded
 from workers.runtime.slices import Committed, TopicPartition
 
 
@@ -189,7 +189,7 @@ class Broker:
         self.offsets[tp] = committed
 
     def _recreated(self, before: Committed, after: Committed) -> bool:
-        old, new = CommitMetadata.decode(before.metadata), CommitMetadata.decode(after.metadata)
+        old, new = decoded(before.metadata), decoded(after.metadata)
         return bool(old and new and old.topic_id != new.topic_id)
 
     def _check(self, name: str, epoch: int) -> Identity:
@@ -200,5 +200,5 @@ class Broker:
 
 
 def _order(committed: Committed) -> tuple[int, int]:
-    metadata = CommitMetadata.decode(committed.metadata)
+    metadata = decoded(committed.metadata)
     return committed.offset or 0, metadata.position if metadata else 0

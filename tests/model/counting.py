@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from workers.runtime.errors import WorkerError
 from workers.runtime.metrics import Metrics
+
+_NOTHING = nullcontext()
 
 
 class Counting(Metrics):
@@ -16,9 +18,8 @@ class Counting(Metrics):
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
 
-    @contextmanager
-    def state(self, name: str) -> Iterator[None]:
-        yield
+    def state(self, name: str) -> AbstractContextManager[None]:  # type: ignore[override]  # one for all, for speed
+        return _NOTHING
 
     def counted(self, counts: Mapping[str, int]) -> None:
         self.seen.update({f"records {name}": count for name, count in counts.items()})

@@ -8,10 +8,10 @@ from typing import Any
 
 from tests.model.broker import Broker
 from tests.model.chance import Chance, Violation
+from tests.model.decoded import decoded
 from tests.model.redis import Redis
 from tests.model.source import records
 from workers.runtime.checkpoints import Manifest
-from workers.runtime.metadata import CommitMetadata
 from workers.runtime.records import View
 from workers.runtime.slices import Committed, TopicPartition
 from workers.runtime.stage import NO_WATERMARK, Stage
@@ -72,7 +72,7 @@ class Oracle:
         if value != view.value:
             raise Violation(f"view {view.key} at {view.version} is {view.value!r}, not {value!r}")
         committed = offsets.get(TopicPartition(self._topic, partition), Committed(None, None))
-        metadata = CommitMetadata.decode(committed.metadata)
+        metadata = decoded(committed.metadata)
         reached = (committed.offset or 0, metadata.position if metadata else 0)
         if reached <= (offset, 0):
             raise Violation(f"view {view.key} at {view.version} was shown before its record {offset} was committed")
@@ -93,7 +93,7 @@ def scope_of(stage: str, tp: TopicPartition) -> str:
 
 def chain_keys(redis: Redis, scope: str, committed: Committed | None) -> set[str]:
     """The keys that this commit needs."""
-    metadata = CommitMetadata.decode(committed.metadata) if committed else None
+    metadata = decoded(committed.metadata) if committed else None
     if metadata is None or metadata.checkpoint is None:
         return set()
     manifest = redis.scopes.get(scope, {}).get(metadata.checkpoint.id)
@@ -102,7 +102,7 @@ def chain_keys(redis: Redis, scope: str, committed: Committed | None) -> set[str
 
 def check_commit(redis: Redis, stage: str, tp: TopicPartition, committed: Committed) -> None:
     """As it is committed: what it names is there, unless Redis lost it, and belongs to no later offset."""
-    metadata = CommitMetadata.decode(committed.metadata)
+    metadata = decoded(committed.metadata)
     if metadata is None or committed.offset is None:
         raise Violation(f"{tp} was committed without metadata: {committed}")
     if metadata.rebuild.offset > committed.offset:

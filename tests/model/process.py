@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.model.chance import Crash
+from tests.model.controls import ModelControls
 from tests.model.redis import ModelStore
 from tests.model.sink import ModelSink
 from tests.model.source import ModelSource
@@ -37,6 +38,7 @@ class Process:
             _Clock(self),
             world.metrics,
             reached=lambda step: self.touch(f"step {step}"),
+            controls=ModelControls(world.controls, self, rng) if world.controlled else None,
         )
 
     # -- what its ports and clock ask for -----------------------------------------------------------------------------

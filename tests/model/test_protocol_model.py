@@ -1,27 +1,24 @@
 """The real loop under thousands of seeded schedules: what a reader sees is what an undisturbed run would have given.
 
-`FAULTLINE_TEST_SEEDS=5000` runs that many. A failure prints the fewest faults that still cause it, and how to run
-them again.
+`python -m tests.model 50000` runs that many, over all cores. A failure prints the fewest faults that still cause it,
+and how to run them again.
 """
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from tests.model.chance import Chance
-from tests.model.schedules import Build, gives_up, report, run, silence
-from tests.model.world import LOG, OUT, Plan
-from tests.support.toy_stages import Relay, Tally
+from tests.model.crowd import STAGES, Outcome, play_all
+from tests.model.schedules import gives_up, report, run, silence
+from tests.model.world import Plan
 from workers.runtime.transaction import Transaction
 
-SEEDS = int(os.environ.get("FAULTLINE_TEST_SEEDS", "300"))
-
-STAGES: dict[str, Build] = {"tally": lambda: Tally(OUT, LOG), "relay": lambda: Relay(OUT)}
+SCHEDULES = 2_000
+RELAYED, CONTROLLED = 300, 700
 
 MUST_HAPPEN = (
     "crash",
@@ -76,25 +73,32 @@ def quiet() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.mark.timeout(0)
+def _assert_kept(stage: str, outcome: Outcome) -> None:
+    if outcome.broken:
+        seed, broken = outcome.broken[0]
+        pytest.fail(
+            f"{len(outcome.broken)} broken, the first is seed {seed} ({broken}): {report(Plan(seed), STAGES[stage])}"
+        )
+
+
+@pytest.mark.timeout(900)
 def test_no_schedule_breaks_the_promise_and_every_fault_happens() -> None:
-    seen: Counter[str] = Counter()
-    for seed in range(SEEDS):
-        plan = Plan(seed)
-        happened, broken, _ = run(plan, STAGES["tally"])
-        seen += happened
-        if broken:
-            pytest.fail(f"seed {seed}: {report(plan, STAGES['tally'])}")
-    assert {name for name in MUST_HAPPEN if not seen[name]} == set()
+    outcome = play_all("tally", range(SCHEDULES))
+    _assert_kept("tally", outcome)
+    assert {name for name in MUST_HAPPEN if not outcome.seen[name]} == set()
 
 
-@pytest.mark.timeout(0)
+@pytest.mark.timeout(900)
 def test_no_schedule_breaks_the_promise_of_a_stage_without_state() -> None:
-    for seed in range(SEEDS // 3):
-        plan = Plan(10_000_000 + seed)
-        _, broken, _ = run(plan, STAGES["relay"])
-        if broken:
-            pytest.fail(f"seed {plan.seed}: {report(plan, STAGES['relay'])}")
+    _assert_kept("relay", play_all("relay", range(10_000_000, 10_000_000 + RELAYED)))
+
+
+@pytest.mark.timeout(900)
+def test_no_schedule_applies_a_control_record_anywhere_but_where_its_transaction_says() -> None:
+    outcome = play_all("tuned", range(40_000_000, 40_000_000 + CONTROLLED))
+    _assert_kept("tuned", outcome)
+    assert outcome.seen["outputs log"] > CONTROLLED, "hardly a control record was taken up"
+    assert outcome.seen["recovery rebuild"] > CONTROLLED / 2
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -15,6 +15,7 @@ from tests.model.broker import Broker
 from tests.model.schedules import Build, gives_up, run, silence
 from tests.model.sink import ModelSink
 from tests.model.source import ModelSource
+from tests.model.tuned import Tuned
 from tests.model.world import LOG, OUT, Plan
 from tests.support.toy_stages import Tally
 from workers.runtime import loading, partitions, transaction
@@ -23,7 +24,7 @@ from workers.runtime.loop import Loop
 from workers.runtime.metadata import CommitMetadata
 from workers.runtime.partitions import Partition
 from workers.runtime.recovery import Rebuild, plan
-from workers.runtime.slices import Verdict
+from workers.runtime.slices import Progress, Verdict
 from workers.runtime.stage import NO_WATERMARK
 from workers.runtime.transaction import Transaction
 
@@ -198,6 +199,39 @@ def never_commits_behind_markers(patch: Patch) -> None:
     patch.setattr(Partition, "ended", lambda self, offset: None)
 
 
+def keeps_a_checkpoint_older_than_a_control_record(patch: Patch) -> None:
+    patch.setattr(CheckpointChain, "drop", lambda self: None)
+
+
+def applies_control_records_without_logging_them(patch: Patch) -> None:
+    real = Tuned.take_up
+
+    def unlogged(self: Any, state: Any, offset: int, controls: Any) -> Any:
+        real(self, state, offset, controls)
+        return []
+
+    patch.setattr(Tuned, "take_up", unlogged)
+
+
+def takes_control_records_up_again_after_a_reload(patch: Patch) -> None:
+    real = Loop._load
+
+    def forgetful(self: Any) -> None:
+        known = set(self.partitions)
+        real(self)
+        for tp in self.partitions.keys() - known:
+            part = self.partitions[tp].slice
+            part.end = Progress(part.end.offset, part.end.position, 0)
+
+    patch.setattr(Loop, "_load", forgetful)
+
+
+MUTANTS_OF_CONTROLS: tuple[Mutate, ...] = (
+    keeps_a_checkpoint_older_than_a_control_record,
+    applies_control_records_without_logging_them,
+    takes_control_records_up_again_after_a_reload,
+)
+
 MUTANTS: tuple[Mutate, ...] = (
     takes_unknown_for_done,
     takes_unknown_for_failed,
@@ -233,12 +267,19 @@ def quiet() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+def _noticed(build: Build) -> bool:
+    return any(run(Plan(seed), build)[1] is not None for seed in range(_MOST_SEEDS))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__)
 def test_the_model_notices_a_runtime_that(mutate: Mutate, monkeypatch: Patch) -> None:
     mutate(monkeypatch)
-    build: Build = lambda: Tally(OUT, LOG)  # noqa: E731
-    for seed in range(_MOST_SEEDS):
-        if run(Plan(seed), build)[1] is not None:
-            return
-    pytest.fail(f"{_MOST_SEEDS} schedules went well")
+    assert _noticed(lambda: Tally(OUT, LOG)), f"{_MOST_SEEDS} schedules went well"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutate", MUTANTS_OF_CONTROLS, ids=lambda mutate: mutate.__name__)
+def test_the_model_notices_a_runtime_that_for_control_records(mutate: Mutate, monkeypatch: Patch) -> None:
+    mutate(monkeypatch)
+    assert _noticed(lambda: Tuned(OUT, LOG)), f"{_MOST_SEEDS} schedules went well"

@@ -14,10 +14,11 @@ from tests.model.inputs import values
 from tests.model.judge import Oracle, chain_keys, check_commit, scope_of
 from tests.model.process import Process
 from tests.model.redis import Redis
+from tests.model.tuned import TunedOracle
 from workers.runtime.metrics import Metrics
 from workers.runtime.records import View
 from workers.runtime.slices import Committed, TopicPartition
-from workers.runtime.stage import Stage
+from workers.runtime.stage import Control, Controlled, Stage
 
 IN, OUT, LOG, DEAD = "in", "out", "log", "dead"
 
@@ -65,6 +66,8 @@ class World:
     expects_fatal: bool = False
     judges_views: bool = True
     script: random.Random = field(init=False)
+    controls: list[Control] = field(default_factory=list)
+    controlled: bool = field(init=False)
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -75,7 +78,9 @@ class World:
             self.broker.create(name, plan.partitions)
         self.broker.create(DEAD, self.script.choice((1, plan.partitions)))
         self.group = Group(self.inputs, lambda: self.now, self.script, plan.session)
-        self.oracle = Oracle(self.build(), self.broker)
+        stage = self.build()
+        self.controlled = isinstance(stage, Controlled)
+        self.oracle = TunedOracle(stage, self.broker, self.controls) if self.controlled else Oracle(stage, self.broker)
         self.broker.on_commit = lambda tp, committed: check_commit(self.redis, self.stage_name, tp, committed)
         self.feeds = [values(self.script, plan.records // plan.partitions) for _ in range(plan.partitions)]
 
@@ -165,6 +170,8 @@ class World:
             self.feed(script.randrange(self.plan.partitions), script.randint(1, 8))
         if script.random() < 0.02 and sum(p.alive for p in self.processes) < 4:
             self.start()
+        if self.controlled and script.random() < 0.1:
+            self.control()
         alive = [p for p in self.processes if p.alive]
         if alive and fault("killed"):
             script.choice(alive).die()
@@ -178,6 +185,11 @@ class World:
             self.redis.down = not self.redis.down
         if script.random() < 0.05:
             self.wait(script.choice((0.3, 1.0, 3.0)))
+
+    def control(self) -> None:
+        """Someone writes a control record."""
+        number = len(self.controls)
+        self.controls.append(Control(number, b"k%d" % self.script.randrange(3), b"c%d" % number))
 
     def start(self) -> Process:
         """One more worker, in the first free slot."""
