@@ -13,7 +13,9 @@ UVFLAGS := --quiet --system-certs
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(BIN)/.installed  ## make .venv with the `faultline` command in it
+install: $(BIN)/.installed  ## make .venv with the `faultline` command in it, its inner loops compiled
+	@echo "compiling the inner loops: two minutes or less, once per machine"
+	@$(BIN)/faultline compile
 	@echo "ready: $(BIN)/faultline --help"
 
 dev: $(BIN)/.installed-dev  ## the same, plus what tests and lint need
@@ -22,6 +24,7 @@ demo: $(BIN)/.installed  ## watch telemetry become incidents: embedded broker an
 	@$(BIN)/faultline demo
 
 test: $(BIN)/.installed-dev  ## every test; brings up a real Kafka and a real Redis (ARGS="-k name" picks)
+	@$(BIN)/faultline compile
 	@$(BIN)/python -m pytest $(ARGS)
 
 unit: $(BIN)/.installed-dev  ## the tests that need no service, in seconds
@@ -41,6 +44,7 @@ format: $(BIN)/.installed-dev  ## let ruff put the code in order
 	@$(BIN)/ruff format .
 
 bench: $(BIN)/.installed-dev  ## the speeds of DESIGN.md, beside a peer, on a real broker
+	@$(BIN)/faultline compile
 	@$(BIN)/python -m bench $(ARGS)
 
 services: $(BIN)/.installed-dev  ## a real Kafka and a real Redis on this machine, until Ctrl-C

@@ -134,6 +134,9 @@ class WorkerSettings(Section):
     session_timeout_ms: int = Field(6_000, ge=1000)
     commit_deadline_ms: int = Field(30_000, ge=1000, description="how long an unknown outcome is asked after")
     shutdown_deadline_ms: int = Field(20_000, ge=1000)
+    compile_first: bool = Field(
+        True, description="have every inner loop compiled or loaded before joining the group, not at the first record"
+    )
     fail_at: str = Field("", description="for kill tests only: step:count:signal, as in produced:3:SIGKILL")
     anomaly_format: Literal["json", "avro"] = Field("json", description="encoding of the records on anomaly.* topics")
 

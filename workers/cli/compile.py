@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
@@ -15,16 +14,12 @@ import typer
 
 from workers.cli.failures import Failure
 from workers.cli.output import print_json, print_table
+from workers.cli.warming import made_up_events, records_of, run_through
 from workers.runtime.logs import configure
 from workers.runtime.records import Output, Records
-from workers.runtime.stage import NO_WATERMARK
 from workers.settings import Settings, load_settings
 
 app = typer.Typer(help="Compile the workers' inner loops now, so that their first start need not.")
-
-_MINUTE = 60_000_000
-_SPAN_MINUTES = 45
-"""Enough of a day for every window to fill, for entities to fall silent, and for the untrained rule to score."""
 
 
 @app.command("compile")
@@ -40,7 +35,7 @@ def compile_kernels(
     """
     settings = load_settings()
     configure("warning", settings.log.format, worker="compile")
-    done = run_through(settings)
+    done = compile_all(settings)
     if as_json:
         print_json({name: asdict(one) for name, one in done.items()})
     else:
@@ -60,7 +55,7 @@ class Ran:
     seconds: float
 
 
-def run_through(settings: Settings) -> dict[str, Ran]:
+def compile_all(settings: Settings) -> dict[str, Ran]:
     """Take events of every kind through the steps of all workers, scoring with models and without."""
     from workers.incidents.stage import build as incidents
     from workers.intake.stage import build as intake
@@ -72,20 +67,20 @@ def run_through(settings: Settings) -> dict[str, Ran]:
 
     def ran(step: str, stage: Any, records: Records) -> list[Output]:
         began = time.monotonic()
-        outputs = _run(stage, records)
+        outputs = run_through(stage, records)
         done[step] = Ran(len(records), len(outputs), time.monotonic() - began)
         return outputs
 
-    events = ran("intake", intake(settings, {names.events: 1}), _from(_made_up("raw"), "raw"))
-    vectors = ran("windows", windows(settings), _from(events, names.events))
-    features = _from(vectors, names.features)
+    events = ran("intake", intake(settings, {names.events: 1}), records_of(made_up_events("raw"), "raw"))
+    vectors = ran("windows", windows(settings), records_of(events, names.events))
+    features = records_of(vectors, names.features)
     # The models that happen to be in the registry here are not those of the machine that will run this.
     scores = ran("scoring, untrained", scoring(with_registry(settings, "")), features)
     with TemporaryDirectory() as folder:
         if _learn(features, folder):
             ran("scoring, trained", scoring(with_registry(settings, folder)), features)
     _walk_a_forest()
-    ran("incidents", incidents(settings), _from(scores, names.scores))
+    ran("incidents", incidents(settings), records_of(scores, names.scores))
     return done
 
 
@@ -128,54 +123,3 @@ def _walk_a_forest() -> None:
     X = np.array([[-1.0], [1.0]])
     forest.score(X)
     forest.explain(X, np.arange(2))
-
-
-def _run(stage: Any, records: Records) -> list[Output]:
-    """The outputs of a stage over all records, cut once so that a checkpoint and its way back run as well."""
-    state = stage.start(0, NO_WATERMARK, [])
-    outputs: list[Output] = []
-    half = len(records) // 2
-    for part in (records.slice(0, half), records.slice(half, len(records))):
-        if len(part):
-            for chunk in stage.step(state, part):
-                outputs += chunk.outputs
-        parts = {name: part.encode() for name, part in stage.parts(state).items()}
-        if parts:
-            state = stage.restore(0, parts)
-    return outputs
-
-
-def _from(outputs: Sequence[Output], topic: str) -> Records:
-    """Outputs to one topic as the records that the next worker reads."""
-    mine = [output for output in outputs if output.topic == topic]
-    stamps = np.full(len(mine), int(time.time() * 1e6), np.int64)
-    return Records(
-        topic,
-        0,
-        np.arange(len(mine), dtype=np.int64),
-        stamps,
-        [output.key for output in mine],
-        [output.value for output in mine],
-        [list(output.headers) for output in mine],
-    )
-
-
-def _made_up(topic: str) -> list[Output]:
-    """Raw records of services, logs and hosts with anomalies among them: JSON, and canonical Avro."""
-    from schemas.events import encode_events
-
-    written: list[Output] = []
-    for number, events in enumerate(_events()):
-        values = encode_events(events, form="json" if number % 2 else "avro")
-        written += [Output(topic, None, value) for value in values]
-    return written
-
-
-def _events() -> Iterator[Any]:
-    from workers.sources.synthetic.generate import generate
-    from workers.sources.synthetic.plan import Plan
-    from workers.sources.synthetic.truth import schedule
-
-    for profile in ("service", "log", "host"):
-        plan = Plan(profile, days=_SPAN_MINUTES / 1440, interval=_MINUTE, entities=2, anomaly_rate=0.2, volume=0.2)
-        yield from generate(schedule(plan))

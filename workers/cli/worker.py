@@ -36,17 +36,15 @@ def intake(accept_cold_state: Cold = False) -> None:
 
     Example: FAULTLINE_TOPICS__RAW='["logs", "otel"]' faultline worker intake
     """
+    from workers.cli.warming import warmed
     from workers.intake.stage import build
 
     t = _settings(accept_cold_state)
-    _run(
-        t,
-        "intake",
-        t.topics.raw,
-        [t.topics.events],
-        lambda counts: build(t, counts, *_framed(t, t.topics.events, "Event")),
-        alike=False,
-    )
+
+    def stage(counts: dict[str, int]) -> Any:
+        return warmed(build(t, counts, *_framed(t, t.topics.events, "Event")), t, t.topics.raw[0])
+
+    _run(t, "intake", t.topics.raw, [t.topics.events], stage, alike=False)
 
 
 @app.command()
@@ -55,6 +53,7 @@ def windows(accept_cold_state: Cold = False) -> None:
 
     Example: FAULTLINE_WINDOWS__ENABLED='["service"]' faultline worker windows
     """
+    from workers.cli.warming import warmed
     from workers.topics import state_topic
     from workers.windows.stage import build
     from workers.windows.ticking import Ticking
@@ -63,7 +62,7 @@ def windows(accept_cold_state: Cold = False) -> None:
     outputs = [t.topics.features, state_topic(t, "windows")]
 
     def stage(counts: dict[str, int]) -> Any:
-        return build(t, *_framed(t, t.topics.features, "Vector"))
+        return warmed(build(t, *_framed(t, t.topics.features, "Vector")), t, t.topics.events)
 
     _run(t, "windows", [t.topics.events], outputs, stage, on_idle=lambda m: Ticking(t, m))
 

@@ -71,6 +71,7 @@ def environment(kafka: str, redis: str, folder: Path, extra: Mapping[str, str] |
         "FAULTLINE_LOG__FORMAT": "json",
         "FAULTLINE_HTTP__PORT": "0",
         "FAULTLINE_WORKER__COMMIT_INTERVAL_MS": "100",
+        "FAULTLINE_WORKER__COMPILE_FIRST": "false",  # the learning processes do it meanwhile
         "FAULTLINE_KAFKA__GROUP_PROTOCOL": "consumer",  # the embedded broker is quick with it; classic waits 3 s
         **(extra or {}),
     }

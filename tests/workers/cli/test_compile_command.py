@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from workers.cli.compile import run_through
+from workers.cli.compile import compile_all
 from workers.settings import load_settings
 
 
 @pytest.mark.slow
 def test_made_up_telemetry_passes_every_worker() -> None:
-    done = run_through(load_settings({}))
+    done = compile_all(load_settings({}))
     assert list(done) == ["intake", "windows", "scoring, untrained", "scoring, trained", "incidents"]
     assert all(one.records > 100 for one in done.values()), done
     assert done["intake"].records == done["intake"].outputs
