@@ -17,6 +17,7 @@ from typing import IO, Any
 import psutil
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from schemas.columns import Events
 from schemas.events import encode_events
@@ -115,12 +116,19 @@ class Rig:
 
     def forget(self, group: str) -> None:
         """Let a group start over."""
-        for future in self.admin.delete_consumer_groups([group]).values():
-            try:
-                future.result()
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-                    raise
+        for attempt in Retrying(
+            retry=retry_if_exception(_coordinator_is_coming),
+            stop=stop_after_delay(30),
+            wait=wait_fixed(0.2),
+            reraise=True,
+        ):
+            with attempt:
+                for future in self.admin.delete_consumer_groups([group]).values():
+                    try:
+                        future.result()
+                    except KafkaException as error:
+                        if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                            raise
 
     def end_offsets(self, topic: str) -> list[int]:
         """The end of every partition."""
@@ -181,6 +189,12 @@ class _Committed:
 def _reached(offsets: Sequence[int], ends: Sequence[int]) -> bool:
     """Behind the last record may lie the marker of its transaction, which nobody commits."""
     return all(offset >= end - 1 for offset, end in zip(offsets, ends, strict=True))
+
+
+def _coordinator_is_coming(error: BaseException) -> bool:
+    """Just after the broker's start; the admin client does not call that retriable."""
+    codes = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR)
+    return isinstance(error, KafkaException) and error.args[0].code() in codes
 
 
 class WorkerEnded(RuntimeError):
