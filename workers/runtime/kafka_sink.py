@@ -185,10 +185,13 @@ class AtLeastOnceSink:
             self._failed = error
 
 
+_OVERHEAD = 1024
+"""Bytes a record and its batch may have beside keys, values and headers."""
+
+
 def check_size(output: Output, limits: Mapping[str, int]) -> None:
     """Raise Fatal for a record the topic would refuse: the client would commit the transaction without it."""
-    size = len(output.key or b"") + len(output.value or b"") + 1024
-    size += sum(len(name) + len(value) for name, value in output.headers)
+    size = output.size + _OVERHEAD
     limit = limits.get(output.topic, DEFAULT_LIMIT)
     if size > limit:
         raise Fatal(

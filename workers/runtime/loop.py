@@ -6,7 +6,7 @@ One thread does all of it. What a `read_committed` reader sees is decided in `co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic
@@ -258,7 +258,7 @@ class Loop(Generic[State]):
             self.metrics.dead_letter(letter.error_class)
             outputs.append(self._dead_letter(letter, records))
         part.outputs += outputs
-        part.size += sum(map(_size, outputs))
+        part.size += _size(outputs)
         part.views.update((view.key, view) for view in chunk.views)
         part.end = (
             Progress(int(records.offsets[chunk.done]), chunk.position, part.end.control)
@@ -289,7 +289,7 @@ class Loop(Generic[State]):
                 continue
             outputs = self.stage.take_up(partition.state, partition.next_offset, self._controls.after(part.end.control))
             part.outputs += outputs
-            part.size += sum(map(_size, outputs))
+            part.size += _size(outputs)
             part.end = Progress(part.end.offset, 0, self._controls.end)
             # An earlier checkpoint knows nothing of them, and after it no log is read: only a new one may be named.
             partition.chain.drop()
@@ -420,5 +420,6 @@ class Loop(Generic[State]):
             raise self._failure
 
 
-def _size(output: Output) -> int:
-    return len(output.key or b"") + len(output.value or b"") + sum(len(k) + len(v) for k, v in output.headers) + 64
+def _size(outputs: Iterable[Output]) -> int:
+    """Bytes that outputs take in the client's queue, about."""
+    return sum(output.size + 64 for output in outputs)

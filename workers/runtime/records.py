@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +43,23 @@ class Records:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One record to produce. `partition` None means: the partition that the input came from."""
+class Output(NamedTuple):
+    """One record to produce. `partition` None means: the partition that the input came from.
+
+    A tuple, which is made three times as fast as a dataclass: there is one for every record that leaves.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        size = len(self.key or b"") + len(self.value or b"")
+        return size + sum(len(name) + len(value) for name, value in self.headers) if self.headers else size
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -173,7 +172,7 @@ class ScoringStage:
         if not score["is_anomaly"] or score["model"]["role"] == CHALLENGER:
             return [output]
         counts["anomalies"] += 1
-        return [output, replace(output, topic=self._policy.anomalies)]
+        return [output, output._replace(topic=self._policy.anomalies)]
 
 
 def _is_progress(headers: Headers | None) -> bool:
