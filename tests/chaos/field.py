@@ -109,7 +109,8 @@ class Field:
                 else:
                     assert_same(f"{topic}[{partition}]", shown, wanted[partition])
         for partition, letters in enumerate(self._dead_letters()):
-            assert_same(f"dead letters of [{partition}]", letters, wanted_dead[partition])
+            where = f"dead letters of [{partition}] in {self.namespace}, by offset of origin {[o for o, _ in letters]}"
+            assert_same(where, letters, wanted_dead[partition])
 
     def judge_redis(self) -> None:
         """Only what the commits name is left in Redis."""

@@ -104,7 +104,8 @@ def _really_happened(disturbed: list[Pipeline], schedules: list[Schedule], outsi
     killed = sum(worker.process.returncode == -9 for fleet in fleets for worker in fleet.workers)
     acts = Counter(act for schedule in schedules for act in schedule.done)
     assert len(outside.done) == 3
-    assert acts["kill"] > 0
-    assert killed > 0
+    assert acts["kill"] + acts["freeze"] + acts["strike"] > 0
+    assert killed > 0 or acts["kill"] == 0
     assert seen["loaded by restore"] > 0
-    assert seen["loaded by rebuild"] > 0, f"Redis was hit ({outside.done}), and nobody had to rebuild"
+    hit = seen["loaded by rebuild"] + seen["checkpoint skipped, the commit names the one before"]
+    assert hit > 0, f"Redis was hit ({outside.done}), and nobody noticed"
