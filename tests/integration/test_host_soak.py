@@ -12,7 +12,7 @@ from tests.support.soak import EVENTS, Bounds, Soak, growth
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
-SECONDS = 66
+SECONDS = 60
 INTERVAL = 0.2
 
 

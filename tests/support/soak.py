@@ -21,7 +21,7 @@ from typing import Self
 import psutil
 
 from tests.support.broker import Broker
-from tests.support.installation import FAULTLINE, STAGES, Installation
+from tests.support.installation import FAULTLINE, STAGES, Installation, eventually
 from tests.support.process import Daemon
 from tests.support.redis_server import RedisAt, RedisServer
 from tests.support.services import some_kafka
@@ -72,6 +72,8 @@ class Soak:
         self._workers = dict(zip(STAGES, self.faultline.workers, strict=True))
         argv = [str(FAULTLINE), "source", "host", "--interval", str(self._interval), "--entity", "soak", "--quiet"]
         self._workers["source"] = Daemon(argv, self._log, self.faultline.settings)
+        # The first record makes a worker load what it works with: that is no growth.
+        eventually(lambda: self._has_worked("incidents"), 120, "the first scores reach the last worker")
         self._began = time.monotonic()
         return self
 
@@ -100,6 +102,10 @@ class Soak:
             keys,
             used,
         )
+
+    def _has_worked(self, name: str) -> bool:
+        found = self.faultline.metrics(self._workers[name])
+        return any(value > 0 for metric, value in found.items() if metric.startswith("faultline_records_total{"))
 
     def _lag(self, worker: Daemon) -> float:
         found = self.faultline.metrics(worker)
