@@ -19,7 +19,7 @@ from confluent_kafka import (
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from workers.runtime.errors import Fatal, Retriable, WorkerError
-from workers.runtime.kafka_log import client_logger
+from workers.runtime.kafka_log import Seldom, client_logger
 from workers.runtime.kafka_topics import Topics
 from workers.runtime.ports import Ownership, Polled, TopicInfo
 from workers.runtime.records import Headers, Records
@@ -53,6 +53,7 @@ class KafkaSource:
     def __init__(self, config: Mapping[str, Any], topics: Topics) -> None:
         """`config`: librdkafka options incl. `group.id` and the protocol's own; the strict ones are set here."""
         self._fatal: KafkaError | None = None
+        self._seldom = Seldom()
         self._config = dict(config)
         self._consumer = Consumer(
             {
@@ -208,7 +209,7 @@ class KafkaSource:
             self._fatal = error
         elif error.code() not in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE):
             log.warning("kafka", error=error.str(), code=error.name())
-        else:
+        elif self._seldom.admits(error.name()) is not None:
             log.info("kafka", error=error.str(), code=error.name())
 
     def _raise_fatal(self) -> None:
