@@ -30,8 +30,8 @@ test: $(BIN)/.installed-dev  ## every test; brings up a real Kafka and a real Re
 unit: $(BIN)/.installed-dev  ## the tests that need no service, in seconds
 	@$(BIN)/python -m pytest -m "not integration and not chaos" $(ARGS)
 
-chaos: $(BIN)/.installed-dev  ## kill tests with many more seeds than `make test` runs (SEEDS=200)
-	@FAULTLINE_TEST_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest -m chaos --timeout=0 $(ARGS)
+chaos: $(BIN)/.installed-dev  ## random faults, seed by seed, against real workers, broker and Redis (SEEDS=200)
+	@FAULTLINE_TEST_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest -m "chaos or integration" --timeout=0 tests/chaos $(ARGS)
 
 lint: $(BIN)/.installed-dev  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from tests.chaos.schedule import STEPS, Schedule, finish
 from tests.support.broker import Broker
 from tests.support.redis_server import RedisAt
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos]
+pytestmark = pytest.mark.integration
 
 AT_ONCE = 5
 

@@ -24,7 +24,7 @@ from tests.support.broker import Broker
 from tests.support.redis_server import RedisServer
 from tests.support.services import new_kafka
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos]
+pytestmark = pytest.mark.integration
 
 SEEDS = max(2, int(os.environ.get("FAULTLINE_TEST_SEEDS", "20")) // 10)
 PROTOCOLS = ("consumer", "classic")
