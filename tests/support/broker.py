@@ -82,7 +82,10 @@ class Broker:
         return self.read_from([TopicPartition(topic, p, 0) for p in self.partitions(topic)], committed, timeout)
 
     def read_from(self, starts: Sequence[TopicPartition], committed: bool = True, timeout: float = 60) -> list[Record]:
-        """As `read`, from the given offsets."""
+        """As `read`, from the given offsets.
+
+        A topic that is being written to may never answer "no more": its end is the one there was at the beginning.
+        """
         consumer = Consumer(
             {
                 "bootstrap.servers": self.bootstrap_servers,
@@ -95,19 +98,26 @@ class Broker:
             }
         )
         records: list[Record] = []
-        open_partitions = {(tp.topic, tp.partition) for tp in starts}
         deadline = time.monotonic() + timeout
         try:
+            # Of a consumer that reads committed, the last stable offsets.
+            ends = {(tp.topic, tp.partition): consumer.get_watermark_offsets(tp, timeout)[1] for tp in starts}
+            open_partitions = set(ends)
             consumer.assign(list(starts))
             while open_partitions:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"the end of {sorted(open_partitions)} was not reached in {timeout:.0f} s")
                 for message in consumer.consume(1000, 0.2):
                     error = message.error()
+                    place = str(message.topic()), int(message.partition() or 0)
                     if error is None:
-                        records.append(_record(message))
+                        offset = int(message.offset() or 0)
+                        if offset < ends[place]:
+                            records.append(_record(message))
+                        if offset >= ends[place] - 1:
+                            open_partitions.discard(place)
                     elif error.code() == KafkaError._PARTITION_EOF:
-                        open_partitions.discard((str(message.topic()), int(message.partition() or 0)))
+                        open_partitions.discard(place)
                     else:
                         raise KafkaException(error)
         finally:
