@@ -145,6 +145,7 @@ class AtLeastOnceSink:
     def __init__(self, config: Mapping[str, Any], consumer: Consumer, limits: Mapping[str, int]) -> None:
         self._producer = Producer({**_QUICK, **config}, logger=client_logger())
         self._consumer, self._limits = consumer, limits
+        self._calls = Bounded("offsets")
         self._offsets: list[KafkaPartition] = []
         self._failed: KafkaError | None = None
 
@@ -165,10 +166,13 @@ class AtLeastOnceSink:
             raise Retriable("outputs are not delivered yet")
         if self._failed is not None:
             raise failure(self._failed, "produce")
+        offsets = self._offsets
         try:
-            self._consumer.commit(offsets=self._offsets, asynchronous=False)
+            self._calls.run(lambda: self._consumer.commit(offsets=offsets, asynchronous=False), _OVERRUN_SECONDS)
         except KafkaException as error:
             raise failure(error.args[0], "commit") from error
+        except Overrun as error:
+            raise Retriable(f"commit: {error}") from error
 
     def abort(self) -> None:
         self._producer.purge()
@@ -179,6 +183,7 @@ class AtLeastOnceSink:
 
     def close(self) -> None:
         self._producer.flush(_CALL_SECONDS)
+        self._calls.close()
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failed is None:
