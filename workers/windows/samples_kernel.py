@@ -45,6 +45,7 @@ from workers.windows.samples_schedule import (
     DUE,
     FAR,
     FORGET_AT,
+    HEARD,
     LAST_END,
     LAST_OFFSET,
     LATE_COUNT,
@@ -178,7 +179,7 @@ def _retire_at(q: Schedule, rules: Rules, e: int) -> int:
         return FAR
     if q[e, STATE] == RETIRED:
         return int(q[e, FORGET_AT])
-    return int(q[e, QUIET_FROM]) + patience(rules.retire_after, q[e, CADENCE])
+    return int(q[e, HEARD]) + patience(rules.retire_after, q[e, CADENCE])
 
 
 @njit(cache=True)
@@ -334,6 +335,7 @@ def _release(
     q[e, STATE], q[e, NEWEST], q[e, OPEN_PANE], q[e, FORGET_AT] = LIVE, t, pane, FAR
     _learn_cadence(h, q, rules, e, interval, h.origin[e, newest])
     cadence = q[e, CADENCE]
+    q[e, HEARD] = max(q[e, HEARD], t)
     if q[e, QUIET_FROM] <= t:
         q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = t, NO_ORIGIN
     # By lateness, breaks before the sample's own record are over: what they were cannot matter after a rebuild.
@@ -384,7 +386,8 @@ def _forget(h: History, q: Schedule, e: int, record: int, out: Result) -> None:
     out.closed[out.used[CLOSED]] = (record, e, NEVER, 0, q[e, FORGET_AT], q[e, LAST_OFFSET])
     out.used[CLOSED] += 1
     forget_samples(h, e)
-    q[e, STATE], q[e, NEWEST], q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = BLANK, NEVER, NEVER, NO_ORIGIN
+    q[e, STATE], q[e, NEWEST], q[e, HEARD] = BLANK, NEVER, NEVER
+    q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = NEVER, NO_ORIGIN
     q[e, CADENCE], q[e, CADENCE_ORIGIN], q[e, DUE], q[e, FORGET_AT] = 0, NO_ORIGIN, FAR, FAR
     q[e, APPLIED], q[e, LAST_END] = NEVER, NEVER
     q[e, LATE_COUNT], q[e, SKEWED_COUNT], q[e, COUNT_ORIGIN] = 0, 0, NO_ORIGIN
@@ -404,7 +407,7 @@ def _sign_of_life(q: Schedule, rules: Rules, line: Stretch, ev: Arrivals, e: int
     moves = line.after[record] > line.before[record]
     _apply_breaks(q, line, e, line.before[record] + rules.lateness + (1 if moves else 0))
     if line.after[record] > q[e, QUIET_FROM]:
-        q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = line.after[record], ev.origin[i]
+        q[e, QUIET_FROM], q[e, HEARD], q[e, QUIET_ORIGIN] = line.after[record], line.after[record], ev.origin[i]
 
 
 @njit(cache=True)
@@ -433,7 +436,7 @@ def _take(h: History, q: Schedule, rules: Rules, line: Stretch, ev: Arrivals, e:
     """An event that waits for nothing: late, too late, or skewed."""
     if ev.outcome[i] == LATE:
         if q[e, STATE] == BLANK:
-            q[e, STATE], q[e, QUIET_FROM] = LIVE, NEVER
+            q[e, STATE], q[e, QUIET_FROM], q[e, HEARD] = LIVE, NEVER, NEVER
         _insert_late(h, q, ev, e, i)
         _sign_of_life(q, rules, line, ev, e, i)
     elif q[e, STATE] != BLANK:

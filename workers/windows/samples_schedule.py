@@ -18,7 +18,7 @@ BLANK, LIVE, RETIRED = 0, 1, 2
 
 STATE = 0
 NEWEST = 1  # its newest sample that came in time
-QUIET_FROM = 2  # last sign of life, moved on by time that nobody watched
+QUIET_FROM = 2  # where its silence is counted from: HEARD, moved on by time that nobody watched
 QUIET_ORIGIN = 3  # the record that was only a sign of life
 CADENCE = 4  # 0: unknown
 CADENCE_ORIGIN = 5
@@ -36,15 +36,16 @@ NEXT_TIME = 16  # of the next thing to do
 ACTIVE = 17  # its newest record that entered a window
 EXPIRES = 18  # when even its past day is forgotten
 FROZEN = 19  # 1: it has as many metrics as it may
+HEARD = 20  # last sign of life
 
 MEMORY = 25 * 3_600_000_000
 """An entity without an event for so long (microseconds) begins anew: its past day is over, its last hour long gone."""
 
 Schedule = NDArray[np.int64]
-"""(entities, 20)"""
+"""(entities, 21)"""
 
-BLANK_ROW = np.zeros(20, np.int64)
-BLANK_ROW[[NEWEST, QUIET_FROM, APPLIED, LAST_END, OPEN_PANE, LAST_OFFSET, ACTIVE, EXPIRES]] = NEVER
+BLANK_ROW = np.zeros(21, np.int64)
+BLANK_ROW[[NEWEST, QUIET_FROM, APPLIED, LAST_END, OPEN_PANE, LAST_OFFSET, ACTIVE, EXPIRES, HEARD]] = NEVER
 BLANK_ROW[[QUIET_ORIGIN, CADENCE_ORIGIN, COUNT_ORIGIN]] = NO_ORIGIN
 BLANK_ROW[[DUE, FORGET_AT, NEXT_TIME]] = FAR
 BLANK_ROW[SHOWN] = -1

@@ -120,22 +120,36 @@ def test_data_every_five_minutes_is_never_silent_and_who_stops_is() -> None:
     assert silent[-1].retired
 
 
-def test_a_gap_that_nobody_watched_makes_nobody_silent() -> None:
-    a = [*regular("a", 40, 5 * MINUTE), *regular("a", 40, 5 * MINUTE, START + 9 * HOUR)]
-    b = [*regular("b", 40, 5 * MINUTE), *regular("b", 40, 5 * MINUTE, START + 9 * HOUR)]
+@pytest.mark.parametrize("gap", [40 * MINUTE, 9 * HOUR])
+def test_a_gap_that_nobody_watched_makes_nobody_silent(gap: int) -> None:
+    last = START + 39 * 5 * MINUTE
+    a = [*regular("a", 40, 5 * MINUTE), *regular("a", 40, 5 * MINUTE, last + gap)]
+    b = [*regular("b", 40, 5 * MINUTE), *regular("b", 40, 5 * MINUTE, last + gap)]
     for sent in (a, together(a, b)):
-        assert [row for row in play(generic(), sent).rows if row.events == 0] == []
+        rows = [row for row in play(generic(), sent).rows if row.events == 0]
+        assert not any(row.silent for row in rows)
+        assert [(row.end, row.retired) for row in rows] == [(last + HOUR, True)] * (
+            len(sent) // 80 if gap > HOUR else 0
+        )
 
 
-def test_silence_goes_on_after_a_gap_that_nobody_watched() -> None:
+def test_silence_goes_on_after_a_gap_that_nobody_watched_until_retirement() -> None:
     a = regular("a", 40, 10 * S)
-    clock = [*watching(START + 500 * S), *watching(START + 6 * HOUR, START + 5 * HOUR)]
+    clock = [*watching(START + 500 * S), *watching(START + 2 * HOUR, START + HOUR // 2)]
     rows = missed(play(generic(), together(a, clock)), "a")
     before = [row for row in rows if row.end <= START + 500 * S]
-    after = [row for row in rows if row.end >= START + 5 * HOUR]
+    after = [row for row in rows if row.end >= START + HOUR // 2]
     assert before
     assert len(before) + len(after) == len(rows)
-    assert after[-1].retired
+    assert (after[-1].end, after[-1].retired) == (START + 390 * S + HOUR, True)
+
+
+def test_who_stopped_before_a_gap_of_months_is_not_silent_after_it() -> None:
+    a = regular("a", 40, 10 * S)
+    clock = [*watching(START + 500 * S), *watching(START + 1601 * HOUR, START + 1600 * HOUR)]
+    rows = missed(play(generic(), together(a, clock)), "a")
+    assert (rows[-1].end, rows[-1].retired) == (START + 390 * S + HOUR, True)
+    assert all(row.end <= START + 500 * S for row in rows[:-1])
 
 
 @pytest.mark.parametrize("cadence", [25 * MINUTE, HOUR, 3 * HOUR])
