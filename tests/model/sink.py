@@ -80,15 +80,6 @@ class ModelSink:
         if self._fault("commit unknown, happened"):
             raise Unknown("commit: timed out")
 
-    def abort(self) -> None:
-        self._owner.touch("abort")
-        if self._fault("abort unknown"):
-            raise Unknown("abort: timed out")
-        txn = self._open()
-        self._broker.end(txn, commit=False)
-        self._txn = None
-        self._seen("aborted")
-
     def close(self) -> None:
         self._epoch = self._txn = None
 

@@ -33,7 +33,6 @@ MUST_HAPPEN = (
     "rebalance lost",
     "stale generation",
     "fenced",
-    "aborted",
     "left open",
     "transaction timed out",
     "commit is refused",

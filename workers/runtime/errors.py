@@ -2,7 +2,7 @@
 
 | class | what it means | what the loop does |
 |---|---|---|
-| `Retriable` | it did not happen, and may succeed later | abort if a transaction is open, try again until a deadline |
+| `Retriable` | it did not happen, and may succeed later | end what is open, try again until a deadline |
 | `Unknown` | it may or may not have happened | ask the broker for the stable committed offset and go by it |
 | `Lost` | something we owned is another's now | drop it, never commit it |
 | `Fatal` | going on would break the promise, or cannot succeed | exit non-zero and say what to do |

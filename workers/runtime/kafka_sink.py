@@ -91,12 +91,6 @@ class KafkaSink:
     def commit(self) -> None:
         self._transactional("commit", lambda p: p.commit_transaction(_CALL_SECONDS))
 
-    def abort(self) -> None:
-        try:
-            self._transactional("abort", lambda p: p.abort_transaction(_CALL_SECONDS))
-        except Retriable as error:
-            raise Unknown(str(error)) from error
-
     def close(self) -> None:
         self._producer = None
         self._calls.close()
@@ -174,12 +168,9 @@ class AtLeastOnceSink:
         except Overrun as error:
             raise Retriable(f"commit: {error}") from error
 
-    def abort(self) -> None:
+    def reopen(self) -> None:
         self._producer.purge()
         self._producer.flush(_CALL_SECONDS)
-
-    def reopen(self) -> None:
-        self.abort()
 
     def close(self) -> None:
         self._producer.flush(_CALL_SECONDS)

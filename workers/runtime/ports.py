@@ -101,7 +101,7 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """The producer. One transaction at a time: `begin send send_offsets commit`, or `abort` after a Retriable."""
+    """The producer. One transaction at a time: `begin send send_offsets commit`; whatever fails, `reopen` ends it."""
 
     def begin(self) -> None: ...
 
@@ -114,15 +114,13 @@ class Sink(Protocol):
         ...
 
     def commit(self) -> None:
-        """Raises Retriable (aborted; nothing is visible), Unknown, Fatal."""
-        ...
-
-    def abort(self) -> None:
-        """Raises Unknown when even that cannot be known."""
+        """Raises Retriable (nothing is visible, and nothing will be), Unknown, Fatal."""
         ...
 
     def reopen(self) -> None:
-        """A new producer with the same identity: ends whatever the old one left open. Raises Retriable, Fatal."""
+        """A new producer with the same identity: completes or aborts what the old one left open, and outdates all
+        that is still on its way from it. Raises Retriable, Fatal.
+        """
         ...
 
     def close(self) -> None: ...

@@ -41,16 +41,12 @@ class Transaction:
         except Retriable as error:
             self.failure = str(error)
             self._metrics.aborted(error)
-            try:
-                self._sink.abort()
-            except Unknown:
-                self._reopen(deadline)
         except Unknown as error:
             self.failure = str(error)
             self._metrics.unknown_outcome(error)
-            self._reopen(deadline)
         else:
             return dict.fromkeys(slices, Verdict.DONE)
+        self._reopen(deadline)
         return self._judge(slices, metadata)
 
     def _commit(self, slices: Mapping[TopicPartition, Slice], metadata: Mapping[TopicPartition, str]) -> None:
@@ -66,7 +62,11 @@ class Transaction:
         self._reached("committed")
 
     def _reopen(self, deadline: Deadline) -> None:
-        """The same identity anew: `init_transactions` completes or aborts what was left open."""
+        """The same identity anew: `init_transactions` completes or aborts what was left open, under a higher epoch.
+
+        Never just aborted: the next transaction would have the same epoch, and a request of the failed one that
+        arrives late would become part of it (KIP-890, for clients of its first protocol).
+        """
         while True:
             try:
                 return self._sink.reopen()

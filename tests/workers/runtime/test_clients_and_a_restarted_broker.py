@@ -59,12 +59,7 @@ def test_a_transaction_that_was_open_meanwhile_ends_in_bounded_time_and_the_next
             sink.send_offsets({place: (offset, "")}, group.consumer_group_metadata())
             sink.commit()
             return True
-        except Retriable:
-            try:
-                sink.abort()
-            except Unknown:
-                reopen(sink)
-        except Unknown:
+        except (Retriable, Unknown):
             reopen(sink)
         return False
 

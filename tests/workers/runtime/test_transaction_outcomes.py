@@ -72,9 +72,6 @@ class Wire:
     def apply(self) -> None:
         self.stable.update({tp: Committed(*sent) for tp, sent in self.pending.items()})
 
-    def abort(self) -> None:
-        self._call("abort")
-
     def reopen(self) -> None:
         self._call("reopen")
 
@@ -109,10 +106,10 @@ def test_what_goes_well_is_done_and_asks_nobody(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("call", ["begin", "send", "group_metadata", "send_offsets", "commit"])
-def test_what_can_be_aborted_is_aborted_and_sent_again(wire: Wire, call: str) -> None:
+def test_what_did_not_happen_is_ended_under_a_new_epoch_and_sent_again(wire: Wire, call: str) -> None:
     wire.fails[(call, 1)] = Retriable("no")
     assert run(wire) == {A: Verdict.AGAIN, B: Verdict.AGAIN}
-    assert wire.calls[-2:] == ["abort", "committed"]
+    assert wire.calls[-2:] == ["reopen", "committed"]
 
 
 def test_group_metadata_is_taken_after_the_outputs_were_produced(wire: Wire) -> None:
@@ -130,12 +127,6 @@ def test_an_unknown_outcome_that_happened_is_done(wire: Wire) -> None:
 def test_an_unknown_outcome_that_did_not_happen_is_sent_again(wire: Wire) -> None:
     wire.fails[("commit", 1)] = Unknown("timed out")
     assert run(wire) == {A: Verdict.AGAIN, B: Verdict.AGAIN}
-
-
-def test_an_abort_of_unknown_outcome_reopens_the_same_identity(wire: Wire) -> None:
-    wire.fails |= {("send", 1): Retriable("no"), ("abort", 1): Unknown("timed out")}
-    run(wire)
-    assert wire.calls[-3:] == ["abort", "reopen", "committed"]
 
 
 def test_a_partition_that_someone_else_took_further_is_reloaded_and_the_others_are_not(wire: Wire) -> None:
