@@ -32,4 +32,4 @@ def distinct(
 def strings(raw: bytes, buf: NDArray[np.uint8], table: NDArray[np.int64], column: Int) -> Strings:
     """The same for spans that hold valid UTF-8, as a column of strings."""
     codes, spans = distinct(raw, buf, table, column)
-    return Strings(codes, [span.decode() for span in spans])
+    return Strings(codes, list(map(bytes.decode, spans)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class PaneEngine:
         time = Time(timeline.offsets, timeline.before, timeline.after, timeline.watched, state.serial)
         mine = self._extract.events(events, skewed, state.plan.pane)
         names, codes = events.entity.values, events.entity.codes
-        seats = np.array([state.roster.seat_of.get(name, -1) for name in names], np.int32)
+        seats = np.fromiter(map(state.roster.seat_of.get, names, repeat(-1)), np.int32, len(names))
         cursor = np.zeros(CURSOR, np.int64)
         for first, last, stop in _stretches(events, seats, len(timeline.offsets)):
             self._seat_newcomers(codes[first:last], names, seats)
