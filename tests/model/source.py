@@ -37,6 +37,10 @@ class ModelSource:
 
     # -- membership ---------------------------------------------------------------------------------------------------
 
+    @property
+    def joined(self) -> bool:
+        return self._generation >= 0
+
     def serve(self, timeout: float) -> None:
         self._owner.touch("serve")
         if self._fault("serve fails"):

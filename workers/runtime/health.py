@@ -30,7 +30,8 @@ class Health:
         if now - self._observed_at < _EVERY_SECONDS:
             return
         self._observed_at = now
-        self._loading = not self._loop.assigned_once or bool(self._loop.loader.wanted)
+        placed = self._loop.assigned_once or self._source.joined  # who gets no partition stands by, and is ready
+        self._loading = not placed or bool(self._loop.loader.wanted)
         lag = 0
         for tp, partition in self._loop.partitions.items():
             bounds = self._source.known_bounds(tp)

@@ -104,9 +104,14 @@ class KafkaSink:
         return self._producer
 
     def _transactional(self, doing: str, call: Callable[[Producer], None]) -> None:
-        """Call, and call again while the client says that this is safe; then say what it means."""
+        """Call, and call again while the client says that this is safe; then say what it means.
+
+        A call whose transaction fails underneath it (a record was refused, say) only says `_STATE`; asked again, it
+        says why.
+        """
         producer = self._open()
         deadline = Deadline.after(self._clock, 3 * _CALL_SECONDS)
+        asked = False
         while True:
             try:
                 self._calls.run(lambda: call(producer), _OVERRUN_SECONDS)
@@ -119,6 +124,9 @@ class KafkaSink:
                 found = error.args[0]
                 if found.retriable() and not found.txn_requires_abort() and not deadline.passed:
                     self._clock.sleep(0.005)
+                    continue
+                if found.code() == KafkaError._STATE and not asked:
+                    asked = True
                     continue
                 raise _outcome(found, doing) from error
 

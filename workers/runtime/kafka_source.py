@@ -21,6 +21,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from workers.runtime.errors import Fatal, Retriable, WorkerError
 from workers.runtime.kafka_log import Seldom, client_logger
+from workers.runtime.kafka_membership import INTERVAL_MS, Membership
 from workers.runtime.kafka_topics import Topics
 from workers.runtime.ports import Ownership, Polled, TopicInfo
 from workers.runtime.records import Headers, Records
@@ -54,11 +55,16 @@ def failure(error: KafkaError, doing: str) -> WorkerError:
 class KafkaSource:
     """One member of a consumer group. Used by one thread; callbacks run inside `poll`, `serve` and `close`."""
 
-    def __init__(self, config: Mapping[str, Any], topics: Topics) -> None:
-        """`config`: librdkafka options incl. `group.id` and the protocol's own; the strict ones are set here."""
+    def __init__(self, config: Mapping[str, Any], topics: Topics, patience: float = 60.0) -> None:
+        """`config`: librdkafka options incl. `group.id` and the protocol's own; the strict ones are set here.
+
+        `patience`: seconds after which a group that cannot be joined is fatal, if the broker answers.
+        """
         self._fatal: KafkaError | None = None
         self._seldom = Seldom()
         self._config = dict(config)
+        classic = config.get("group.protocol", "classic") == "classic"
+        self._membership = Membership(classic, patience, float(config.get("max.poll.interval.ms", 300_000)) / 1000)
         self._consumer = Consumer(
             {
                 "auto.offset.reset": "error",
@@ -72,19 +78,22 @@ class KafkaSource:
                 "queued.min.messages": 50_000,
                 "queued.max.messages.kbytes": 65_536,
                 **config,
+                "statistics.interval.ms": INTERVAL_MS,
+                "stats_cb": self._membership.on_statistics,
                 "error_cb": self._on_error,
             },
             logger=client_logger(),
         )
         self._topics = topics
         self._ownership: Ownership | None = None
+        self._subscribed: Sequence[str] = ()
         self._owned: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
 
     # -- membership ---------------------------------------------------------------------------------------------------
 
     def subscribe(self, topics: Sequence[str], ownership: Ownership) -> None:
-        self._ownership = ownership
+        self._ownership, self._subscribed = ownership, topics
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -119,6 +128,10 @@ class KafkaSource:
     def _tell(self, what: Callable[[Ownership], None]) -> None:
         if self._ownership is not None:
             what(self._ownership)
+
+    @property
+    def joined(self) -> bool:
+        return self._membership.joined
 
     def group_metadata(self) -> object:
         found = self._consumer.consumer_group_metadata()
@@ -220,6 +233,20 @@ class KafkaSource:
     def _raise_fatal(self) -> None:
         if self._fatal is not None:
             raise failure(self._fatal, "consumer")
+        if self._membership.overdue:
+            self._give_up_if_the_broker_answers()
+
+    def _give_up_if_the_broker_answers(self) -> None:
+        try:
+            self._topics.counts(self._subscribed, timeout=5.0)
+        except Retriable:
+            self._membership.wait_again()
+            return
+        raise Fatal(
+            f"no place in the group (the client says: {self._membership.state}), though the broker answers",
+            "Restart; if it comes again, see the broker's log about the group's coordinator. On a single broker, "
+            "offsets.topic.replication.factor has to be 1",
+        )
 
     # -- facts --------------------------------------------------------------------------------------------------------
 

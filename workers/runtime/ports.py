@@ -93,6 +93,11 @@ class Source(Protocol):
         """Where the next record of that partition will lie at the earliest. Raises Retriable."""
         ...
 
+    @property
+    def joined(self) -> bool:
+        """A member of the group, with its share of the partitions, be it none. Noticed within seconds."""
+        ...
+
     def group_metadata(self) -> object:
         """The membership as of now, for fencing; opaque."""
         ...

@@ -97,7 +97,11 @@ class _Process:
         self._patiently(lambda: self._preflight(topics, stage, inputs, [*outputs, dead]))
         limits = topics.limits([*outputs, dead])
         group = f"{settings.prefix}faultline-{name}"
-        self.source = KafkaSource({**client, **membership(settings, topics, group), "group.id": group}, topics)
+        self.source = KafkaSource(
+            {**client, **membership(settings, topics, group), "group.id": group},
+            topics,
+            patience=2 * settings.worker.commit_deadline_ms / 1000,
+        )
         self.store = RedisStore(settings.redis.url, settings.prefix, settings.redis.timeout_ms / 1000)
         self._check_redis()
         self.slot = Slot(settings.prefix, name)
