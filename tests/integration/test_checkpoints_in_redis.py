@@ -49,6 +49,19 @@ class TestCheckpointsInRedis(CheckpointContract):
         assert {client.ttl(key) for key in keys} == {-1}
         assert all(b"{" + scope.encode() + b"}" in key for key in keys)
 
+    def test_an_index_that_was_lost_is_made_anew_of_what_is_there(
+        self, store: RedisStore, scope: str, client: redis.Redis
+    ) -> None:
+        awkward = scope + "[a-z]*?\\"
+        store.write(scope, {"neighbour": b"1"})
+        store.write(awkward, {"a": b"1", "b": b"2"})
+        client.delete(f"chain-test.faultline:checkpoint:{{{awkward}}}:index")
+        store.write(awkward, {"c": b"3"})
+        assert store.keys(awkward) == {"a", "b", "c"}
+        store.delete(awkward, ["a", "b", "c"])
+        assert store.keys(awkward) == set()
+        assert store.keys(scope) == {"neighbour"}
+
 
 @pytest.fixture
 def own() -> Iterator[RedisServer]:

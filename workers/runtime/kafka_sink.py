@@ -12,7 +12,7 @@ from workers.runtime.bounded import Bounded, Overrun
 from workers.runtime.clock import Clock, Deadline
 from workers.runtime.errors import Fatal, Retriable, Unknown, WorkerError
 from workers.runtime.kafka_log import client_logger
-from workers.runtime.kafka_source import failure
+from workers.runtime.kafka_source import LASTING, failure
 from workers.runtime.records import Output
 from workers.runtime.slices import TopicPartition
 
@@ -44,6 +44,7 @@ class KafkaSink:
         self, config: Mapping[str, Any], transactional_id: str, timeout_ms: int, limits: Mapping[str, int], clock: Clock
     ) -> None:
         self._config = {
+            **LASTING,
             **_QUICK,
             **config,
             "transactional.id": transactional_id,
@@ -145,7 +146,7 @@ class AtLeastOnceSink:
     """Produces, waits for every delivery, then commits the offsets: after a crash some outputs come again."""
 
     def __init__(self, config: Mapping[str, Any], consumer: Consumer, limits: Mapping[str, int]) -> None:
-        self._producer = Producer({**_QUICK, **config}, logger=client_logger())
+        self._producer = Producer({**LASTING, **_QUICK, **config}, logger=client_logger())
         self._consumer, self._limits = consumer, limits
         self._calls = Bounded("offsets")
         self._offsets: list[KafkaPartition] = []

@@ -40,6 +40,11 @@ _AUTHORIZATION = {
 }
 
 
+LASTING: Mapping[str, Any] = {"metadata.recovery.strategy": "none"}
+"""For clients that outlive a broker's restart. By default one that can reach no broker throws away what it knows
+several times a second, requests in hand included: a member that had asked for metadata then waits for them for ever
+(`up, wait-metadata`). Addresses that are all new are found by the restart that `Membership` calls for."""
+
 _SECOND = itemgetter(1)
 
 
@@ -77,6 +82,7 @@ class KafkaSource:
                 "retry.backoff.max.ms": 200,
                 "queued.min.messages": 50_000,
                 "queued.max.messages.kbytes": 65_536,
+                **LASTING,
                 **config,
                 "statistics.interval.ms": INTERVAL_MS,
                 "stats_cb": self._membership.on_statistics,

@@ -2,11 +2,13 @@
 
 Checkpoint values live under `<namespace>faultline:checkpoint:{<scope>}:<id>` and are listed in the set
 `…:{<scope>}:index`; the braces keep one partition's keys in one slot of a cluster. They have no time to live: what
-a commit names must stay. A view is a hash with the fields `version` and `data`, and has one.
+a commit names must stay. A list that was begun anew, after a loss, does not have the member `whole`: then values may
+lie there that it does not name, and the next owner looks for them among all keys. A view is a hash with the fields `version` and `data`, and has one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +21,9 @@ from workers.runtime.records import View
 
 T = TypeVar("T")
 
+_ESCAPED = re.compile(r"[\\*?\[\]]")
+"""What means something in a pattern of Redis."""
+
 _PUBLISH = """
 local held = redis.call('HGET', KEYS[1], 'version')
 if held and tonumber(held) >= tonumber(ARGV[1]) then return 0 end
@@ -26,6 +31,11 @@ redis.call('HSET', KEYS[1], 'version', ARGV[1], 'data', ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 1
 """
+
+_WHOLE = "whole"
+"""Member of an index that names every key of its scope."""
+
+_SCAN_AT_ONCE = 1_000
 
 _READ_AT_ONCE = 16
 """Values of up to 4 MB: bounds the memory of one reply."""
@@ -88,7 +98,20 @@ class RedisStore:
         return not keys or self._call(lambda: self._redis.exists(*(self._key(scope, key) for key in keys))) == len(keys)
 
     def keys(self, scope: str) -> set[str]:
-        return self._call(lambda: {member.decode() for member in self._redis.smembers(self._index(scope))})
+        def run() -> set[str]:
+            known = {member.decode() for member in self._redis.smembers(self._index(scope))}
+            if _WHOLE not in known:
+                known |= self._scan(scope) | {_WHOLE}
+                self._redis.sadd(self._index(scope), *known)
+            return known - {_WHOLE}
+
+        return self._call(run)
+
+    def _scan(self, scope: str) -> set[str]:
+        """The keys of a scope by going through all there are, a thousand at a time."""
+        start = self._key(scope, "")
+        found = self._redis.scan_iter(match=_ESCAPED.sub(r"\\\g<0>", start) + "*", count=_SCAN_AT_ONCE)
+        return {key.decode().removeprefix(start) for key in found if key.decode() != self._index(scope)}
 
     def delete(self, scope: str, keys: Iterable[str]) -> None:
         gone = list(keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -109,6 +110,56 @@ def told(lag: GroupLag, group: str, topic: str) -> int | str | None:
         return lag.behind(group, [topic], timeout=3.0)
     except Retriable as error:
         return str(error)
+
+
+class _Joining:
+    """Knows whether it was ever given anything."""
+
+    def __init__(self) -> None:
+        self.assigned = False
+
+    def on_assigned(self, partitions: object) -> None:
+        self.assigned = True
+
+    def on_revoked(self, partitions: object) -> None: ...
+
+    def on_lost(self, partitions: object) -> None: ...
+
+
+def test_whoever_was_about_to_join_when_the_broker_died_joins_when_it_is_back(server: KafkaServer) -> None:
+    """Twenty-four members, each alone in its group, at as many points of their start.
+
+    With the client's default way of recovery, two runs in five leave one outside for good.
+    """
+    broker = Broker(server.bootstrap_servers)
+    topic = broker.create_topic()
+    membership = {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"}
+    sources, members = list[KafkaSource](), list[_Joining]()
+    topics = Topics({"bootstrap.servers": server.bootstrap_servers})
+    killer = threading.Thread(target=server.kill)
+    try:
+        for number in range(24):
+            config = {"bootstrap.servers": server.bootstrap_servers, "group.id": broker.unique("g")}
+            sources.append(KafkaSource({**config, **membership}, topics))
+            members.append(_Joining())
+            sources[-1].subscribe([topic], members[-1])
+            for source in sources:
+                source.poll(1, 0.0)
+            time.sleep(0.01)
+            if number == 16:
+                killer.start()
+        killer.join()
+        time.sleep(2)
+        server.start()
+        deadline = time.monotonic() + 45
+        while not all(member.assigned for member in members) and time.monotonic() < deadline:
+            for source in sources:
+                source.poll(1, 0.01)
+        outside = [number for number, member in enumerate(members) if not member.assigned]
+        assert not outside, f"members that never joined: {outside}"
+    finally:
+        for source in sources:
+            source.close()
 
 
 class _Member:
