@@ -3,7 +3,8 @@
 Checkpoint values live under `<namespace>faultline:checkpoint:{<scope>}:<id>` and are listed in the set
 `…:{<scope>}:index`; the braces keep one partition's keys in one slot of a cluster. They have no time to live: what
 a commit names must stay. A list that was begun anew, after a loss, does not have the member `whole`: then values may
-lie there that it does not name, and the next owner looks for them among all keys. A view is a hash with the fields `version` and `data`, and has one.
+lie there that it does not name, and the next owner looks for them among all keys. A view is a hash with the fields
+`version` and `data`, and has one.
 """
 
 from __future__ import annotations
