@@ -11,10 +11,12 @@ PATIENCE = 10 * INTERVAL_MS / 1000
 """Ten tellings."""
 
 
-def say(membership: Membership, state: str, join_state: str, times: int = 1, age: int = 60_000) -> None:
+def overdue_after(membership: Membership, times: int, state: str, join_state: str, age: int = 60_000) -> bool:
+    """Whether it is, when the client has said so that many times."""
     group = {"state": state, "join_state": join_state, "stateage": age}
     for _ in range(times):
         membership.on_statistics(orjson.dumps({"cgrp": group}).decode())
+    return membership.overdue
 
 
 def classic() -> Membership:
@@ -24,46 +26,38 @@ def classic() -> Membership:
 @pytest.mark.parametrize(("state", "join_state"), [("query-coord", "init"), ("up", "wait-metadata"), ("up", "init")])
 def test_a_member_that_waits_for_nobody_is_overdue_after_its_own_patience(state: str, join_state: str) -> None:
     membership = classic()
-    say(membership, state, join_state, 9)
-    assert not membership.overdue
-    say(membership, state, join_state)
-    assert membership.overdue
+    assert not overdue_after(membership, 9, state, join_state)
+    assert overdue_after(membership, 1, state, join_state)
     assert membership.state == f"{state}, {join_state}"
 
 
 @pytest.mark.parametrize("join_state", ["wait-join", "wait-sync"])
 def test_a_member_that_waits_for_the_others_has_their_time_as_well(join_state: str) -> None:
     membership = classic()
-    say(membership, "up", join_state, 19)
-    assert not membership.overdue
-    say(membership, "up", join_state)
-    assert membership.overdue
+    assert not overdue_after(membership, 19, "up", join_state)
+    assert overdue_after(membership, 1, "up", join_state)
 
 
 def test_being_in_the_group_forgives_all() -> None:
     membership = classic()
-    say(membership, "query-coord", "init", 9)
-    assert not membership.joined
-    say(membership, "up", "steady")
+    overdue_after(membership, 9, "query-coord", "init")
+    overdue_after(membership, 1, "up", "steady")
     assert membership.joined
-    say(membership, "query-coord", "init", 9)
-    assert not membership.overdue
+    assert not overdue_after(membership, 9, "query-coord", "init")
 
 
 def test_while_nobody_can_be_asked_patience_begins_again() -> None:
     membership = classic()
-    say(membership, "query-coord", "init", 10)
+    assert overdue_after(membership, 10, "query-coord", "init")
     membership.wait_again()
-    say(membership, "query-coord", "init", 9)
-    assert not membership.overdue
+    assert not overdue_after(membership, 9, "query-coord", "init")
 
 
-def test_under_the_newer_protocol_a_member_without_partitions_is_in_by_its_heartbeat() -> None:
+@pytest.mark.parametrize(("age", "joined"), [(100, False), (5_000, True)])
+def test_under_the_newer_protocol_a_member_without_partitions_is_in_by_its_heartbeat(age: int, joined: bool) -> None:
     membership = Membership(classic=False, patience=PATIENCE, max_poll_interval=PATIENCE)
-    say(membership, "up", "init", age=100)
-    assert not membership.joined
-    say(membership, "up", "init", age=5_000)
-    assert membership.joined
+    overdue_after(membership, 1, "up", "init", age)
+    assert membership.joined is joined
 
 
 def test_statistics_without_a_group_say_nothing() -> None:
