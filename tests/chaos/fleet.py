@@ -107,9 +107,16 @@ class Fleet:
         worker.frozen = False
 
     def stop(self, worker: Worker, timeout: float = 60) -> int:
-        """SIGTERM; its exit code."""
+        """SIGTERM; its exit code. One that has frozen itself meanwhile is thawed: it would never hear of it."""
+        deadline = time.monotonic() + timeout
         worker.process.terminate()
-        return worker.process.wait(timeout)
+        while worker.running:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not stopped after {timeout:.0f} s:\n{self.tail(worker)}")
+            if worker.standing:
+                self.thaw(worker)
+            time.sleep(0.05)
+        return worker.process.wait()
 
     def stop_all(self) -> None:
         """Everyone ends in good order, or it is an error with the end of its log."""
@@ -117,7 +124,7 @@ class Fleet:
             self.thaw(worker)
             worker.process.terminate()
         for worker in self.workers:
-            code = worker.process.wait(60)
+            code = self.stop(worker)
             if code > 0 and not worker.said("stopped"):
                 raise AssertionError(f"a worker ended with {code}:\n{self.tail(worker)}")
 
