@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.bundle import entries_of, files_of, period_file
 from models.calibration import nominal_rate
 from models.cleaning import plainly_anomalous
-from models.detectors import DETECTORS
+from models.detectors import DEFAULT, DETECTORS
 from models.fitting import FitPolicy, Fitted, fit_period
 from models.manifest import Manifest, PeriodEntry, Training
 from models.model import FUSION
@@ -25,6 +25,9 @@ from models.table import VectorTable, learned
 
 LIBRARIES = ("numpy", "scikit-learn")
 PROFILES_WITHOUT_PERIODS = frozenset({"event"})
+
+PERIOD_DAYS = 40
+"""Local days from which a behavioural period gets a model of its own."""
 
 Rows = NDArray[np.intp]
 
@@ -41,11 +44,12 @@ class TrainPolicy:
     """How to train. `alpha` None: the nominal rate for the data's cadence.
 
     A scope needs `min_rows` vectors. A period gets a model of its own from `min_period_rows` on `min_period_days` local
-    days on (fewer cannot tell a rate of one in a thousand); the scaler knows the hour in any case. At most
+    days on: a tail of one alarm in days cannot be told from fewer, and the scaler knows the hour in any case
+    (docs/detection.md). At most
     `max_rows`, evenly thinned, are learned from per model: overlapping windows say little more.
     """
 
-    detectors: tuple[str, ...] = ("isolation_forest", "deviation")
+    detectors: tuple[str, ...] = DEFAULT
     contamination: float = 0.01
     alpha: float | None = None
     seed: int = 0
@@ -53,7 +57,7 @@ class TrainPolicy:
     tag: str = ""
     min_rows: int = 200
     min_period_rows: int = 1_000
-    min_period_days: int = 2
+    min_period_days: int = PERIOD_DAYS
     max_rows: int = 20_000
 
     def __post_init__(self) -> None:

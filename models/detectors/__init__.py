@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from models.detectors.base import Detector
 from models.detectors.deviation import Deviation
 from models.detectors.forest import IsolationForest
+from models.detectors.local_outlier import LocalOutlier
+from models.detectors.mahalanobis import Mahalanobis
+from models.detectors.neighbours import Neighbours
+from models.detectors.one_class_svm import OneClassSVM
 
 DETECTORS: Mapping[str, type[Detector]] = {
-    IsolationForest.kind: IsolationForest,
-    Deviation.kind: Deviation,
+    one.kind: one for one in (IsolationForest, Deviation, Neighbours, LocalOutlier, OneClassSVM, Mahalanobis)
 }
 
-__all__ = ["DETECTORS", "Detector"]
+DEFAULT = (IsolationForest.kind, OneClassSVM.kind)
+"""Two views that err in different places, in 20 µs a vector; docs/detection.md says why these."""
+
+__all__ = ["DEFAULT", "DETECTORS", "Detector"]

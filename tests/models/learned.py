@@ -41,7 +41,8 @@ def table(days: int = 14, seed: int = 0, entities: tuple[str, ...] = ("a",)) -> 
 def bundle(scope: str = "global", seed: int = 0) -> TrainedBundle:
     """Learned from fourteen days of `table()`; the first one with a forest, which takes longest, the others without."""
     detectors = ("isolation_forest", "deviation") if (scope, seed) == ("global", 0) else ("deviation",)
-    return train(table(), scope, TrainPolicy(detectors, seed=seed, tag="two weeks", min_period_rows=200))
+    policy = TrainPolicy(detectors, seed=seed, tag="two weeks", min_period_rows=200, min_period_days=2)
+    return train(table(), scope, policy)
 
 
 QUICK = TrainPolicy(detectors=("deviation",))

@@ -59,7 +59,7 @@ def test_two_weeks_give_a_model_of_all_hours_and_of_each_period() -> None:
 
 
 def test_a_period_with_too_few_rows_or_days_is_served_by_the_model_of_all_hours() -> None:
-    two_days = train(table(days=2), "global", replace(QUICK, min_period_rows=20))
+    two_days = train(table(days=2), "global", replace(QUICK, min_period_rows=20, min_period_days=2))
     assert set(two_days.manifest.periods) == {ALL, "business_hours", "evening_hours", "night_hours"}
     assert _open(two_days).period_for("weekend_day") == ALL
     assert _open(two_days).period_for("night_hours") == "night_hours"

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from models.detectors import DEFAULT
 from models.periods import Calendar
 from models.registry import Aliases, Registry
-from models.train import TrainPolicy
+from models.train import PERIOD_DAYS, TrainPolicy
 from workers.cli.backtesting import Verdicts, replay, rows_of
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
@@ -27,7 +28,10 @@ def backtest(
     data: Annotated[list[Path], typer.Argument(help="Tables (timestamp, entity, split, metrics) or folders of them.")],
     out: Annotated[Path, typer.Option("--out", help="Parquet file for the scores.")],
     contamination: Annotated[float, typer.Option(min=0, max=0.49, help="Share of training rows to trim.")] = 0.01,
-    detectors: Annotated[str, typer.Option(help="Members of the ensemble.")] = "isolation_forest,deviation",
+    detectors: Annotated[str, typer.Option(help="Members of the ensemble.")] = ",".join(DEFAULT),
+    period_days: Annotated[
+        int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
+    ] = PERIOD_DAYS,
     seed: Annotated[int, typer.Option(help="The same data and seed give the same scores.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no words: only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -46,7 +50,14 @@ def backtest(
         raise WrongUse("no row of DATA is to be scored: all have split=train, or no table has timestamp and entity")
     calendar = Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays))
     members = tuple(name.strip() for name in detectors.split(","))
-    policy = TrainPolicy(detectors=members, contamination=contamination, seed=seed, calendar=calendar, tag="backtest")
+    policy = TrainPolicy(
+        detectors=members,
+        contamination=contamination,
+        min_period_days=period_days,
+        seed=seed,
+        calendar=calendar,
+        tag="backtest",
+    )
     with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
         registry = Registry(folder)
         if rows.has_train:

@@ -79,7 +79,7 @@ def compile_all(settings: Settings) -> dict[str, Ran]:
     with TemporaryDirectory() as folder:
         if _learn(features, folder):
             ran("scoring, trained", scoring(with_registry(settings, folder)), features)
-    _walk_a_forest()
+    _run_detectors()
     ran("incidents", incidents(settings), records_of(scores, names.scores))
     return done
 
@@ -107,9 +107,13 @@ def _learn(features: Records, folder: str) -> bool:
     return True
 
 
-def _walk_a_forest() -> None:
-    """An isolation forest of one split: growing a real one needs scikit-learn, walking it does not."""
+def _run_detectors() -> None:
+    """Every detector on two rows. What scikit-learn would fit is made up: to score takes none."""
     from models.detectors.forest import IsolationForest
+    from models.detectors.local_outlier import LocalOutlier
+    from models.detectors.mahalanobis import Mahalanobis
+    from models.detectors.neighbours import Neighbours
+    from models.detectors.one_class_svm import OneClassSVM
 
     forest = IsolationForest(
         roots=np.zeros(1, np.int32),
@@ -120,6 +124,10 @@ def _walk_a_forest() -> None:
         normaliser=1.0,
         width=1,
     )
+    machine = OneClassSVM(
+        spread=np.ones(1), reference=np.zeros((1, 1), np.float32), weight=np.ones(1), gamma=1.0, offset=1.0
+    )
     X = np.array([[-1.0], [1.0]])
-    forest.score(X)
-    forest.explain(X, np.arange(2))
+    for detector in (forest, machine, *(kind.fit(X, 0) for kind in (Neighbours, LocalOutlier, Mahalanobis))):
+        detector.score(X)
+        detector.explain(X, np.arange(2))

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from models.detectors import DEFAULT, DETECTORS
 from models.periods import Calendar, PeriodError
 from models.registry import Aliases, Registry
 from models.table import VectorTable, tables_of
-from models.train import TrainedBundle, TrainingError, TrainPolicy, train, train_entities
+from models.train import PERIOD_DAYS, TrainedBundle, TrainingError, TrainPolicy, train, train_entities
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
@@ -36,8 +37,11 @@ def train_command(
         float, typer.Option(min=0, max=0.49, help="Share of the rows that may be anomalous; they are trimmed.")
     ] = 0.01,
     detectors: Annotated[
-        str, typer.Option(help="Members of the ensemble, separated by commas.")
-    ] = "isolation_forest,deviation",
+        str, typer.Option(help=f"Members of the ensemble, separated by commas. There are {', '.join(DETECTORS)}.")
+    ] = ",".join(DEFAULT),
+    period_days: Annotated[
+        int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
+    ] = PERIOD_DAYS,
     seed: Annotated[int, typer.Option(help="The same data and seed give the same models.")] = 0,
     tag: Annotated[str, typer.Option(help="Kept in the bundle: what went in. Default: the names of the files.")] = "",
     split: Annotated[str, typer.Option(help="Of tables with a column split, only rows of this one.")] = "",
@@ -55,6 +59,7 @@ def train_command(
         policy = TrainPolicy(
             detectors=tuple(name.strip() for name in detectors.split(",")),
             contamination=contamination,
+            min_period_days=period_days,
             seed=seed,
             calendar=Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays)),
             tag=tag or " ".join(path.name for path in data),

@@ -35,7 +35,7 @@ def warm_up(events: Events, profile: Profile, settings: Settings) -> None:
     for _ in stage.step(state, records):
         pass
     table = tables_of([vectors])[0]
-    trained = train(table, policy=TrainPolicy(min_period_rows=_ROWS))
+    trained = train(table, policy=TrainPolicy())
     bundle = open_bundle(lambda name: trained.manifest.encode() if name == MANIFEST else trained.files[name])
     places = bundle.manifest.calendar.place(table.window_end)
     bundle.period(next(iter(bundle.manifest.periods))).score(table.values, places)
