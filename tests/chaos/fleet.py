@@ -62,6 +62,11 @@ class Worker:
     def said(self, event: str) -> bool:
         return any(e.get("event") == event for e in self.events())
 
+    @property
+    def noticed(self) -> int:
+        """How often it learned that its partitions were another's, or that its transaction was none."""
+        return sum(e.get("event") in ("lost", "transaction not committed") for e in self.events())
+
 
 @dataclass(slots=True)
 class Fleet:

@@ -28,6 +28,9 @@ STEPS = (
 
 UP_WITHIN = 120.0
 
+NOTICES_WITHIN = 10.0
+"""A zombie hears of it with its next heartbeat; not while the broker is down."""
+
 
 class Place(Protocol):
     """Where a schedule is played: the workers of one group, and their input."""
@@ -43,11 +46,17 @@ class Place(Protocol):
 
 @dataclass(slots=True)
 class Schedule:
-    """Plays `acts` drawn from the seed, feeding all the while."""
+    """Plays `acts` drawn from the seed, feeding all the while.
+
+    `killed` and `outlived` count what surely was done: processes killed, and owners frozen for longer than their
+    session lasts, who are then given the time to notice.
+    """
 
     place: Place
     acts: int
     done: list[str] = field(default_factory=list)
+    killed: int = 0
+    outlived: int = 0
 
     def run(self) -> None:
         fleet, rng = self.place.fleet, self.place.rng
@@ -86,6 +95,7 @@ class Schedule:
             victim = rng.choice(victims)
             fleet.kill(victim)
             assert victim.process.returncode == -9
+            self.killed += 1
         if not fleet.awake:
             self.live(rng.uniform(0.0, 1.5))
             fleet.start()
@@ -99,9 +109,14 @@ class Schedule:
         if not owners:
             return
         zombie = rng.choice(owners)
+        seconds = rng.choice((0.5, 1.0, 2.0)) * SESSION_SECONDS + 0.5
+        noticed = zombie.noticed
         fleet.freeze(zombie)
-        self.live(rng.choice((0.5, 1.0, 2.0)) * SESSION_SECONDS + 0.5)
+        self.live(seconds)
         fleet.thaw(zombie)
+        if seconds > SESSION_SECONDS:
+            self.outlived += 1
+            self.until(lambda: zombie.noticed > noticed or not zombie.running, NOTICES_WITHIN)
 
     def strike(self) -> None:
         """A worker that kills or stops itself at a named step of the cycle."""
