@@ -45,8 +45,8 @@ class TrainPolicy:
 
     A scope needs `min_rows` vectors. A period gets a model of its own from `min_period_rows` on `min_period_days` local
     days on: a tail of one alarm in days cannot be told from fewer, and the scaler knows the hour in any case
-    (docs/detection.md). At most
-    `max_rows`, evenly thinned, are learned from per model: overlapping windows say little more.
+    (docs/detection.md). At most `max_rows`, evenly thinned, are learned from per model: overlapping windows say little
+    more.
     """
 
     detectors: tuple[str, ...] = DEFAULT

@@ -76,7 +76,7 @@ def _add_squares(feature: Single, x: np.float32, squares: Single) -> None:
 
 @njit(cache=True)
 def squared_distances(reference: Single, rows: Single, start: int, size: int, out: Single) -> None:
-    """Fill out[:size] (BLOCK, m) with the squared distances of rows[start : start + size] to the reference."""
+    """The squared distances of rows[start : start + size] to the reference, into out[:size]; out is (≥ size, m)."""
     out[:] = np.float32(0.0)
     for j in range(len(reference)):
         for i in range(size):
@@ -129,10 +129,10 @@ def mean_of_rows(values: Matrix) -> NDArray[np.float64]:
 
 
 @njit(cache=True)
-def parts_of_distances(reference: Single, rows: Single, which: NDArray[np.int64]) -> Matrix:
-    """(n, d) the squared distance along each feature, on average over a row's neighbours."""
-    n, k = which.shape
-    d = len(reference)
+def parts_of_distances(reference: Single, rows: Single, k: int) -> Matrix:
+    """(n, d) the squared distance along each feature, on average over a row's k nearest."""
+    n, d = rows.shape
+    _, which = search(reference, rows, k)
     out = np.zeros((n, d))
     for i in range(n):
         for j in range(d):

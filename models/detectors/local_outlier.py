@@ -70,8 +70,7 @@ class LocalOutlier:
         return _factors(_densities(distance, which, self.reach), which, self.density)
 
     def explain(self, X: Matrix, rows: NDArray[np.intp]) -> Matrix:
-        chosen = in_spreads(X[rows], self.spread)
-        return parts_of_distances(self.reference, chosen, search(self.reference, chosen, self._nearest)[1])
+        return parts_of_distances(self.reference, in_spreads(X[rows], self.spread), self._nearest)
 
     @property
     def _nearest(self) -> int:

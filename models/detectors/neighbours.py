@@ -56,8 +56,7 @@ class Neighbours:
         return mean_of_rows(search(self.reference, in_spreads(X, self.spread), self._nearest)[0])
 
     def explain(self, X: Matrix, rows: NDArray[np.intp]) -> Matrix:
-        chosen = in_spreads(X[rows], self.spread)
-        return parts_of_distances(self.reference, chosen, search(self.reference, chosen, self._nearest)[1])
+        return parts_of_distances(self.reference, in_spreads(X[rows], self.spread), self._nearest)
 
     @property
     def _nearest(self) -> int:

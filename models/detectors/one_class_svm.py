@@ -123,7 +123,7 @@ def _parts(reference: Single, rows: Single, weight: NDArray[np.float64], gamma: 
     """(n, d), the kernel in relation to the nearest vector's."""
     n, d, m = len(rows), len(reference), reference.shape[1]
     out = np.zeros((n, d))
-    squares = np.empty((BLOCK, m), np.float32)
+    squares = np.empty((1, m), np.float32)
     for i in range(n):
         squared_distances(reference, rows, i, 1, squares)
         near = np.float64(squares[0].min())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.field import PARTITIONS, Field
+from tests.chaos.field import Field
 from tests.chaos.outside import Outside
 from tests.chaos.schedule import Schedule, finish
 from tests.support.broker import Broker
@@ -68,12 +68,13 @@ def _problem(seed: int, when: str, run: object) -> str:
 def _really_happened(places: list[Field], schedules: list[Schedule], outside: Outside) -> None:
     """A round proves nothing about faults that left no trace in the workers' logs."""
     seen: Counter[str] = Counter()
+    acts = Counter(act for schedule in schedules for act in schedule.done)
     for place in places:
         seen += place.fleet.seen()
     assert seen["stopped by a bug; please report it"] == 0
     killed = sum(worker.process.returncode == -9 for place in places for worker in place.fleet.workers)
-    assert killed >= sum(schedule.killed for schedule in schedules)
-    assert seen["loaded"] >= 2 * PARTITIONS * len(places), "the first owners' and the last ones' alone are as many"
+    assert killed >= acts["kill"]
+    assert seen["loaded"] > sum(map(len, (place.fleet.workers for place in places)))
     assert len(outside.done) == 4
     assert seen["loaded by rebuild"] > 0, f"Redis was hit ({outside.done}), and nobody had to rebuild"
     assert seen["loaded by restore"] > 0
