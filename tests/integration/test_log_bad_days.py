@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import pytest
@@ -81,9 +81,7 @@ def test_state_that_is_older_than_the_log_stops_a_rebuild_and_a_checkpoint_makes
 ) -> None:
     traffic = Requests(faultline)
     traffic.write(10)
-    worker = _started(faultline)
-    settle(faultline)
-    traffic.write(1)  # a checkpoint with the last word
+    worker = _started(faultline, settings={"FAULTLINE_WORKER__CHECKPOINT_RECORDS": "1"})  # one with every commit
     settle(faultline)
     worker.stop()
     _expire(faultline, committed(faultline)[0] - 1)
@@ -147,8 +145,9 @@ def test_topics_that_cannot_keep_the_promise_are_refused(faultline: Installation
     assert_undisturbed(faultline)
 
 
-def _started(faultline: Installation, cold: bool = False) -> Daemon:
-    worker = faultline.start("windows", {"FAULTLINE_WORKER__ACCEPT_COLD_STATE": "true"} if cold else {})
+def _started(faultline: Installation, cold: bool = False, settings: Mapping[str, str] | None = None) -> Daemon:
+    cold_state = {"FAULTLINE_WORKER__ACCEPT_COLD_STATE": "true"} if cold else {}
+    worker = faultline.start("windows", {**cold_state, **(settings or {})})
     worker.wait_ready(partial(has_logged, worker, "loaded"), 60)
     return worker
 

@@ -6,7 +6,7 @@ With a filled cache that takes some tenths of a second; without one a minute, in
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -22,15 +22,17 @@ _MINUTE: Final = 60_000_000
 _SPAN_MINUTES: Final = 45
 """Enough of a day for every window to fill, for entities to fall silent, and for the untrained rule to score."""
 
+_BAD_WINDOWS: Final = 20
+
 _LONG_SECONDS: Final = 5.0
 
 
-def warmed(stage: Any, settings: Settings, topic: str) -> Any:
-    """The stage; where the settings want it, after a run over made-up events, and with a word where that took long."""
+def warmed(stage: Any, settings: Settings, topic: str, made_up: Callable[[str], list[Output]]) -> Any:
+    """The stage; where the settings want it, after a run over made-up records, and with a word where that took long."""
     if not settings.worker.compile_first:
         return stage
     began = time.monotonic()
-    run_through(stage, records_of(made_up_events(topic), topic))
+    run_through(stage, records_of(made_up(topic), topic))
     took = time.monotonic() - began
     if took > _LONG_SECONDS:
         log.info("compiled", seconds=round(took, 1), next_time="faultline compile does this at installation")
@@ -77,6 +79,47 @@ def made_up_events(topic: str) -> list[Output]:
         keys = [name.encode() for name in events.entity.values]
         written += [Output(topic, keys[code], v) for code, v in zip(events.entity.codes.tolist(), values, strict=True)]
     return written
+
+
+def made_up_scores(topic: str) -> list[Output]:
+    """Scores of two entities with enough anomalies in a row to open an incident by any sensible rule, then clean ones.
+
+    Of one entity in JSON, of the other in Avro.
+    """
+    from schemas.records import encode
+
+    written = []
+    for number in range(2 * _BAD_WINDOWS):
+        for entity, value in (
+            ("cart", encode("Score", [_score("cart", number)], "json")[0]),
+            ("pay", encode("Score", [_score("pay", number)], "avro")[0]),
+        ):
+            written.append(Output(topic, entity.encode(), value))
+    return written
+
+
+def _score(entity: str, number: int) -> dict[str, Any]:
+    bad, end = number < _BAD_WINDOWS, (number + 1) * _MINUTE
+    value = 2.5 if bad else 0.1
+    return {
+        "id": f"{entity}-{number}",
+        "entity": entity,
+        "profile": "service",
+        "window_start": end - _MINUTE,
+        "window_end": end,
+        "event_count": 1,
+        "silent": False,
+        "retired": False,
+        "regular": True,
+        "anomaly_score": value,
+        "is_anomaly": bad,
+        "severity": "high" if bad else None,
+        "confidence": 0.99,
+        "model": {"id": "made-up", "version": "1", "role": "champion", "scope": "global", "period": "all"},
+        "expected": [{"metric": "error_rate", "actual": value, "low": 0.0, "high": 1.0}],
+        "contributions": [{"metric": "error_rate", "feature": "error_rate", "share": 1.0, "direction": "up"}],
+        "note": "",
+    }
 
 
 def _events() -> Iterator[Any]:

@@ -36,13 +36,13 @@ def intake(accept_cold_state: Cold = False) -> None:
 
     Example: FAULTLINE_TOPICS__RAW='["logs", "otel"]' faultline worker intake
     """
-    from workers.cli.warming import warmed
+    from workers.cli.warming import made_up_events, warmed
     from workers.intake.stage import build
 
     t = _settings(accept_cold_state)
 
     def stage(counts: dict[str, int]) -> Any:
-        return warmed(build(t, counts, *_framed(t, t.topics.events, "Event")), t, t.topics.raw[0])
+        return warmed(build(t, counts, *_framed(t, t.topics.events, "Event")), t, t.topics.raw[0], made_up_events)
 
     _run(t, "intake", t.topics.raw, [t.topics.events], stage, alike=False)
 
@@ -53,7 +53,7 @@ def windows(accept_cold_state: Cold = False) -> None:
 
     Example: FAULTLINE_WINDOWS__ENABLED='["service"]' faultline worker windows
     """
-    from workers.cli.warming import warmed
+    from workers.cli.warming import made_up_events, warmed
     from workers.topics import state_topic
     from workers.windows.stage import build
     from workers.windows.ticking import Ticking
@@ -62,7 +62,7 @@ def windows(accept_cold_state: Cold = False) -> None:
     outputs = [t.topics.features, state_topic(t, "windows")]
 
     def stage(counts: dict[str, int]) -> Any:
-        return warmed(build(t, *_framed(t, t.topics.features, "Vector")), t, t.topics.events)
+        return warmed(build(t, *_framed(t, t.topics.features, "Vector")), t, t.topics.events, made_up_events)
 
     _run(t, "windows", [t.topics.events], outputs, stage, on_idle=lambda m: Ticking(t, m))
 
@@ -88,6 +88,7 @@ def incidents(accept_cold_state: Cold = False) -> None:
 
     Example: FAULTLINE_INCIDENTS__OPEN_WINDOWS=2 faultline worker incidents
     """
+    from workers.cli.warming import made_up_scores, warmed
     from workers.incidents.stage import build
     from workers.topics import state_topic
 
@@ -99,7 +100,7 @@ def incidents(accept_cold_state: Cold = False) -> None:
         event, resolver = _framed(t, t.topics.incidents, "IncidentEvent" if avro else "")
         state, _ = _framed(t, t.topics.incident_state, "IncidentState" if avro else "")
         framing = {"IncidentEvent": event, "IncidentState": state} if event and state else None
-        return build(t, framing, resolver)
+        return warmed(build(t, framing, resolver), t, t.topics.scores, made_up_scores)
 
     _run(t, "incidents", [t.topics.scores], outputs, stage)
 
