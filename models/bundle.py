@@ -40,7 +40,7 @@ class Bundle:
         entry = self.manifest.periods[name]
         blob = checked(self.read(entry.file), entry.file, self.manifest.files[entry.file])
         try:
-            return PeriodModel.from_arrays(self.manifest.features, entry.members, unpack(blob))
+            return PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, unpack(blob))
         except (ArrayError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise BundleError(f"{entry.file}: {error}") from error
 

@@ -6,7 +6,8 @@ on it goes on exponentially instead, at the rate that it has there, so that a la
 
 The tail is fitted by likelihood on what lies between the 90 % quantile and the highest 2·`contamination` of the scores;
 those count only as "higher than that" (censored), because the anomalies in the training data are among them. A normal
-prior keeps the shape near 0 where the sample says little about it.
+prior keeps the shape near 0 where the sample says little about it; an `exponential` tail has the shape 0, so that the
+body alone says how rare the largest are, and a heavy tail of anomalies in the training data does not make them usual.
 
 `anomaly_score` = log p / log α, where p is the probability of a score at least as high and α the rate of rows that may
 be flagged: 1.0 is reached where p = α, 2.0 where p = α², and so on, up to 10.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numba import njit
@@ -28,8 +29,11 @@ LARGEST = 10.0
 BODY = 0.9
 """Share of the held-out scores that is taken as it is; the tail starts behind it."""
 
+Tail = Literal["pareto", "exponential"]
+
 _BODY_POINTS = 256
 _SHAPES = np.linspace(-0.3, 0.5, 33)
+_NO_SHAPE = np.zeros(1)
 _SHAPE_PRIOR = 0.15  # its standard deviation: halfway between free and exponential, the best of those tried
 _GRID = 101
 _STEP = LARGEST / (_GRID - 1)
@@ -60,14 +64,16 @@ class Calibration:
     confidences: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, held_out: NDArray[np.float64], alpha: float, contamination: float = 0.01) -> Calibration:
+    def fit(
+        cls, held_out: NDArray[np.float64], alpha: float, contamination: float = 0.01, tail: Tail = "pareto"
+    ) -> Calibration:
         """Calibrate on held-out raw scores in time order. Raises ValueError for fewer than 2 or an α not in (0, 1)."""
         if len(held_out) < 2:
             raise ValueError(f"{len(held_out)} held-out scores cannot be calibrated on; at least 2 are needed")
         if not 0.0 < alpha < 1.0:
             raise ValueError(f"the rate of flagged rows must lie between 0 and 1, not {alpha}")
         quantiles = np.quantile(held_out, np.linspace(0.0, BODY, _BODY_POINTS))
-        shape, width = _fit_tail(held_out, quantiles[-1], contamination)
+        shape, width = _fit_tail(held_out, quantiles[-1], contamination, _SHAPES if tail == "pareto" else _NO_SHAPE)
         sample = effective_size(held_out)
         return cls(quantiles, shape, width, alpha, sample, _confidences(sample, alpha))
 
@@ -114,8 +120,10 @@ def effective_size(scores: NDArray[np.float64]) -> float:
     return max(1.0, len(scores) * (1.0 - correlation) / (1.0 + correlation))
 
 
-def _fit_tail(scores: NDArray[np.float64], start: float, contamination: float) -> tuple[float, float]:
-    """ξ and σ of the excess over `start`, the most likely ones on a grid."""
+def _fit_tail(
+    scores: NDArray[np.float64], start: float, contamination: float, shapes: NDArray[np.float64]
+) -> tuple[float, float]:
+    """ξ (one of `shapes`) and σ of the excess over `start`, the most likely ones on a grid."""
     cap = float(np.quantile(scores, 1.0 - min(max(2.0 * contamination, 0.0), (1.0 - BODY) / 2.0)))
     excess = scores[scores > start] - start
     seen, above = excess[excess <= cap - start], int(np.count_nonzero(excess > cap - start))
@@ -128,7 +136,7 @@ def _fit_tail(scores: NDArray[np.float64], start: float, contamination: float) -
     widths = around * np.exp(np.linspace(-1.5, 1.5, 121))
     best = -math.inf
     found: tuple[float, float] = (0.0, float(around))
-    for shape in _SHAPES:
+    for shape in shapes:
         likelihood = _likelihood(seen, above, cap - start, float(shape), widths) - 0.5 * (shape / _SHAPE_PRIOR) ** 2
         k = int(np.argmax(likelihood))
         if likelihood[k] > best:

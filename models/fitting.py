@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from models.calibration import Calibration
 from models.detectors import DETECTORS
-from models.model import Member, PeriodModel
+from models.ensembles import Ensemble
+from models.model import Member, PeriodModel, fuse
+from models.naming import Naming, naming
 from models.periods import Places
 from models.scaling import Scaler
+from models.thresholds import Series, episode_rates
+from models.views import View
 
 Values = NDArray[np.float64]
 
@@ -33,7 +37,7 @@ RANGE = (0.005, 0.995)
 class FitPolicy:
     """How a model is fitted. `alpha` is the share of rows that may be flagged by chance."""
 
-    detectors: tuple[str, ...]
+    ensemble: Ensemble
     contamination: float
     alpha: float
     seed: int
@@ -48,33 +52,49 @@ class Fitted:
     held_out: dict[str, float]
 
 
-def fit_period(names: tuple[str, ...], learned: NDArray[np.int64], X: Values, at: Places, policy: FitPolicy) -> Fitted:
+def fit_period(
+    names: tuple[str, ...],
+    learned: NDArray[np.int64],
+    X: Values,
+    at: Places,
+    series: Series,
+    policy: FitPolicy,
+) -> Fitted:
     """Fit on n rows (n, k) in time order; `learned` are the columns that may be used.
 
-    Raises ValueError where no feature has values.
+    Raises ValueError where no feature has values, or none that a view needs.
     """
     columns = learned[np.count_nonzero(~np.isnan(X[:, learned]), axis=0) >= MIN_SHARE * len(X)]
     if len(columns) == 0:
         raise ValueError("no feature has values in at least half of the rows")
     used = np.ascontiguousarray(X[:, columns])
-    held = _held_out(used, at, policy)
+    named = naming(tuple(names[column] for column in columns.tolist()))
+    ensemble = policy.ensemble
+    held = _held_out(named, used, at, policy)
     rows = np.flatnonzero(~np.isnan(held[0]))
-    calibrations = [Calibration.fit(raw[rows], policy.alpha, policy.contamination) for raw in held]
-    fused = np.mean([c.score(raw[rows]) for c, raw in zip(calibrations, held, strict=True)], axis=0)
-    final = Calibration.fit(fused, policy.alpha, policy.contamination)
+    calibrations = [_calibrated(raw[rows], policy) for raw in held]
+    parts = [c.score(raw[rows]) for c, raw in zip(calibrations, held, strict=True)]
+    fused = fuse(ensemble.fusion, parts, [1.0] * len(parts))
+    final = _calibrated(fused, policy)
+    score = final.score(fused)
     scaler, scaled = _scale(used, at)
-    detectors = [DETECTORS[kind].fit(scaled, policy.seed) for kind in policy.detectors]
+    members = []
+    for name, calibration in zip(ensemble.members, calibrations, strict=True):
+        view = View.fit(name.view, named, used)
+        detector = DETECTORS[name.detector].fit(view.of(used, scaled), policy.seed)
+        members.append(Member(detector, view, calibration))
     below, above = _ranges(used - scaler.expected(at))
     model = PeriodModel(
         names,
         columns,
         scaler,
-        tuple(Member(d, c) for d, c in zip(detectors, calibrations, strict=True)),
+        tuple(members),
+        ensemble.fusion,
         final,
         below,
         above,
+        episode_rates(score, series.take(rows)),
     )
-    score = final.score(fused)
     figures = {
         "rows": float(len(rows)),
         "effective_rows": final.sample,
@@ -85,15 +105,22 @@ def fit_period(names: tuple[str, ...], learned: NDArray[np.int64], X: Values, at
     return Fitted(model, len(used), figures)
 
 
-def _held_out(X: Values, at: Places, policy: FitPolicy) -> list[Values]:
-    """Raw scores per detector of rows as their fold's model sees them, in row order; NaN for rows never held out."""
-    scores = [np.full(len(X), np.nan) for _ in policy.detectors]
+def _held_out(named: Naming, X: Values, at: Places, policy: FitPolicy) -> list[Values]:
+    """Raw scores per member of rows as their fold's model sees them, in row order; NaN for rows never held out."""
+    scores = [np.full(len(X), np.nan) for _ in policy.ensemble.members]
     for test in _folds(at, len(X)):
-        scaler, scaled = _scale(X[~test], at.take(~test))
-        unseen = scaler.transform(X[test], at.take(test))
-        for number, kind in enumerate(policy.detectors):
-            scores[number][test] = DETECTORS[kind].fit(scaled, policy.seed).score(unseen)
+        learned, unseen = X[~test], X[test]
+        scaler, scaled = _scale(learned, at.take(~test))
+        unseen_scaled = scaler.transform(unseen, at.take(test))
+        for number, name in enumerate(policy.ensemble.members):
+            view = View.fit(name.view, named, learned)
+            detector = DETECTORS[name.detector].fit(view.of(learned, scaled), policy.seed)
+            scores[number][test] = detector.score(view.of(unseen, unseen_scaled))
     return scores
+
+
+def _calibrated(raw: Values, policy: FitPolicy) -> Calibration:
+    return Calibration.fit(raw, policy.alpha, policy.contamination, policy.ensemble.tail)
 
 
 def _folds(at: Places, n: int) -> Sequence[NDArray[np.bool_]]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.detectors import DETECTORS
+from models.ensembles import FUSIONS, Fusion, MemberName
 from models.periods import ALL, PERIODS, Calendar
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 _FILE = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*\.(npz|json|onnx|ubj)")
@@ -25,11 +25,13 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PeriodEntry:
-    """One period's model: its file, its members' kinds in order, how many rows it learned from, held-out figures."""
+    """One period's model: its file, its members in order (`MemberName`), how many rows it learned from, held-out
+    figures.
+    """
 
     file: str
     members: tuple[str, ...]
-    fusion: str
+    fusion: Fusion
     rows: int
     held_out: Mapping[str, float]
 
@@ -132,8 +134,11 @@ def _check(manifest: Manifest) -> None:
         if not 0 <= entry.bytes <= _LARGEST_FILE:
             raise BundleError(f"{name}: a file of {entry.bytes} bytes is not read")
     for name, period in manifest.periods.items():
-        unknown = [kind for kind in period.members if kind not in DETECTORS]
-        if unknown:
-            raise BundleError(f"period {name} needs the detector {unknown[0]!r}, which this version does not have")
+        try:
+            members = [MemberName.parse(member) for member in period.members]
+        except (ValueError, AttributeError) as error:
+            raise BundleError(f"period {name} needs what this version does not have: {error}") from error
+        if not members or period.fusion not in FUSIONS:
+            raise BundleError(f"period {name}: no members, or they become one score by no known rule")
         if period.file not in manifest.files:
             raise BundleError(f"period {name}: the file {period.file!r} is not in the manifest")

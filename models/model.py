@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 
 from models.calibration import Calibration
 from models.detectors import DETECTORS, Detector
+from models.ensembles import Fusion, MemberName
 from models.explain import top_reasons
 from models.naming import Naming, naming
 from models.periods import Places
 from models.scaling import Scaler, slot_position
 from models.scored import Reasons, Scored
+from models.thresholds import LEVELS
+from models.views import View
 
 Values = NDArray[np.float64]
-
-FUSION = "mean"
-"""How members become one: the mean of their calibrated scores by weight, calibrated once more."""
-
 
 EXPLAINED_FROM = 0.5
 """Scores from which on the detectors themselves are asked for reasons: a walk through a forest costs as much again."""
@@ -30,9 +29,10 @@ EXPLAINED_FROM = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A detector, how its raw scores are calibrated, and its weight in the mean."""
+    """A detector, what it sees of a vector, how its raw scores are calibrated, and its weight in a mean."""
 
     detector: Detector
+    view: View
     calibration: Calibration
     weight: float = 1.0
 
@@ -41,16 +41,19 @@ class Member:
 class PeriodModel:
     """Scores vectors of one feature list. `columns` are the features used, d of them; the others are ignored.
 
-    `below` and `above` (d,) span what 99 % of the training rows kept around their expected value.
+    `below` and `above` (d,) span what 99 % of the training rows kept around their expected value. `episodes` is how
+    often a day the held-out scores reached each of `thresholds.LEVELS`.
     """
 
     names: tuple[str, ...]
     columns: NDArray[np.int64]
     scaler: Scaler
     members: tuple[Member, ...]
+    fusion: Fusion
     calibration: Calibration
     below: Values
     above: Values
+    episodes: Values
     used: Naming = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -60,23 +63,27 @@ class PeriodModel:
         """Score n vectors (n, k) in the order of `names`, NaN where a value is missing; each row by itself."""
         used = np.ascontiguousarray(values[:, self.columns])
         scaled = self.scaler.transform(used, places)
-        parts = self._parts(scaled)
-        score = self.calibration.score(_sum(parts))
-        reasons = self._reasons(self._weights(scaled, parts, score), scaled, used, places)
+        seen = [member.view.of(used, scaled) for member in self.members]
+        parts = [m.calibration.score(m.detector.score(X)) for m, X in zip(self.members, seen, strict=True)]
+        score = self.calibration.score(fuse(self.fusion, parts, [member.weight for member in self.members]))
+        reasons = self._reasons(self._weights(seen, parts, score), scaled, used, places)
         return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
 
-    def _parts(self, scaled: Values) -> list[Values]:
-        """What each member adds to the weighted mean of calibrated scores, (n,) each."""
-        whole = sum(member.weight for member in self.members)
-        return [m.calibration.score(m.detector.score(scaled)) * (m.weight / whole) for m in self.members]
+    def _weights(self, seen: list[Values], parts: list[Values], score: Values) -> Values:
+        """(n, d) shares of the features; 0 for rows far below the boundary, where deviations explain enough.
 
-    def _weights(self, scaled: Values, parts: list[Values], score: Values) -> Values:
-        """(n, d) shares of the features; 0 for rows far below the boundary, where deviations explain enough."""
-        weights = np.zeros(scaled.shape)
+        Of a mean every member has a share by its part in it; of the largest the members that are it.
+        """
+        weights = np.zeros((len(score), len(self.columns)))
         rows = np.flatnonzero(score >= EXPLAINED_FROM)
-        if len(rows):
-            for member, part in zip(self.members, parts, strict=True):
-                _add_shares(weights, rows, member.detector.explain(scaled, rows), part)
+        if len(rows) == 0:
+            return weights
+        largest = np.max(parts, axis=0)
+        for member, X, part in zip(self.members, seen, parts, strict=True):
+            share = part * member.weight if self.fusion == "mean" else np.where(part == largest, part, 0.0)
+            mine = rows[share[rows] > 0.0]
+            if len(mine):
+                _add_shares(weights, mine, member.view.columns, member.detector.explain(X, mine), share)
         return weights
 
     def _reasons(self, weights: Values, scaled: Values, used: Values, places: Places) -> Reasons:
@@ -99,46 +106,70 @@ class PeriodModel:
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Everything as plain arrays, by path; names and kinds of members are the manifest's."""
-        arrays: dict[str, NDArray[Any]] = {"columns": self.columns, "below": self.below, "above": self.above}
+        arrays: dict[str, NDArray[Any]] = {
+            "columns": self.columns,
+            "below": self.below,
+            "above": self.above,
+            "episodes": self.episodes,
+        }
         arrays |= {f"scaler/{name}": array for name, array in self.scaler.to_arrays().items()}
         arrays |= {f"fused/{name}": array for name, array in self.calibration.to_arrays().items()}
         for number, member in enumerate(self.members):
             arrays |= {f"{number}/detector/{name}": array for name, array in member.detector.to_arrays().items()}
+            arrays |= {f"{number}/view/{name}": array for name, array in member.view.to_arrays().items()}
             arrays |= {f"{number}/calibration/{name}": a for name, a in member.calibration.to_arrays().items()}
             arrays[f"{number}/weight"] = np.array(member.weight)
         return arrays
 
     @classmethod
     def from_arrays(
-        cls, names: tuple[str, ...], kinds: Sequence[str], arrays: Mapping[str, NDArray[Any]]
+        cls, names: tuple[str, ...], members: Sequence[str], fusion: Fusion, arrays: Mapping[str, NDArray[Any]]
     ) -> PeriodModel:
         """Raises KeyError or ValueError where the arrays do not fit together."""
         columns = np.asarray(arrays["columns"], np.int64)
-        below, above = (np.asarray(arrays[name], np.float64) for name in ("below", "above"))
+        below, above, episodes = (np.asarray(arrays[name], np.float64) for name in ("below", "above", "episodes"))
         scaler = Scaler.from_arrays(_below(arrays, "scaler"))
-        if not len(columns) == len(below) == len(above) == len(scaler.scale) or not kinds:
+        if not len(columns) == len(below) == len(above) == len(scaler.scale) or not members:
             raise ValueError("the arrays are no model")
+        if episodes.shape != LEVELS.shape or not (np.isfinite(episodes) & (episodes >= 0)).all():
+            raise ValueError("the arrays hold no rates of episodes")
         if len(columns) == 0 or columns.min() < 0 or columns.max() >= len(names):
             raise ValueError("the model uses features that it does not name")
         return cls(
             names=names,
             columns=columns,
             scaler=scaler,
-            members=tuple(_member(arrays, number, kind, len(columns)) for number, kind in enumerate(kinds)),
+            members=tuple(_member(arrays, n, MemberName.parse(one), len(columns)) for n, one in enumerate(members)),
+            fusion=fusion,
             calibration=Calibration.from_arrays(_below(arrays, "fused")),
             below=below,
             above=above,
+            episodes=episodes,
         )
 
 
-def _member(arrays: Mapping[str, NDArray[Any]], number: int, kind: str, width: int) -> Member:
-    detector = DETECTORS[kind].from_arrays(_below(arrays, f"{number}/detector"))
-    if detector.width != width:
-        raise ValueError(f"a detector of {detector.width} features does not fit a model of {width}")
+def fuse(fusion: Fusion, parts: Sequence[Values], weights: Sequence[float]) -> Values:
+    """(n,) one score of the members' calibrated ones, before it is calibrated itself."""
+    total = np.zeros(len(parts[0]))
+    if fusion == "max":
+        for part in parts:
+            np.maximum(total, part, out=total)
+        return total
+    whole = sum(weights)
+    for part, weight in zip(parts, weights, strict=True):
+        total += part * (weight / whole)
+    return total
+
+
+def _member(arrays: Mapping[str, NDArray[Any]], number: int, name: MemberName, width: int) -> Member:
+    detector = DETECTORS[name.detector].from_arrays(_below(arrays, f"{number}/detector"))
+    view = View.from_arrays(name.view, width, _below(arrays, f"{number}/view"))
+    if detector.width != len(view.columns):
+        raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.columns)}")
     weight = float(arrays[f"{number}/weight"].item())
     if not 0.0 < weight < np.inf:
         raise ValueError(f"a member's weight must be above 0, not {weight}")
-    return Member(detector, Calibration.from_arrays(_below(arrays, f"{number}/calibration")), weight)
+    return Member(detector, view, Calibration.from_arrays(_below(arrays, f"{number}/calibration")), weight)
 
 
 def _below(arrays: Mapping[str, NDArray[Any]], folder: str) -> dict[str, NDArray[Any]]:
@@ -146,24 +177,18 @@ def _below(arrays: Mapping[str, NDArray[Any]], folder: str) -> dict[str, NDArray
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
-def _sum(parts: Sequence[Values]) -> Values:
-    total = np.zeros(len(parts[0]))
-    for part in parts:
-        total += part
-    return total
-
-
 @njit(cache=True)
-def _add_shares(weights: Values, rows: NDArray[np.intp], explained: Values, part: Values) -> None:
-    """Divide the part of each of these rows' score among the features as `explained` does."""
-    d = weights.shape[1]
+def _add_shares(
+    weights: Values, rows: NDArray[np.intp], columns: NDArray[np.int64], explained: Values, part: Values
+) -> None:
+    """Divide the part of each of these rows' score among the features of the view as `explained` does."""
     for i in range(len(rows)):
         whole = 0.0
-        for j in range(d):
+        for j in range(len(columns)):
             whole += explained[i, j]
         if whole > 0.0:
-            for j in range(d):
-                weights[rows[i], j] += part[rows[i]] * explained[i, j] / whole
+            for j in range(len(columns)):
+                weights[rows[i], columns[j]] += part[rows[i]] * explained[i, j] / whole
 
 
 @njit(cache=True)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from models.features.series import STATISTICS
 from models.naming import feature_names
+from models.views import ROLLING, STEPS
 from schemas.columns import Vectors
 
 _STATISTICS = frozenset(feature.name for feature in STATISTICS)
 
-LEARNED_STATISTICS = frozenset({"", "mean_5", "mean_10", "mean_30", "std_5", "std_10", "std_30", "delta"})
+LEARNED_STATISTICS = frozenset({"", *ROLLING, *STEPS})
 """Of a metric's rolling statistics, those that models learn from.
 
 The others repeat them (a range, a rate) or are relative already (z scores, flags): the scaler does that better.

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from models.bundle import entries_of, files_of, period_file
 from models.calibration import nominal_rate
 from models.cleaning import plainly_anomalous
-from models.detectors import DEFAULT, DETECTORS
+from models.ensembles import Ensemble, default_for
 from models.fitting import FitPolicy, Fitted, fit_period
 from models.manifest import Manifest, PeriodEntry, Training
-from models.model import FUSION
 from models.naming import naming
 from models.periods import ALL, PERIODS, Calendar, Places
 from models.scope import GLOBAL, check_scope, entity_scope
 from models.table import VectorTable, learned
+from models.thresholds import Series
 
 LIBRARIES = ("numpy", "scikit-learn")
 PROFILES_WITHOUT_PERIODS = frozenset({"event"})
@@ -41,7 +41,7 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TrainPolicy:
-    """How to train. `alpha` None: the nominal rate for the data's cadence.
+    """How to train. `alpha` None: the nominal rate for the data's cadence; `ensemble` None: the one for the features.
 
     A scope needs `min_rows` vectors. A period gets a model of its own from `min_period_rows` on `min_period_days` local
     days on: a tail of one alarm in days cannot be told from fewer, and the scaler knows the hour in any case
@@ -49,7 +49,7 @@ class TrainPolicy:
     more.
     """
 
-    detectors: tuple[str, ...] = DEFAULT
+    ensemble: Ensemble | None = None
     contamination: float = 0.01
     alpha: float | None = None
     seed: int = 0
@@ -61,9 +61,6 @@ class TrainPolicy:
     max_rows: int = 20_000
 
     def __post_init__(self) -> None:
-        unknown = [kind for kind in self.detectors if kind not in DETECTORS]
-        if unknown or not self.detectors:
-            raise TrainingError(f"no detector {', '.join(unknown) or 'given'}; there are {', '.join(DETECTORS)}")
         if not 0.0 <= self.contamination < 0.5:
             raise TrainingError(f"contamination is the share of anomalous rows, 0 … 0.5, not {self.contamination}")
 
@@ -100,11 +97,12 @@ def train(
     if len(table) < policy.min_rows:
         raise TrainingError(f"{len(table)} vectors are too few to learn from, {policy.min_rows} are needed")
     table = table.take(np.lexsort((table.window_end, table.entity)))
-    clean = _cleaned(table, policy)
+    ensemble = policy.ensemble or default_for(table.names)
+    clean = _cleaned(table, policy) if ensemble.trimmed else table
     about = _about(table, len(table) - len(clean), policy)
     table = clean.take(np.argsort(clean.window_end, kind="stable"))
     places = policy.calendar.place(table.window_end)
-    fit = FitPolicy(policy.detectors, policy.contamination, about.alpha, policy.seed)
+    fit = FitPolicy(ensemble, policy.contamination, about.alpha, policy.seed)
     fitted: dict[str, Fitted] = {}
     for period in (ALL, *PERIODS):
         if period != ALL and table.profile in PROFILES_WITHOUT_PERIODS:
@@ -114,7 +112,7 @@ def train(
             if progress is not None:
                 progress(scope, period)
             fitted[period] = _fit(table, places, _thinned(rows, policy.max_rows), fit)
-    return _bundle(table, scope, policy.calendar, fitted, about)
+    return _bundle(table, scope, policy.calendar, ensemble, fitted, about)
 
 
 def _rows(places: Places, period: str) -> Rows:
@@ -136,7 +134,8 @@ def _thinned(rows: Rows, most: int) -> Rows:
 
 def _fit(table: VectorTable, places: Places, rows: Rows, policy: FitPolicy) -> Fitted:
     try:
-        return fit_period(table.names, _learned(table), table.values[rows], places.take(rows), policy)
+        series = Series(table.entity[rows], table.window_end[rows])
+        return fit_period(table.names, _learned(table), table.values[rows], places.take(rows), series, policy)
     except ValueError as error:
         raise TrainingError(str(error)) from error
 
@@ -174,10 +173,15 @@ def _about(table: VectorTable, trimmed: int, policy: TrainPolicy) -> Training:
 
 
 def _bundle(
-    table: VectorTable, scope: str, calendar: Calendar, fitted: dict[str, Fitted], about: Training
+    table: VectorTable,
+    scope: str,
+    calendar: Calendar,
+    ensemble: Ensemble,
+    fitted: dict[str, Fitted],
+    about: Training,
 ) -> TrainedBundle:
+    members = tuple(str(member) for member in ensemble.members)
     files = files_of({name: one.model for name, one in fitted.items()})
-    kinds = {name: tuple(member.detector.kind for member in one.model.members) for name, one in fitted.items()}
     manifest = Manifest(
         profile=table.profile,
         profile_version=table.profile_version,
@@ -188,7 +192,7 @@ def _bundle(
         training=about,
         libraries=_versions(),
         periods={
-            name: PeriodEntry(period_file(name), kinds[name], FUSION, one.rows, one.held_out)
+            name: PeriodEntry(period_file(name), members, ensemble.fusion, one.rows, one.held_out)
             for name, one in fitted.items()
         },
         files=entries_of(files),

@@ -16,7 +16,13 @@ DETECTORS: Mapping[str, type[Detector]] = {
     one.kind: one for one in (IsolationForest, Deviation, Neighbours, LocalOutlier, OneClassSVM, Mahalanobis)
 }
 
-DEFAULT = (IsolationForest.kind, OneClassSVM.kind)
-"""Two views that err in different places, in 20 µs a vector; docs/detection.md says why these."""
-
-__all__ = ["DEFAULT", "DETECTORS", "Detector"]
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "Deviation",
+    "IsolationForest",
+    "LocalOutlier",
+    "Mahalanobis",
+    "Neighbours",
+    "OneClassSVM",
+]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from models.detectors.base import Matrix
 
-FLOOR = 0.02
-"""Least spread of a feature, as a share of its range: what rests and jumps once would else rule all distances."""
+FLOOR, RANGE_FLOOR = 0.02, 0.01
+"""Least spread of a feature, in its unit and as a share of its range: what rests, and trembles a little or jumps once,
+would else rule all distances. (A step ranges over twice what its metric does.)"""
 
 LIMIT = 20.0
 """A feature is held to that many spreads: one that is far off must not hide all others."""
@@ -26,10 +27,11 @@ Single = NDArray[np.float32]
 
 
 def spread_of(X: Matrix) -> NDArray[np.float64]:
-    """(d,) one spread per feature: its standard deviation, at least 2 % of its range; infinite where nothing moved."""
+    """(d,) one spread per feature: its standard deviation, at least the floors; infinite where nothing moved."""
     known = np.nan_to_num(X, nan=0.0)
-    spread: NDArray[np.float64] = np.maximum(known.std(axis=0), FLOOR * np.ptp(known, axis=0))
-    return np.where(spread > 0.0, spread, np.inf)
+    extent = np.ptp(known, axis=0)
+    spread: NDArray[np.float64] = np.maximum(known.std(axis=0), np.maximum(RANGE_FLOOR * extent, FLOOR))
+    return np.where(extent > 0.0, spread, np.inf)
 
 
 def thinned(X: Matrix, most: int) -> Matrix:

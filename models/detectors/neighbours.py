@@ -25,8 +25,8 @@ from models.detectors.distances import (
     thinned,
 )
 
-REFERENCE = 2_000
-"""Training rows that are kept: more find nothing else, and hold more of what should not be there."""
+REFERENCE = 1_000
+"""Training rows that are kept: more find nothing else, cost more, and hold more of what should not be there."""
 
 NEAREST = 20
 """One near row may be an anomaly that the training data holds; so many seldom are."""

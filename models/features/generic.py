@@ -25,7 +25,7 @@ COMMON_WIDTH = len(COMMON)
 
 GENERIC = FeatureSet(
     "generic",
-    1,
+    2,
     (*(Feature(f"<metric>__{f.name}" if f.name else "<metric>", f.unit, f.formula) for f in STATISTICS), *COMMON),
 )
 

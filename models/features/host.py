@@ -107,7 +107,7 @@ RATIOS = (
 
 HOST = FeatureSet(
     "host",
-    1,
+    2,
     (
         *BASE,
         *(Feature(f"{name}__{f.name}", f.unit, f.formula) for name in ROLLED for f in ROLLED_STATISTICS),

@@ -29,6 +29,8 @@ STATISTICS = (
     Feature("min_30", "as the metric", "minimum over the last 30 samples"),
     Feature("range_30", "as the metric", "max_30 − min_30"),
     Feature("delta", "as the metric", "x − x′, where x′ is the value before among the last 30 samples"),
+    Feature("delta_before", "as the metric", "x′ − x″, the step before that, among the last 30 samples"),
+    Feature("delta_before_2", "as the metric", "x″ − x‴, the step before these, among the last 30 samples"),
     Feature("derivative", "per second", "delta / seconds from x′ to x"),
     Feature("abs_rate", "per second", "|derivative|"),
     Feature(
@@ -56,6 +58,8 @@ Sums over samples run from the newest to the oldest, sums over panes from the ol
 
 WIDTH = len(STATISTICS)
 INDEX = {feature.name: i for i, feature in enumerate(STATISTICS)}
+STEPS = 3
+CHANGE, HOUR = INDEX["delta"], INDEX["mean_1h"]
 
 
 @njit(cache=True)
@@ -117,19 +121,20 @@ def _write_windows(known: NDArray[np.float64], counts: NDArray[np.int64], out: N
 @njit(cache=True)
 def _write_change(known: NDArray[np.float64], n: int, seconds: float, out: NDArray[np.float64], at: int) -> None:
     """What the newest of n values, known[0], is to those before it, the last of which is so many seconds old."""
-    delta, derivative, z = math.nan, math.nan, math.nan
+    derivative, z = math.nan, math.nan
+    for step in range(STEPS):
+        out[at + step] = known[step] - known[step + 1] if n > step + 1 else math.nan
     if n > 1:
-        delta = known[0] - known[1]
-        derivative = delta / seconds
+        derivative = out[at] / seconds
     if n > MIN_PREVIOUS:
         total = 0.0
         for i in range(1, n):
             total += known[i]
         mean = total / (n - 1)
         z = _limited_z(known[0], mean, _spread(known, 1, n, mean))
-    out[at], out[at + 1], out[at + 2] = delta, derivative, abs(derivative)
-    out[at + 3] = z
-    out[at + 4] = math.nan if math.isnan(z) else (1.0 if abs(z) > SPIKE_Z else 0.0)
+    out[at + STEPS], out[at + STEPS + 1] = derivative, abs(derivative)
+    out[at + STEPS + 2] = z
+    out[at + STEPS + 3] = math.nan if math.isnan(z) else (1.0 if abs(z) > SPIKE_Z else 0.0)
 
 
 @njit(cache=True)
@@ -156,12 +161,12 @@ def write_series(h: History, e: int, s: int, scratch: NDArray[np.float64], out: 
     out[at] = x
     _write_windows(scratch, counts, out, at + 1)
     if math.isnan(x):
-        out[at + 12 : at + 18] = math.nan
+        out[at + CHANGE : at + HOUR] = math.nan
     else:
         seconds = (h.time[e, newest] - h.time[e, before]) / 1e6 if before >= 0 else math.nan
-        _write_change(scratch, n, seconds, out, at + 12)
-        out[at + 17] = math.nan if math.isnan(h.centre[s]) else _limited_z(x, h.centre[s], h.spread[s])
-    _write_hour(h, e, s, h.time[e, newest] // PANE_US, out, at + 18)
+        _write_change(scratch, n, seconds, out, at + CHANGE)
+        out[at + HOUR - 1] = math.nan if math.isnan(h.centre[s]) else _limited_z(x, h.centre[s], h.spread[s])
+    _write_hour(h, e, s, h.time[e, newest] // PANE_US, out, at + HOUR)
     for i in range(at, at + WIDTH):
         if not math.isfinite(out[i]):
             out[i] = math.nan

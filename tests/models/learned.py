@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from models.ensembles import Ensemble
 from models.table import VectorTable
 from models.train import TrainedBundle, TrainPolicy, train
 
@@ -41,9 +42,9 @@ def table(days: int = 14, seed: int = 0, entities: tuple[str, ...] = ("a",)) -> 
 def bundle(scope: str = "global", seed: int = 0) -> TrainedBundle:
     """Learned from fourteen days of `table()`; the first one with a forest, which takes longest, the others without."""
     detectors = ("isolation_forest", "deviation") if (scope, seed) == ("global", 0) else ("deviation",)
-    policy = TrainPolicy(detectors, seed=seed, tag="two weeks", min_period_rows=200, min_period_days=2)
+    policy = TrainPolicy(Ensemble.of(detectors), seed=seed, tag="two weeks", min_period_rows=200, min_period_days=2)
     return train(table(), scope, policy)
 
 
-QUICK = TrainPolicy(detectors=("deviation",))
+QUICK = TrainPolicy(Ensemble.of(("deviation",)))
 """For what does not depend on the detector."""

@@ -60,7 +60,8 @@ def test_a_whole_bundle_verifies_and_survives_its_files() -> None:
     opened = _open(_files(), bundle().version)
     opened.verify()
     model = opened.period(ALL)
-    again = PeriodModel.from_arrays(model.names, [m.detector.kind for m in model.members], model.to_arrays())
+    members = [m.detector.kind for m in model.members]
+    again = PeriodModel.from_arrays(model.names, members, model.fusion, model.to_arrays())
     assert pack(again.to_arrays()) == bundle().files[ALL_FILE]
 
 
@@ -94,12 +95,16 @@ def test_a_file_cut_short_or_made_longer_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.update(format=2), "another format"),
+        (lambda d: d.update(format=1), "another format"),
         (lambda d: d.pop("features"), "manifest"),
         (lambda d: d.update(extra=1), "manifest"),
         (lambda d: d["periods"].pop("all"), "period `all`"),
         (lambda d: d["periods"].update(lunch=d["periods"]["all"]), "the five"),
         (lambda d: d["periods"]["all"].update(members=["pickle"]), "does not have"),
+        (lambda d: d["periods"]["all"].update(members=["deviation@pickle"]), "does not have"),
+        (lambda d: d["periods"]["all"].update(members=[7]), "does not have"),
+        (lambda d: d["periods"]["all"].update(members=[]), "no members"),
+        (lambda d: d["periods"]["all"].update(fusion="eval"), "no known rule"),
         (lambda d: d["periods"]["all"].update(file="nowhere.npz"), "not in the manifest"),
         (lambda d: d["files"].update({"../../etc/passwd": {"sha256": "", "bytes": 1}}), "no name of a bundle's file"),
         (lambda d: d["files"].update({"x.pkl": {"sha256": "", "bytes": 1}}), "no name of a bundle's file"),

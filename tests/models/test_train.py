@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle, open_bundle
+from models.ensembles import Ensemble
 from models.features.generic import generic_names
 from models.features.service import SERVICE
 from models.manifest import MANIFEST
@@ -159,12 +160,12 @@ def test_the_calendar_of_training_is_that_of_scoring() -> None:
     assert _open(train(table(days=3), "global", policy)).manifest.calendar == policy.calendar
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"), [({"detectors": ("magic",)}, "no detector magic"), ({"contamination": 0.7}, "contamination")]
-)
-def test_wrong_use_is_refused_by_name(wrong: dict[str, object], said: str) -> None:
-    with pytest.raises(TrainingError, match=said):
-        TrainPolicy(**wrong)  # type: ignore[arg-type]
+def test_wrong_use_is_refused_by_name() -> None:
+    with pytest.raises(TrainingError, match="contamination"):
+        TrainPolicy(contamination=0.7)
+    for names, said in ((["magic"], "no detector 'magic'"), (["neighbours@magic"], "no view 'magic'"), ([], "given")):
+        with pytest.raises(ValueError, match=said):
+            Ensemble.of(names)
 
 
 def test_a_thousand_rows_are_learned_in_about_a_second() -> None:
@@ -180,7 +181,8 @@ def test_a_thousand_rows_are_learned_in_about_a_second() -> None:
 def test_of_rolling_statistics_only_those_that_say_something_of_their_own_are_learned() -> None:
     names = generic_names(("m",))
     kept = [name for name, use in zip(names, learned(names), strict=True) if use]
-    assert kept == ["m", "m__mean_5", "m__mean_10", "m__mean_30", "m__std_5", "m__std_10", "m__std_30", "m__delta"]
+    rolling = ["m", "m__mean_5", "m__mean_10", "m__mean_30", "m__std_5", "m__std_10", "m__std_30"]
+    assert kept == [*rolling, "m__delta", "m__delta_before", "m__delta_before_2"]
 
 
 def test_of_a_service_nothing_is_learned_that_stays_disturbed_long_after_an_anomaly() -> None:

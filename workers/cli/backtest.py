@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from models.detectors import DEFAULT
 from models.periods import Calendar
 from models.registry import Aliases, Registry
 from models.train import PERIOD_DAYS, TrainPolicy
@@ -16,7 +15,7 @@ from workers.cli.backtesting import Verdicts, replay, rows_of
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.sending import Voice
-from workers.cli.train import Scope, learn, read_tables
+from workers.cli.train import Detectors, Scope, ensemble_of, learn, read_tables
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
 
@@ -28,7 +27,7 @@ def backtest(
     data: Annotated[list[Path], typer.Argument(help="Tables (timestamp, entity, split, metrics) or folders of them.")],
     out: Annotated[Path, typer.Option("--out", help="Parquet file for the scores.")],
     contamination: Annotated[float, typer.Option(min=0, max=0.49, help="Share of training rows to trim.")] = 0.01,
-    detectors: Annotated[str, typer.Option(help="Members of the ensemble.")] = ",".join(DEFAULT),
+    detectors: Detectors = "",
     period_days: Annotated[
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
     ] = PERIOD_DAYS,
@@ -49,9 +48,8 @@ def backtest(
     if not len(rows):
         raise WrongUse("no row of DATA is to be scored: all have split=train, or no table has timestamp and entity")
     calendar = Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays))
-    members = tuple(name.strip() for name in detectors.split(","))
     policy = TrainPolicy(
-        detectors=members,
+        ensemble=ensemble_of(detectors),
         contamination=contamination,
         min_period_days=period_days,
         seed=seed,

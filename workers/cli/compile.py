@@ -93,6 +93,7 @@ def _learn(features: Records, folder: str) -> bool:
     if find_spec("scipy") is None:
         print("faultline: not compiled is what scores by models: it takes the extra `train`", file=sys.stderr)
         return False
+    from models.ensembles import Ensemble
     from models.registry import Aliases, Registry
     from models.table import tables_of
     from models.train import TrainPolicy, train
@@ -101,7 +102,7 @@ def _learn(features: Records, folder: str) -> bool:
     registry = Registry(folder)
     blocks, _ = decode_vectors(features.values)
     for table in tables_of(blocks):
-        bundle = train(table, policy=TrainPolicy(detectors=("deviation",), min_rows=20))
+        bundle = train(table, policy=TrainPolicy(Ensemble.of(("deviation",)), min_rows=20))
         version = registry.save(bundle.manifest, bundle.files)
         registry.promote(bundle.manifest.profile, bundle.manifest.scope, Aliases(version))
     return True

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from models.detectors import DEFAULT, DETECTORS
+from models.detectors import DETECTORS
+from models.ensembles import Ensemble
 from models.periods import Calendar, PeriodError
 from models.registry import Aliases, Registry
 from models.table import VectorTable, tables_of
@@ -21,6 +22,23 @@ from workers.cli.sending import Voice
 from workers.settings import Settings, load_settings
 
 app = typer.Typer(help="Fit models on telemetry and put them into the registry.")
+
+
+Detectors = Annotated[
+    str,
+    typer.Option(
+        help="Members of the ensemble, separated by commas, each perhaps with a view (neighbours@steps); default: what "
+        f"suits the features (docs/detection.md). There are {', '.join(DETECTORS)}."
+    ),
+]
+
+
+def ensemble_of(text: str) -> Ensemble | None:
+    """The ensemble that `--detectors` names; None for the default."""
+    try:
+        return Ensemble.of(text.split(",")) if text else None
+    except ValueError as error:
+        raise WrongUse(f"--detectors: {error}") from error
 
 
 class Scope(StrEnum):
@@ -36,9 +54,7 @@ def train_command(
     contamination: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share of the rows that may be anomalous; they are trimmed.")
     ] = 0.01,
-    detectors: Annotated[
-        str, typer.Option(help=f"Members of the ensemble, separated by commas. There are {', '.join(DETECTORS)}.")
-    ] = ",".join(DEFAULT),
+    detectors: Detectors = "",
     period_days: Annotated[
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
     ] = PERIOD_DAYS,
@@ -57,14 +73,14 @@ def train_command(
     registry = open_registry(settings)
     try:
         policy = TrainPolicy(
-            detectors=tuple(name.strip() for name in detectors.split(",")),
+            ensemble=ensemble_of(detectors),
             contamination=contamination,
             min_period_days=period_days,
             seed=seed,
             calendar=Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays)),
             tag=tag or " ".join(path.name for path in data),
         )
-    except (TrainingError, PeriodError) as error:
+    except PeriodError as error:
         raise WrongUse(str(error)) from error
     trained = []
     for table in read_tables(data, settings, voice, split):

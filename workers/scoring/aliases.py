@@ -38,6 +38,8 @@ class AliasTable:
 
     def __init__(self) -> None:
         self._history: dict[Name, tuple[TakeUp, ...]] = {}
+        self.version = 0
+        """Grows with every change."""
 
     def latest(self, name: Name) -> TakeUp | None:
         history = self._history.get(name)
@@ -45,6 +47,7 @@ class AliasTable:
 
     def put(self, name: Name, taken: TakeUp) -> None:
         """Add a take-up; one at the same offset replaces the one before."""
+        self.version += 1
         before = [one for one in self._history.get(name, ()) if one.offset < taken.offset]
         self._history[name] = (*before, taken)[-KEPT:]
 
@@ -73,6 +76,7 @@ class AliasTable:
         """Take a log record in; False where the key is none of ours."""
         if not key.startswith(_KEY):
             return False
+        self.version += 1
         for entry in orjson.loads(value)["entries"]:
             self._history[entry["profile"], entry["scope"]] = tuple(
                 TakeUp(one["offset"], one["control"], Aliases(one["champion"], one["challenger"]))

@@ -1,9 +1,14 @@
-"""Scoring one block of vectors: who scores which rows, batch by batch of one model and period."""
+"""Scoring the vectors of one chunk: who scores which rows, by which threshold, and the records that say so.
+
+Three passes: every model scores its rows at once; then the entities' own thresholds are found in record order, since
+each depends on the scores before; then the records are made.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +16,16 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from models.clocks import misjudged
 from models.fallback import score_untrained
+from models.model import PeriodModel
 from models.naming import feature_names
-from models.periods import PERIODS, Calendar, Places
+from models.periods import ALL, PERIODS, Calendar, Places
+from models.scored import Scored
 from models.severity import SeverityCuts
+from models.thresholds import Expectation, published
 from schemas.columns import Vectors
 from workers.scoring.loading import Loading
 from workers.scoring.lookup import Lookup
+from workers.scoring.own_thresholds import HOUR_US, OwnThresholds
 from workers.scoring.scores import (
     CHALLENGER,
     CHAMPION,
@@ -30,25 +39,36 @@ from workers.scoring.scores import (
 
 Rows = NDArray[np.intp]
 
+PROFILES_WITHOUT_OWN_THRESHOLDS = frozenset({"event"})
+"""Their vectors come one an event and not by the clock: an hour without one says nothing."""
 
-def score_block(
-    block: Vectors, lookup: Lookup, loading: Loading, cuts: SeverityCuts, counts: Counter[str]
-) -> Iterator[tuple[int, Record]]:
-    """Scores of a block's rows, in no particular order of rows, a row's challenger behind its champion.
 
-    Counts `silent`, `wrong_clock`, `fallback`, `champion`, `challenger`, `refused_feature_set` (rows for which a
-    bundle of another feature set was passed over) and `unknown_metrics` (values that a model did not learn).
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows of one block that one model has scored, or the untrained rule (`bundle` None)."""
+
+    block: Vectors
+    rows: Rows
+    names: Sequence[str]
+    scored: Scored
+    said: ModelName
+    bundle: Bundle | None = None
+    model: PeriodModel | None = None
+
+    def records(self, cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:
+        return score_records(self.block, self.rows.tolist(), self.names, self.scored, self.said, cuts)
+
+
+def judge_block(block: Vectors, lookup: Lookup, loading: Loading, counts: Counter[str]) -> Iterator[Judged]:
+    """What the models say of a block's rows; those that are silent or of a wrong clock are left out.
+
+    Counts `fallback`, `champion`, `challenger`, `refused_feature_set` (rows for which a bundle of another feature set
+    was passed over) and `unknown_metrics` (values that a model did not learn).
     """
-    silent = np.flatnonzero(block.silent).tolist()
-    counts["silent"] += len(silent)
-    yield from silence_records(block, silent, cuts)
-    wrong = ~block.silent & misjudged(block.event_count, block.late_count, block.skewed_count)
-    counts["wrong_clock"] += int(wrong.sum())
-    yield from clock_records(block, np.flatnonzero(wrong).tolist())
     champions: dict[str, tuple[Bundle, list[int]]] = {}
     challengers: dict[str, tuple[Bundle, list[int]]] = {}
     untrained: list[int] = []
-    for row in np.flatnonzero(~block.silent & ~wrong).tolist():
+    for row in np.flatnonzero(~block.silent & ~_wrong_clock(block)).tolist():
         serving = lookup.serving(block.profile, block.feature_set, block.entity[row])
         counts["refused_feature_set"] += serving.refused > 0
         if serving.champion is None:
@@ -62,7 +82,7 @@ def score_block(
     if untrained:
         counts["fallback"] += len(untrained)
         scored = score_untrained(names, block.values[untrained], (block.window_end - block.window_start)[untrained])
-        yield from score_records(block, untrained, names, scored, UNTRAINED, cuts)
+        yield Judged(block, np.array(untrained), names, scored, UNTRAINED)
     for role, served in ((CHAMPION, champions), (CHALLENGER, challengers)):
         for bundle, rows in served.values():
             counts[role] += len(rows)
@@ -70,7 +90,132 @@ def score_block(
             calendar = bundle.manifest.calendar
             if calendar not in places:
                 places[calendar] = calendar.place(block.window_end)
-            yield from _by_period(block, names, np.array(rows), bundle, role, places[calendar], loading, cuts)
+            yield from _by_period(block, names, np.array(rows), bundle, role, places[calendar], loading)
+
+
+def unjudged_records(block: Vectors, cuts: SeverityCuts, counts: Counter[str]) -> Iterator[tuple[int, Record]]:
+    """The records of a block's rows that no model judges. Counts `silent` and `wrong_clock`."""
+    silent = np.flatnonzero(block.silent).tolist()
+    counts["silent"] += len(silent)
+    yield from silence_records(block, silent, cuts)
+    wrong = np.flatnonzero(_wrong_clock(block)).tolist()
+    counts["wrong_clock"] += len(wrong)
+    yield from clock_records(block, wrong)
+
+
+@dataclass(slots=True)
+class Found:
+    """What the entities' own thresholds were found to be, and what the log is to be told.
+
+    `logged` gives for some records of the chunk, in order, keys and values (None: to be dropped) for the log.
+    """
+
+    judged: list[Judged]
+    logged: list[tuple[int, bytes, bytes | None]]
+
+
+def find_thresholds(
+    own: OwnThresholds,
+    judged: Sequence[Judged],
+    offsets: NDArray[np.int64],
+    watermarks: NDArray[np.int64],
+    loading: Loading,
+) -> Found:
+    """Give every model's scores the thresholds of their entities, and learn from them, in record order.
+
+    `offsets` are those of the chunk's n records, `watermarks` (n + 1,) the partition's before the first and after each.
+    """
+    chosen = [i for i, one in enumerate(judged) if one.bundle is not None and _finds_its_own(one)]
+    scores = _Scores.of(own, [judged[i] for i in chosen], loading)
+    threshold = np.ones(len(scores.record))
+    logged: list[tuple[int, bytes, bytes | None]] = []
+    hours = watermarks // HOUR_US
+    start = 0
+    for entered in np.flatnonzero(hours[1:] > hours[:-1]).tolist():
+        stop = int(np.searchsorted(scores.record, entered, side="right"))
+        _learn(own, scores, start, stop, offsets, watermarks, threshold)
+        start, offset = stop, int(offsets[entered])
+        logged += [(entered, key, value) for key, value in own.log(offset)]
+        if hours[entered + 1] // 24 > hours[entered] // 24:
+            expected = frozenset(scores.slot[stop:].tolist())
+            logged += [(entered, key, None) for key in own.forget(offset, int(watermarks[entered + 1]), expected)]
+    _learn(own, scores, start, len(scores.record), offsets, watermarks, threshold)
+    result, at = list(judged), np.empty(len(threshold))
+    at[scores.order] = threshold
+    parts = np.split(at, np.cumsum([len(judged[i].rows) for i in chosen])[:-1])
+    for i, part in zip(chosen, parts, strict=False):
+        result[i] = replace(judged[i], scored=_published(judged[i], part))
+    return Found(result, logged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """Scores of several judgements in record order; `order` are their places, judgement by judgement."""
+
+    order: NDArray[np.intp]
+    record: NDArray[np.int64]
+    slot: NDArray[np.int64]
+    time: NDArray[np.int64]
+    score: NDArray[np.float64]
+    model: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, own: OwnThresholds, judged: Sequence[Judged], loading: Loading) -> _Scores:
+        record, slot, time, model = ([np.empty(0, np.int64)] for _ in range(4))
+        score = [np.empty(0)]
+        for one in judged:
+            block, rows = one.block, one.rows
+            assert one.bundle is not None
+            owners = [own.slot((block.profile, one.said.role, block.entity[row])) for row in rows.tolist()]
+            record.append(block.at[rows].astype(np.int64))
+            slot.append(np.array(owners, np.int64))
+            time.append(block.window_end[rows])
+            model.append(np.full(len(rows), _model_code(own, one.bundle, loading), np.int64))
+            score.append(one.scored.score)
+        order = np.argsort(np.concatenate(record), kind="stable")
+        record_, slot_, time_, model_ = (np.concatenate(parts)[order] for parts in (record, slot, time, model))
+        return cls(order, record_, slot_, time_, np.concatenate(score)[order], model_)
+
+
+def _learn(
+    own: OwnThresholds,
+    scores: _Scores,
+    start: int,
+    stop: int,
+    offsets: NDArray[np.int64],
+    watermarks: NDArray[np.int64],
+    threshold: NDArray[np.float64],
+) -> None:
+    """The thresholds of the scores [start, stop), in whose course nothing is logged."""
+    if start == stop:
+        return
+    part = slice(start, stop)
+    slot, record = scores.slot[part], scores.record[part]
+    learn = own.logged_before(slot, offsets[record])
+    threshold[part], changed = own.columns.step(slot, scores.time[part], scores.score[part], scores.model[part], learn)
+    for place in np.flatnonzero(changed).tolist():
+        own.touched(int(slot[place]), int(offsets[record[place]]), int(watermarks[record[place]]))
+
+
+def _published(judged: Judged, threshold: NDArray[np.float64]) -> Scored:
+    scored, model = judged.scored, judged.model
+    assert model is not None
+    score = published(scored.score, threshold)
+    note = [f"own threshold {t:.2f}" if s >= 1.0 else "" for s, t in zip(score.tolist(), threshold, strict=True)]
+    return replace(scored, score=score, confidence=model.calibration.confidence(score), note=note)
+
+
+def _finds_its_own(judged: Judged) -> bool:
+    return judged.block.profile not in PROFILES_WITHOUT_OWN_THRESHOLDS
+
+
+def _model_code(own: OwnThresholds, bundle: Bundle, loading: Loading) -> int:
+    """The number of a model whose expectation is known; that of its model of all hours."""
+    if not own.columns.knows(bundle.version):
+        training = bundle.manifest.training
+        episodes = loading.model(bundle, ALL).episodes
+        own.columns.expect(bundle.version, Expectation.of(episodes, training.alpha, training.rows_a_day))
+    return own.columns.model_code(bundle.version)
 
 
 def _by_period(
@@ -81,16 +226,21 @@ def _by_period(
     role: str,
     places: Places,
     loading: Loading,
-    cuts: SeverityCuts,
-) -> Iterator[tuple[int, Record]]:
+) -> Iterator[Judged]:
     code = places.period[rows]
     for period in dict.fromkeys(PERIODS[one] for one in code.tolist()):
         here = rows[code == PERIODS.index(period)]
         served = bundle.period_for(period)
         values = bundle.align(names, block.values[here])
-        scored = loading.model(bundle, served).score(values, places.take(here))
-        model = ModelName.of(bundle, role, served)
-        yield from score_records(block, here.tolist(), bundle.manifest.features, scored, model, cuts)
+        model = loading.model(bundle, served)
+        scored = model.score(values, places.take(here))
+        yield Judged(block, here, bundle.manifest.features, scored, ModelName.of(bundle, role, served), bundle, model)
+
+
+def _wrong_clock(block: Vectors) -> NDArray[np.bool_]:
+    """Rows that say more about their producer's clock than about what it measures."""
+    wrong: NDArray[np.bool_] = ~block.silent & misjudged(block.event_count, block.late_count, block.skewed_count)
+    return wrong
 
 
 def _unknown(bundle: Bundle, names: tuple[str, ...]) -> int:

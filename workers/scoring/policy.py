@@ -11,7 +11,7 @@ from models import fallback, silence
 from models.severity import SeverityCuts
 from workers.settings import Settings
 
-_VERSION = 1
+_VERSION = 2
 """Raised when the meaning of outputs or of the logged state changes."""
 
 

@@ -1,26 +1,28 @@
 """The scoring worker: vectors of a partition in, a calibrated score with reasons out for each.
 
-A score depends on its vector and the models in force alone, so nothing is kept but which models those are: that is
-logged to the state topic when it changes, and read back from there. There is nothing to check-point or to replay.
+What is kept is which models are in force, logged to the state topic when it changes, and each entity's own threshold
+(`own_thresholds`), logged there too and check-pointed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from models.registry import Aliases, Registry
+from schemas.columns import Vectors
 from schemas.framing import Resolver, Writer
 from schemas.records import encode
 from schemas.vectors import decode_vectors
 from workers.runtime.records import Chunk, DeadLetter, Headers, Output, Records
 from workers.runtime.stage import Control, Logged, Part, RebuildPoint
 from workers.scoring.aliases import Name, TakeUp, shard_of
-from workers.scoring.blocks import score_block
+from workers.scoring.blocks import find_thresholds, judge_block, unjudged_records
 from workers.scoring.controls import read_control
 from workers.scoring.loading import Loading
 from workers.scoring.lookup import Lookup
@@ -40,8 +42,8 @@ _PROGRESS = ("faultline-progress", "faultline-tick")
 class ScoringStage:
     """`Stage` of the worker `scoring`, and `Controlled` by alias records.
 
-    Counts: `processed`, `skipped_progress`, `dead`, `anomalies` (written to the topic of anomalies), and those of
-    `blocks.score_block`.
+    Counts: `processed`, `skipped_progress`, `dead`, `anomalies` (written to the topic of anomalies), `logged`
+    (thresholds), and those of `blocks`.
     """
 
     name = "scoring"
@@ -58,17 +60,16 @@ class ScoringStage:
         return ScoringState.rebuild(partition, watermark, logged)
 
     def restore(self, partition: int, parts: Mapping[str, bytes]) -> ScoringState:
-        """Never called: there are no parts. A checkpoint could not know of what was taken up after it."""
-        raise ValueError(f"the state of scoring is logged, not check-pointed; parts given: {sorted(parts)}")
+        return ScoringState.restore(partition, parts)
 
     def parts(self, state: ScoringState) -> Mapping[str, Part]:
-        return {}
+        return state.parts()
 
     def watermark(self, state: ScoringState) -> int:
         return state.watermark
 
     def rebuild_point(self, state: ScoringState) -> RebuildPoint | None:
-        return None
+        return state.rebuild_point()
 
     def step(self, state: ScoringState, records: Records) -> Iterator[Chunk]:
         start = 0
@@ -151,13 +152,22 @@ class ScoringStage:
         kept = [i for i, headers in enumerate(records.headers) if not _is_progress(headers)]
         blocks, faults = decode_vectors([records.values[i] for i in kept], resolver=self._resolver)
         outputs: list[list[Output]] = [[] for _ in range(len(records))]
+        judged = list(chain.from_iterable(judge_block(block, lookup, self._loading, counts) for block in blocks))
+        watermarks = _watermarks(state.watermark, blocks, len(kept))
+        found = find_thresholds(state.own, judged, records.offsets[kept], watermarks, self._loading)
+        state.watermark = int(watermarks[-1])
+        cuts = self._policy.cuts
+        # Encoded one by one, so that each record's objects are gone before the next: thousands alive at a time
+        # cost more in garbage collection than everything else here.
         for block in blocks:
-            state.watermark = max(state.watermark, int(block.window_end.max(initial=state.watermark)))
-            at = block.at.tolist()
-            # Encoded one by one, so that each record's objects are gone before the next: thousands alive at a time
-            # cost more in garbage collection than everything else here.
-            for row, record in score_block(block, lookup, self._loading, self._policy.cuts, counts):
-                outputs[kept[at[row]]] += self._outputs(record, counts)
+            self._write(block, unjudged_records(block, cuts, counts), kept, outputs, counts)
+        for one in found.judged:
+            self._write(one.block, one.records(cuts), kept, outputs, counts)
+        for record, key, value in found.logged:
+            outputs[kept[record]].append(Output(self._policy.log, key, value))
+        counts["logged"] += len(found.logged)
+        if len(records):
+            state.next_offset = int(records.offsets[-1]) + 1
         counts["processed"] += len(kept) - len(faults)
         counts["skipped_progress"] += len(records) - len(kept)
         counts["dead"] += len(faults)
@@ -166,6 +176,19 @@ class ScoringStage:
             start + len(records), outputs=logged + list(chain.from_iterable(outputs)), dead=dead, counts=+counts
         )
 
+    def _write(
+        self,
+        block: Vectors,
+        scores: Iterable[tuple[int, Record]],
+        kept: list[int],
+        outputs: list[list[Output]],
+        counts: Counter[str],
+    ) -> None:
+        """Put the records of some rows of a block to the outputs of the input records that they come from."""
+        at = block.at.tolist()
+        for row, record in scores:
+            outputs[kept[at[row]]] += self._outputs(record, counts)
+
     def _outputs(self, score: Record, counts: Counter[str]) -> list[Output]:
         (value,) = encode("Score", [score], self._policy.form, self._framing)
         output = Output(self._policy.scores, score["entity"].encode(), value)
@@ -173,6 +196,14 @@ class ScoringStage:
             return [output]
         counts["anomalies"] += 1
         return [output, output._replace(topic=self._policy.anomalies)]
+
+
+def _watermarks(before: int, blocks: Iterable[Vectors], records: int) -> NDArray[np.int64]:
+    """(records + 1,) the watermark before the first record and after each."""
+    ends = np.full(records + 1, before, np.int64)
+    for block in blocks:
+        np.maximum.at(ends, block.at + 1, block.window_end)
+    return np.maximum.accumulate(ends)
 
 
 def _is_progress(headers: Headers | None) -> bool:

@@ -1,12 +1,19 @@
-"""What scoring knows of one partition: the time it has come to, and which models are in force from which record on."""
+"""What scoring knows of one partition: its time, which models are in force from which record on, and thresholds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from workers.runtime.stage import Logged
+import orjson
+
+from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.scoring.aliases import AliasTable, Name
 from workers.scoring.lookup import Lookup
+from workers.scoring.own_thresholds import OwnThresholds
+
+_HEAD, _ALIASES = "head", "aliases"
+_NEVER = -1
 
 
 @dataclass(slots=True)
@@ -19,7 +26,9 @@ class ScoringState:
 
     partition: int
     watermark: int
+    next_offset: int = _NEVER
     aliases: AliasTable = field(default_factory=AliasTable)
+    own: OwnThresholds = field(default_factory=OwnThresholds)
     fresh: bool = True
     deferred: dict[Name, str] = field(default_factory=dict)
     lookup: Lookup | None = None
@@ -32,4 +41,36 @@ class ScoringState:
         for entry in logged:
             if state.aliases.decode(entry.key, entry.value):
                 state.fresh = False
+            else:
+                state.own.take(entry.key, entry.value)
         return state
+
+    def rebuild_point(self) -> RebuildPoint | None:
+        if self.next_offset == _NEVER:
+            return None
+        return RebuildPoint(*(self.own.oldest_change or (self.next_offset, self.watermark)))
+
+    def parts(self) -> dict[str, Part]:
+        if self.next_offset == _NEVER:
+            return {}
+        return {
+            _HEAD: Part(self.next_offset, self._encode_head),
+            _ALIASES: Part(self.aliases.version, self._encode_aliases),
+            **self.own.parts(),
+        }
+
+    @classmethod
+    def restore(cls, partition: int, parts: Mapping[str, bytes]) -> ScoringState:
+        """The state that `parts` was taken from."""
+        head = orjson.loads(parts[_HEAD])
+        state = cls(partition, head["watermark"], head["next_offset"], fresh=head["fresh"])
+        for key, value in orjson.loads(parts[_ALIASES]).items():
+            state.aliases.decode(key.encode(), value.encode())
+        state.own.restore({name: blob for name, blob in parts.items() if name not in (_HEAD, _ALIASES)})
+        return state
+
+    def _encode_head(self) -> bytes:
+        return orjson.dumps({"watermark": self.watermark, "next_offset": self.next_offset, "fresh": self.fresh})
+
+    def _encode_aliases(self) -> bytes:
+        return orjson.dumps({key.decode(): value.decode() for key, value in self.aliases.encode()})

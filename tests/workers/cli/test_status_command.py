@@ -36,7 +36,7 @@ def manifest(profile: str) -> Manifest:
         calendar=Calendar("UTC", ()),
         training=Training("t", 0, 1, 1, 0, 1, 1.0, 0.01, 0.01, 0),
         libraries={},
-        periods={ALL: PeriodEntry("all.npz", (), "max", 1, {})},
+        periods={ALL: PeriodEntry("all.npz", ("deviation",), "mean", 1, {})},
         files={"all.npz": FileEntry("0" * 64, 1)},
     )
 

@@ -20,6 +20,7 @@ from tests.contract.stage_contract import (
     Run,
     assert_cuts_do_not_matter,
     assert_rebuild_is_exact,
+    assert_restore_is_exact,
     random_cut,
     run,
 )
@@ -60,17 +61,11 @@ def test_batches_do_not_matter(served: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 97, 200])
-def test_a_state_is_rebuilt_from_what_was_logged_alone(served: Path, at: int) -> None:
-    assert assert_rebuild_is_exact(stage(served), records([*traffic(ENTITIES, 70)]), at) is None
-
-
-def test_nothing_is_checkpointed_because_everything_kept_is_logged() -> None:
-    one = stage()
-    state = one.start(3, NO_WATERMARK, [])
-    run(one, state, records(traffic(ENTITIES, 3)))
-    assert one.parts(state) == {}
-    with pytest.raises(ValueError, match="logged"):
-        one.restore(3, {})
+def test_a_state_is_rebuilt_from_the_log_and_restored_from_a_checkpoint(served: Path, at: int) -> None:
+    mixed = records([*traffic(ENTITIES, 70)])
+    assert_rebuild_is_exact(stage(served), mixed, at)
+    if at:
+        assert_restore_is_exact(stage(served), mixed, at)
 
 
 def test_every_vector_gets_one_score_keyed_by_its_entity_in_record_order() -> None:

@@ -30,11 +30,17 @@ def _versions(result: Run) -> list[str]:
 
 
 def _logged(outputs: list[Output]) -> list[Logged]:
-    return [Logged(one.key, one.value) for one in outputs if one.topic == LOG and one.key and one.value]
+    """Of aliases; thresholds are logged there too."""
+    return [Logged(o.key, o.value) for o in outputs if o.topic == LOG and o.key and o.value and _of_aliases(o.key)]
 
 
 def _log_of(result: Run) -> list[Logged]:
-    return [Logged(key, value) for _, topic, key, value, _, _ in result.outputs if topic == LOG and key and value]
+    logged = [Logged(key, value) for _, topic, key, value, _, _ in result.outputs if topic == LOG and key and value]
+    return [one for one in logged if _of_aliases(one.key)]
+
+
+def _of_aliases(key: bytes) -> bool:
+    return key.startswith(b"aliases/")
 
 
 @pytest.fixture
@@ -57,6 +63,7 @@ def test_the_first_record_puts_the_registrys_aliases_into_force_and_logs_all_sha
     result = run(one, one.start(3, NO_WATERMARK, []), records(traffic(ENTITIES, 3)))
     assert set(_versions(result)) == {first}
     assert [output[1] for output in result.outputs[:SHARDS]] == [LOG] * SHARDS
+    assert all(_of_aliases(output[2] or b"") for output in result.outputs[:SHARDS])
     assert len(_log_of(result)) == SHARDS
 
 

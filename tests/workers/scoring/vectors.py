@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import wait_none
 
+from models.ensembles import Ensemble
 from models.features.service import SERVICE
 from models.periods import Calendar
 from models.registry import Aliases, Registry
@@ -26,7 +27,7 @@ from workers.scoring.stage import ScoringStage
 
 SCORES, ANOMALIES, LOG = "scores", "anomalies", "log"
 POLICY = Policy(SCORES, ANOMALIES, LOG)
-FAST = TrainPolicy(detectors=("deviation",), seed=1, calendar=Calendar("Europe/Berlin"))
+FAST = TrainPolicy(Ensemble.of(("deviation",)), seed=1, calendar=Calendar("Europe/Berlin"))
 
 
 def block(

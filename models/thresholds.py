@@ -1,0 +1,338 @@
+"""A threshold that each entity finds for itself, without labels, and keeps.
+
+Calibration says how rare a score was in training. Levels drift, training data holds anomalies, and one rate of false
+alarms does not fit all machines; so what counts is how often an entity *itself* has come to a level lately. An episode
+at a level starts with a score that reaches it after more than an hour of none. Were episodes exchangeable, the next one
+would exceed the k-th highest of n with a chance of k in n + 1, whatever the tail: the threshold is the lowest level
+that episodes have reached no more often than the stated number of times a day.
+
+With the episodes counted so far, each by exp(−age / 14 days), over the days so far, weighted alike (at most 14); the
+held-out scores of training as three more days; and as another three what calibration promises, with less trust the
+further out: a rarity of α^s as α^(0.3·s). What lies 30 % beyond the boundary fires at once, until that too comes twice
+as often as it may. An episode counts once, however long: an outage of two days teaches nothing but that it happened.
+
+The search for the level goes from the top down: low levels are exceeded without a pause, have few starts and look
+quiet. `docs/detection.md` has the figures, and what else was tried.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.calibration import LARGEST
+
+Values = NDArray[np.float64]
+
+LEVELS: Values = np.round(np.arange(0.5, 2.0001, 0.05), 2)
+"""Anomaly scores, as calibrated, that a threshold may take: half to twice of what training would have it be."""
+
+QUIET_MINUTES = 60
+MEMORY_HOURS = 14 * 24
+TRAINING_DAYS = 3.0
+PROMISED_DAYS = 3.0
+FLATTENED = 0.3
+AT_ONCE = 1.3
+
+_HOUR_US, _MINUTE_US, _DAY_HOURS = 3_600_000_000, 60_000_000, 24
+_NEVER = -(1 << 31)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Whose each of n rows is (entity codes), and when (epoch microseconds), in time order within each entity."""
+
+    entity: NDArray[np.int32]
+    time: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.intp]) -> Series:
+        return Series(self.entity[rows], self.time[rows])
+
+
+def episode_rates(score: Values, series: Series) -> Values:
+    """(levels,) episodes a day and entity of n held-out scores. 0 where the series is too short to tell a day."""
+    order = np.lexsort((series.time, series.entity))
+    entity, time = series.entity[order], series.time[order]
+    gaps = np.diff(time)[entity[1:] == entity[:-1]]
+    gaps = gaps[gaps > 0]
+    if len(gaps) == 0:
+        return np.zeros(len(LEVELS))
+    days = len(time) * float(np.median(gaps)) / (_DAY_HOURS * _HOUR_US)
+    return _episodes(np.ascontiguousarray(score[order]), entity, time // _MINUTE_US, LEVELS) / days
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a model expects of any of its entities: `weighed` (levels,) the episodes of training and calibration with
+    their weight in days, and `target`, how many alarms a day there may be.
+    """
+
+    weighed: Values
+    target: float
+
+    @classmethod
+    def of(cls, episodes: Values, alpha: float, rows_a_day: float) -> Self:
+        """From the episodes a day of held-out scores, the nominal share of flagged rows and the rows a day."""
+        target = alpha * rows_a_day
+        promised = target * alpha ** (FLATTENED * (LEVELS - 1.0))
+        return cls(TRAINING_DAYS * episodes + PROMISED_DAYS * promised, target)
+
+
+def published(score: Values, threshold: Values) -> Values:
+    """(n,) the score, 0 … 10, with 1.0 at the threshold: in proportion below, above it each unit as rare as before."""
+    above: Values = np.minimum(1.0 + (score - threshold), LARGEST)
+    return np.where(score < threshold, score / threshold, above)
+
+
+class Thresholds:
+    """The thresholds of many entities, by slots. Memory: about 300 bytes a slot.
+
+    A slot's state is `first` and `seen` (the hour of the first and of a day's first score), `hour` (up to which
+    `counted` holds the weighted episodes), `pending` (episodes since) and `last` (minute at which each level was
+    reached last). A threshold holds for an hour of event time and follows from what came before that hour.
+    """
+
+    def __init__(self, capacity: int = 64) -> None:
+        self._first = np.full(capacity, _NEVER, np.int32)
+        self._seen = np.full(capacity, _NEVER, np.int32)
+        self._hour = np.full(capacity, _NEVER, np.int32)
+        self._counted = np.zeros((capacity, len(LEVELS)), np.float32)
+        self._pending = np.zeros((capacity, len(LEVELS)), np.uint8)
+        self._last = np.full((capacity, len(LEVELS)), _NEVER, np.int32)
+        # Not state but what was last derived from it: a slot's threshold, and for which hour and expectation.
+        self._threshold = np.ones(capacity)
+        self._for_hour = np.full(capacity, _NEVER, np.int32)
+        self._for_model = np.full(capacity, -1, np.int32)
+        self._weighed = np.empty((0, len(LEVELS)))
+        self._target = np.empty(0)
+        self._models: dict[str, int] = {}
+
+    def expect(self, model: str, expectation: Expectation) -> None:
+        """Make a model's expectation known; once for each version."""
+        if model not in self._models:
+            self._models[model] = len(self._models)
+            self._weighed = np.vstack((self._weighed, expectation.weighed))
+            self._target = np.append(self._target, expectation.target)
+
+    def knows(self, model: str) -> bool:
+        return model in self._models
+
+    def model_code(self, model: str) -> int:
+        """The number of a model that has been made known."""
+        return self._models[model]
+
+    def step(
+        self,
+        slot: NDArray[np.int64],
+        time: NDArray[np.int64],
+        score: Values,
+        model: NDArray[np.int64],
+        learn: NDArray[np.bool_],
+    ) -> tuple[Values, NDArray[np.bool_]]:
+        """The threshold in force for each of n scores in order, and whether the slot's state changed with it.
+
+        `time` in epoch microseconds; `model` by `model_code`; where `learn` is false the state stays as it is.
+        """
+        self._grow(int(slot.max(initial=-1)) + 1)
+        return _step(
+            slot,
+            time,
+            score,
+            model,
+            learn,
+            LEVELS,
+            self._weighed,
+            self._target,
+            self._first,
+            self._seen,
+            self._hour,
+            self._counted,
+            self._pending,
+            self._last,
+            self._threshold,
+            self._for_hour,
+            self._for_model,
+        )
+
+    def unseen_since(self, time: int, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of these slots that had a score, but none since the day before that time (epoch microseconds)."""
+        seen = self._seen[slots]
+        gone: NDArray[np.int64] = slots[(seen != _NEVER) & (seen < time // _HOUR_US - _DAY_HOURS)]
+        return gone
+
+    def clear(self, slot: int) -> None:
+        """Forget a slot; it may be another's then."""
+        for column in (self._first, self._seen, self._hour, self._for_hour):
+            column[slot] = _NEVER
+        self._counted[slot], self._pending[slot], self._last[slot] = 0.0, 0, _NEVER
+
+    def encode(self, slot: int) -> bytes:
+        """The state of a slot, SIZE bytes."""
+        numbers = np.array((self._first[slot], self._seen[slot], self._hour[slot]), "<i4")
+        counted, last = self._counted[slot].astype("<f4"), self._last[slot].astype("<i4")
+        return b"".join((numbers.tobytes(), counted.tobytes(), last.tobytes(), self._pending[slot].tobytes()))
+
+    def decode(self, slot: int, blob: bytes) -> None:
+        """Take over what `encode` gave. Raises ValueError for anything of another size."""
+        if len(blob) != SIZE:
+            raise ValueError(f"a threshold's state is {SIZE} bytes, not {len(blob)}")
+        self._grow(slot + 1)
+        width = len(LEVELS)
+        numbers = np.frombuffer(blob, "<i4", 3)
+        self._first[slot], self._seen[slot], self._hour[slot] = numbers
+        self._counted[slot] = np.frombuffer(blob, "<f4", width, 12)
+        self._last[slot] = np.frombuffer(blob, "<i4", width, 12 + 4 * width)
+        self._pending[slot] = np.frombuffer(blob, np.uint8, width, 12 + 8 * width)
+        self._for_hour[slot] = _NEVER
+
+    def _grow(self, size: int) -> None:
+        held = len(self._first)
+        if size <= held:
+            return
+        more = Thresholds(max(size, 2 * held) - held)
+        for name in _COLUMNS:
+            setattr(self, name, np.concatenate((getattr(self, name), getattr(more, name))))
+
+
+SIZE = 12 + 9 * len(LEVELS)
+
+_COLUMNS = (
+    "_first",
+    "_seen",
+    "_hour",
+    "_counted",
+    "_pending",
+    "_last",
+    "_threshold",
+    "_for_hour",
+    "_for_model",
+)
+
+
+@njit(cache=True)
+def _episodes(score: Values, entity: NDArray[np.int32], minute: NDArray[np.int64], levels: Values) -> Values:
+    """How many episodes at each level there are in scores ordered by entity and time."""
+    counts = np.zeros(len(levels))
+    last = np.full(len(levels), _NEVER, np.int64)
+    for i in range(len(score)):
+        if i > 0 and entity[i] != entity[i - 1]:
+            last[:] = _NEVER
+        for k in range(len(levels)):
+            if score[i] < levels[k]:
+                break
+            counts[k] += minute[i] - last[k] > QUIET_MINUTES
+            last[k] = minute[i]
+    return counts
+
+
+@njit(cache=True)
+def _lowest(counted: Values, days: float, target: float, levels: Values) -> float:
+    """The lowest level above the highest one that was reached more than `target` times a day."""
+    for k in range(len(levels) - 1, -1, -1):
+        if counted[k] > target * days:
+            return float(levels[min(k + 1, len(levels) - 1)])
+    return float(levels[0])
+
+
+@njit(cache=True)
+def _find(
+    counted: NDArray[np.float32],
+    pending: NDArray[np.uint8],
+    age: int,
+    hours: int,
+    weighed: Values,
+    target: float,
+    levels: Values,
+) -> float:
+    """The threshold from episodes counted up to `age` hours ago, and those since, after so many hours in all."""
+    fade = math.exp(-1.0 / MEMORY_HOURS)
+    days = fade * (1.0 - fade**hours) / (1.0 - fade) / _DAY_HOURS + TRAINING_DAYS + PROMISED_DAYS
+    rates = np.empty(len(levels))
+    for k in range(len(levels)):
+        now = np.float64(counted[k])
+        if age > 0:
+            now = (now + pending[k]) * fade**age
+        rates[k] = now + weighed[k]
+    usual = _lowest(rates, days, target, levels)
+    return min(usual, max(AT_ONCE, _lowest(rates, days, 2.0 * target, levels)))
+
+
+@njit(cache=True)
+def _reach(
+    minute: int,
+    hour: int,
+    reached: int,
+    s: int,
+    hours: NDArray[np.int32],
+    counted: NDArray[np.float32],
+    pending: NDArray[np.uint8],
+    last: NDArray[np.int32],
+) -> None:
+    """Count a score that came to the lowest `reached` levels."""
+    if hour > hours[s]:
+        fade = math.exp(-1.0 / MEMORY_HOURS) ** (hour - hours[s])
+        for k in range(counted.shape[1]):
+            counted[s, k] = np.float32((np.float64(counted[s, k]) + pending[s, k]) * fade)
+            pending[s, k] = 0
+        hours[s] = hour
+    for k in range(reached):
+        if minute - np.int64(last[s, k]) > QUIET_MINUTES:
+            pending[s, k] += 1
+        last[s, k] = max(last[s, k], minute)
+
+
+@njit(cache=True)
+def _step(
+    slot: NDArray[np.int64],
+    time: NDArray[np.int64],
+    score: Values,
+    model: NDArray[np.int64],
+    learn: NDArray[np.bool_],
+    levels: Values,
+    weighed: Values,
+    target: Values,
+    first: NDArray[np.int32],
+    seen: NDArray[np.int32],
+    hours: NDArray[np.int32],
+    counted: NDArray[np.float32],
+    pending: NDArray[np.uint8],
+    last: NDArray[np.int32],
+    threshold: Values,
+    for_hour: NDArray[np.int32],
+    for_model: NDArray[np.int32],
+) -> tuple[Values, NDArray[np.bool_]]:
+    n = len(slot)
+    out, changed = np.empty(n), np.zeros(n, np.bool_)
+    for i in range(n):
+        s = slot[i]
+        hour = time[i] // _HOUR_US
+        if learn[i] and first[s] == _NEVER:
+            first[s], hours[s] = hour, hour
+            changed[i] = True
+        if first[s] == _NEVER:
+            out[i] = 1.0
+            continue
+        hour = max(hour, np.int64(hours[s]))  # a late score counts with those of the newest hour
+        if for_hour[s] != hour or for_model[s] != model[i]:
+            m = model[i]
+            age, since = hour - hours[s], hour - first[s]
+            threshold[s] = _find(counted[s], pending[s], age, since, weighed[m], target[m], levels)
+            for_hour[s], for_model[s] = hour, m
+        out[i] = threshold[s]
+        if not learn[i]:
+            continue
+        if hour // _DAY_HOURS > seen[s] // _DAY_HOURS:
+            seen[s] = hour
+            changed[i] = True
+        if score[i] >= levels[0]:
+            reached = 0
+            while reached < len(levels) and score[i] >= levels[reached]:
+                reached += 1
+            _reach(time[i] // _MINUTE_US, hour, reached, s, hours, counted, pending, last)
+            changed[i] = True
+    return out, changed

@@ -1,0 +1,108 @@
+"""Views: which features a member of an ensemble sees, and in which units.
+
+Levels drift from one week to the next, steps do not; a view without levels keeps its threshold (docs/detection.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.naming import Naming
+
+Values = NDArray[np.float64]
+
+STEPS = ("delta", "delta_before", "delta_before_2")
+ROLLING = ("delta", "mean_5", "mean_10", "mean_30", "std_5", "std_10", "std_30")
+
+ALL = "all"
+VIEWS: Mapping[str, tuple[str, ...]] = {"rolling": ROLLING, "steps": STEPS}
+"""Statistics of each metric that a view holds, in shares of the metric's own range in training. The view `all` holds
+everything that models learn from but the older steps, as the time of day scales it."""
+
+_OLDER = tuple(f"__{name}" for name in STEPS[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`columns` (v,) are places among the model's features; `centre` and `unit` (v,) scale their values, both unused
+    in the view `all`. A unit is infinite where nothing moved: those stay 0.
+    """
+
+    name: str
+    columns: NDArray[np.int64]
+    centre: Values
+    unit: Values
+
+    @classmethod
+    def fit(cls, name: str, naming: Naming, X: Values) -> View:
+        """Learn from n rows (n, d) of the model's features, NaN where missing. Raises ValueError for an empty view."""
+        columns = columns_of(name, naming.names)
+        if len(columns) == 0:
+            raise ValueError(f"none of these features belongs to the view {name!r}")
+        centre, unit = np.zeros(len(columns)), np.ones(len(columns))
+        if name != ALL:
+            there = np.maximum(np.count_nonzero(~np.isnan(X[:, columns]), axis=0), 1)
+            centre = np.nansum(X[:, columns], axis=0) / there
+            unit = _ranges(naming, X)[columns]
+        return cls(name, columns, centre, unit)
+
+    def of(self, values: Values, scaled: Values) -> Values:
+        """(n, v) what the member sees of n vectors, as they came and as the time of day scales them (n, d)."""
+        if self.name == ALL:
+            return scaled if len(self.columns) == scaled.shape[1] else np.ascontiguousarray(scaled[:, self.columns])
+        return _in_units(values, self.columns, self.centre, self.unit)
+
+    def to_arrays(self) -> Mapping[str, NDArray[Any]]:
+        return {"columns": self.columns, "centre": self.centre, "unit": self.unit}
+
+    @classmethod
+    def from_arrays(cls, name: str, width: int, arrays: Mapping[str, NDArray[Any]]) -> View:
+        """Raises ValueError where the arrays are no view of `width` features."""
+        columns = np.ascontiguousarray(arrays["columns"], np.int64)
+        centre, unit = (np.ascontiguousarray(arrays[part], np.float64) for part in ("centre", "unit"))
+        fits = (
+            columns.ndim == 1
+            and len(columns) > 0
+            and centre.shape == unit.shape == columns.shape
+            and bool((columns >= 0).all() and (columns < width).all())
+            and bool(np.isfinite(centre).all() and (unit > 0).all())
+        )
+        if not fits:
+            raise ValueError("the arrays are no view")
+        return cls(name, columns, centre, unit)
+
+
+def columns_of(view: str, names: Sequence[str]) -> NDArray[np.int64]:
+    """Where a view's features stand among these names."""
+    if view == ALL:
+        found = [i for i, name in enumerate(names) if not name.endswith(_OLDER)]
+    else:
+        endings = tuple(f"__{statistic}" for statistic in VIEWS[view])
+        found = [i for i, name in enumerate(names) if name.endswith(endings)]
+    return np.array(found, np.int64)
+
+
+def _ranges(naming: Naming, X: Values) -> Values:
+    """(d,) the range of each feature's metric, its own where the metric itself is not there; infinite for none."""
+    low = np.min(np.where(np.isnan(X), np.inf, X), axis=0)
+    high = np.max(np.where(np.isnan(X), -np.inf, X), axis=0)
+    own = high - low
+    level = {int(naming.group[i]): own[i] for i in np.flatnonzero(naming.level).tolist()}
+    ranges = np.array([level.get(int(group), own[i]) for i, group in enumerate(naming.group.tolist())])
+    return np.where(ranges > 0.0, ranges, np.inf)
+
+
+@njit(cache=True)
+def _in_units(values: Values, columns: NDArray[np.int64], centre: Values, unit: Values) -> Values:
+    n, v = len(values), len(columns)
+    out = np.empty((n, v))
+    for i in range(n):
+        for j in range(v):
+            out[i, j] = (values[i, columns[j]] - centre[j]) / unit[j]
+    return out

@@ -1,0 +1,151 @@
+"""A threshold that an entity finds for itself: what raises it, what lowers it, and what must teach it nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.thresholds import AT_ONCE, LEVELS, SIZE, Expectation, Series, Thresholds, episode_rates, published
+
+START = 1_772_409_600_000_000
+FIVE_MINUTES = 300_000_000
+ALPHA, ROWS_A_DAY = 0.5 / 288, 288.0
+
+Values = NDArray[np.float64]
+
+
+def _thresholds(score: Values, every: int = FIVE_MINUTES, episodes: float = 0.0) -> Values:
+    """The thresholds that one entity finds over these scores."""
+    columns = Thresholds()
+    columns.expect("model", Expectation.of(np.full(len(LEVELS), episodes), ALPHA, ROWS_A_DAY))
+    n = len(score)
+    time = START + every * np.arange(n, dtype=np.int64)
+    return columns.step(np.zeros(n, np.int64), time, score, np.zeros(n, np.int64), np.ones(n, np.bool_))[0]
+
+
+def _one_score(columns: Thresholds) -> Values:
+    """The threshold for one unremarkable score of slot 0."""
+    zero = np.zeros(1, np.int64)
+    return columns.step(zero, zero, np.zeros(1), zero, np.ones(1, np.bool_))[0]
+
+
+def _quiet(days: int) -> Values:
+    return np.full(days * 288, 0.1)
+
+
+def test_where_training_was_as_promised_the_first_threshold_is_near_the_boundary() -> None:
+    episodes = 0.5 * ALPHA ** (LEVELS - 1.0)
+    columns = Thresholds()
+    columns.expect("model", Expectation.of(episodes, ALPHA, ROWS_A_DAY))
+    found = _one_score(columns)
+    assert 0.9 <= found[0] <= 1.1
+
+
+def test_alarms_that_come_too_often_raise_it_and_quiet_weeks_lower_it() -> None:
+    flapping = _quiet(14)
+    flapping[::24] = 1.15  # every two hours
+    assert _thresholds(flapping)[-1] == pytest.approx(1.2)
+    assert _thresholds(_quiet(28))[-1] == LEVELS[0]
+
+
+def test_what_lies_far_beyond_the_boundary_fires_until_it_comes_twice_as_often_as_alarms_may() -> None:
+    weekly, twice_a_day = _quiet(28), _quiet(28)
+    weekly[:: 7 * 288] = 1.6
+    twice_a_day[::144] = 1.6
+    assert _thresholds(weekly, episodes=2.0)[-1] <= AT_ONCE
+    assert _thresholds(twice_a_day)[-1] > 1.6
+
+
+def test_an_outage_of_two_days_and_a_slow_ramp_teach_nothing_but_that_they_happened() -> None:
+    outage, ramp, blip = _quiet(21), _quiet(21), _quiet(21)
+    outage[14 * 288 : 16 * 288] = 3.0
+    ramp[14 * 288 : 19 * 288] = np.linspace(0.1, 3.0, 5 * 288)
+    blip[14 * 288] = 3.0
+    for long in (outage, ramp):
+        found = _thresholds(long)
+        assert found.max() <= 1.0
+        assert (published(long, found)[long == 3.0] >= 3.0).all()
+    assert _thresholds(outage)[-1] == _thresholds(blip)[-1]
+
+
+def test_it_holds_for_an_hour_and_follows_from_what_came_before_that_hour() -> None:
+    score = _quiet(10)
+    score[5 * 288 :] = np.random.default_rng(0).random(5 * 288) * 2
+    found = _thresholds(score).reshape(-1, 12)
+    assert (found == found[:, :1]).all()
+    later = score.copy()
+    later[7 * 288 + 6 :] = 9.0  # in the middle of an hour
+    assert _thresholds(later)[: 7 * 288 + 12].tobytes() == found.ravel()[: 7 * 288 + 12].tobytes()
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 400), max_size=8))
+def test_batches_company_and_a_way_through_bytes_do_not_show(seed: int, cuts: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    n = 600
+    slot, score = rng.integers(0, 3, n), rng.gamma(1.0, 0.6, n)
+    time = START + np.cumsum(rng.integers(0, 3_600_000_000, n))
+    learn, model = rng.random(n) < 0.9, np.zeros(n, np.int64)
+    expected = Expectation.of(rng.random(len(LEVELS)), ALPHA, ROWS_A_DAY)
+    whole, parts = Thresholds(1), Thresholds(8)
+    whole.expect("m", expected)
+    together, changed = whole.step(slot, time, score, model, learn)
+    found, start = [], 0
+    for stop in (*sorted({c for c in np.cumsum(cuts).tolist() if c < n}), n):
+        states = [parts.encode(one) for one in range(3)]
+        parts = Thresholds(1)
+        parts.expect("m", expected)
+        for one, state in enumerate(states):
+            parts.decode(one, state)
+        piece = slice(start, stop)
+        before = [parts.encode(one) for one in range(3)]
+        got, moved = parts.step(slot[piece], time[piece], score[piece], model[piece], learn[piece])
+        for one in range(3):
+            assert (parts.encode(one) != before[one]) <= bool(moved[slot[piece] == one].any())
+        found.append(got)
+        assert moved.tolist() == changed[piece].tolist()
+        start = stop
+    assert np.concatenate(found).tobytes() == together.tobytes()
+    assert [whole.encode(one) for one in range(3)] == [parts.encode(one) for one in range(3)]
+    alone = Thresholds()
+    alone.expect("m", expected)
+    mine = slot == 1
+    only, _ = alone.step(np.zeros(mine.sum(), np.int64), time[mine], score[mine], model[mine], learn[mine])
+    assert only.tobytes() == together[mine].tobytes()
+
+
+@given(st.floats(0.5, 2.0), st.lists(st.floats(0, 10), min_size=2, max_size=20))
+def test_the_published_score_is_one_at_the_threshold_and_never_falls_with_the_score(
+    threshold: float, scores: list[float]
+) -> None:
+    score = np.sort(np.array([*scores, threshold]))
+    out = published(score, np.full(len(score), threshold))
+    assert (np.diff(out) >= 0).all()
+    assert ((out >= 1.0) == (score >= threshold)).all()
+    assert (out <= 10.0).all()
+
+
+def test_episodes_are_counted_by_entity_and_an_hour_of_quiet_divides_them() -> None:
+    score = np.array([1.0, 0.0, 1.0, 0.0, 2.0, 1.0])
+    minutes = np.array([0, 30, 60, 90, 121, 122]) * 60_000_000
+    once = episode_rates(score, Series(np.zeros(6, np.int32), START + minutes))
+    days = 6 * 30 / 1440
+    assert once[LEVELS == 1.0][0] * days == pytest.approx(2)
+    assert once[LEVELS == 2.0][0] * days == pytest.approx(1)
+    both = Series(np.array([0, 1, 0, 1, 0, 1], np.int32), START + minutes)
+    assert episode_rates(np.ones(6), both)[0] > 0
+    assert (episode_rates(np.ones(1), Series(np.zeros(1, np.int32), np.zeros(1, np.int64))) == 0).all()
+
+
+def test_a_state_of_another_size_is_refused_and_a_cleared_slot_is_a_new_one() -> None:
+    columns = Thresholds()
+    with pytest.raises(ValueError, match=str(SIZE)):
+        columns.decode(0, b"short")
+    fresh = columns.encode(0)
+    columns.expect("m", Expectation.of(np.zeros(len(LEVELS)), ALPHA, ROWS_A_DAY))
+    _one_score(columns)
+    assert columns.encode(0) != fresh
+    columns.clear(0)
+    assert columns.encode(0) == fresh
