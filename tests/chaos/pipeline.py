@@ -15,6 +15,7 @@ from tests.chaos.progress import Reading
 from tests.chaos.traffic import PARTITIONS
 from tests.support.broker import Broker, Record
 from tests.support.installation import FAULTLINE, STAGES
+from workers.scoring.own_thresholds import KEY
 
 INPUTS = {"windows": "", "scoring": "telemetry.features.v1", "incidents": "anomaly.scores.v1"}
 OUTPUTS = (
@@ -51,6 +52,7 @@ class Pipeline:
     events: str
     protocol: str
     folder: Path
+    registry: Path
     namespace: str = field(init=False)
     fleets: dict[str, Fleet] = field(init=False)
 
@@ -66,7 +68,7 @@ class Pipeline:
             "FAULTLINE_REDIS__URL": self.redis_url,
             "FAULTLINE_TOPICS__PARTITIONS": str(PARTITIONS),
             "FAULTLINE_TOPICS__EVENTS": self.events,
-            "FAULTLINE_REGISTRY__URL": "",
+            "FAULTLINE_REGISTRY__URL": str(self.registry),
             "FAULTLINE_WINDOWS__IDLE_TIMEOUT_MS": "0",  # ticks are part of the input
         }
         created = subprocess.run(
@@ -107,6 +109,11 @@ class Pipeline:
     def dead(self) -> list[tuple[int, int, bytes | None, bytes | None]]:
         """Dead letters by where they come from: the order among several partitions' is not promised."""
         return sorted(map(_source, self.broker.read(f"{self.namespace}.{DEAD}")), key=lambda letter: letter[:2])
+
+    def thresholds(self) -> set[bytes]:
+        """Keys of the thresholds that the scoring worker has logged (values name offsets, which runs do not share)."""
+        records = self.broker.read(f"{self.namespace}.faultline.state.scoring.v1")
+        return {record.key for record in records if record.key and record.key.startswith(KEY)}
 
     def incident_types(self) -> list[bytes]:
         types = [

@@ -14,8 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from models.registry import Registry
+from schemas.records import decode
 from tests.chaos.outside import Outside
 from tests.chaos.pipeline import Pipeline, Place, Streams
 from tests.chaos.schedule import Schedule
@@ -23,12 +26,16 @@ from tests.chaos.traffic import PARTITIONS, Traffic
 from tests.support.broker import Broker
 from tests.support.redis_server import RedisServer
 from tests.support.services import new_kafka
+from tests.workers.scoring.vectors import promote, trained
+from workers.scoring.own_thresholds import KEY
 
 pytestmark = pytest.mark.integration
 
 SEEDS = max(2, int(os.environ.get("FAULTLINE_TEST_SEEDS", "20")) // 10)
+SCORES = "anomaly.scores.v1"
 PROTOCOLS = ("consumer", "classic")
 ACTS = 3
+MODELLED = ("login", "users")
 PLAY_SECONDS = 30.0
 
 
@@ -38,8 +45,9 @@ def test_faults_in_the_real_pipeline_change_nothing_that_readers_see(seed: int, 
     with new_kafka() as kafka, RedisServer() as redis, ThreadPoolExecutor(9) as pool:
         broker = Broker(kafka.bootstrap_servers)
         events = broker.unique("events")  # the first installation creates it
-        disturbed = [Pipeline(broker, redis.url, events, protocol, tmp_path / protocol) for protocol in PROTOCOLS]
-        calm = Pipeline(broker, redis.url, events, "auto", tmp_path / "calm")
+        models = _models(tmp_path / "registry")
+        disturbed = [Pipeline(broker, redis.url, events, one, tmp_path / one, models) for one in PROTOCOLS]
+        calm = Pipeline(broker, redis.url, events, "auto", tmp_path / "calm", models)
         outside, hurry = Outside(kafka, redis, random.Random(seed)), threading.Event()
         schedules = [
             Schedule(Place(fleet, random.Random(f"{seed} {pipeline.protocol} {stage}")), ACTS)
@@ -67,6 +75,14 @@ def test_faults_in_the_real_pipeline_change_nothing_that_readers_see(seed: int, 
                 pipeline.end()
 
 
+def _models(folder: Path) -> Path:
+    """A registry with a model for two of the services; the others are scored by the untrained rule."""
+    registry = Registry(str(folder))
+    for service in MODELLED:
+        promote(registry, trained(f"entity={service}"))
+    return folder
+
+
 def _all_well(runs: list[Future[Any]], outside: Outside) -> None:
     failures = [f"{run.exception()!r}" for run in runs if run.exception()]
     assert not failures, f"outside: {outside.done}\n" + "\n\n".join(failures)
@@ -78,9 +94,20 @@ def _judge(calm: Pipeline, disturbed: list[Pipeline], outside: Outside) -> None:
     wanted, dead = calm.shown(), calm.dead()
     assert len(dead) > 10
     assert sum(map(len, wanted.values())) > 2_000
+    for pipeline in (calm, *disturbed):
+        _by_models(pipeline)
     for pipeline in disturbed:
         _assert_same(pipeline.protocol, wanted, pipeline.shown())
         assert pipeline.dead() == dead, f"dead letters under {pipeline.protocol}; outside: {outside.done}"
+
+
+def _by_models(pipeline: Pipeline) -> None:
+    """The modelled services are scored by their models, and found thresholds of their own."""
+    values = [value for where, records in pipeline.shown().items() if where[0] == SCORES for value, _ in records]
+    scores, _ = decode("Score", values)
+    roles = {(score["entity"], score["model"]["role"]) for score in scores if score is not None}
+    assert {(service, "champion") for service in MODELLED} <= roles
+    assert pipeline.thresholds() == {KEY + orjson.dumps(["service", "champion", service]) for service in MODELLED}
 
 
 def _assert_same(protocol: str, wanted: Streams, got: Streams) -> None:

@@ -18,7 +18,9 @@ import orjson
 from tests.support.broker import Broker, Record
 from workers.windows.ticks import Tick
 
-START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+START = datetime(2026, 3, 2, 9, 35, tzinfo=UTC)
+"""So that an hour begins in the middle: what is logged hourly is logged then."""
+
 MINUTES = 48
 PARTITIONS = 3
 SERVICES = ("cart", "login", "pay", "search", "stock", "users")
