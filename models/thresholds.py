@@ -138,7 +138,7 @@ class Thresholds:
 
         `time` in epoch microseconds; `model` by `model_code`; where `learn` is false the state stays as it is.
         """
-        self._grow(int(slot.max(initial=-1)) + 1)
+        self.hold(int(slot.max(initial=-1)) + 1)
         return _step(
             slot,
             time,
@@ -181,7 +181,7 @@ class Thresholds:
         """Take over what `encode` gave. Raises ValueError for anything of another size."""
         if len(blob) != SIZE:
             raise ValueError(f"a threshold's state is {SIZE} bytes, not {len(blob)}")
-        self._grow(slot + 1)
+        self.hold(slot + 1)
         width = len(LEVELS)
         numbers = np.frombuffer(blob, "<i4", 3)
         self._first[slot], self._seen[slot], self._hour[slot] = numbers
@@ -190,7 +190,8 @@ class Thresholds:
         self._pending[slot] = np.frombuffer(blob, np.uint8, width, 12 + 8 * width)
         self._for_hour[slot] = _NEVER
 
-    def _grow(self, size: int) -> None:
+    def hold(self, size: int) -> None:
+        """Make room for the slots below `size`; new ones are empty."""
         held = len(self._first)
         if size <= held:
             return

@@ -1,6 +1,7 @@
 """Views: which features a member of an ensemble sees, and in which units.
 
-Levels drift from one week to the next, steps do not; a view without levels keeps its threshold (docs/detection.md).
+Levels drift from one week to the next, steps do not: the view of steps keeps its threshold, the rolling one ranks
+better (docs/detection.md).
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ class OwnThresholds:
             if found == len(self._owners):
                 self._owners.append(None)
                 self._logged.append(_NEVER)
+                self.columns.hold(found + 1)
             self._owners[found], self._logged[found], self._slots[owner] = owner, _NEVER, found
             self._shards[_shard(owner)].add(found)
         return found

@@ -25,6 +25,7 @@ class Policy:
     form: Literal["json", "avro"] = "json"
     cuts: SeverityCuts = field(default_factory=SeverityCuts)
     groups: Mapping[str, str] = field(default_factory=dict)
+    own_thresholds: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> Policy:
@@ -38,11 +39,20 @@ class Policy:
             form=settings.worker.anomaly_format,
             cuts=SeverityCuts(s.severity_medium, s.severity_high, s.severity_critical),
             groups=dict(s.groups),
+            own_thresholds=s.own_thresholds,
         )
 
     @property
     def hash(self) -> str:
         """Changes with everything that outputs depend on, models in force apart: those are logged."""
         rules = (fallback.MODEL_VERSION, silence.MODEL_VERSION)
-        fields = (self.scores, self.anomalies, self.log, self.form, self.cuts, tuple(self.groups.items()))
+        fields = (
+            self.scores,
+            self.anomalies,
+            self.log,
+            self.form,
+            self.cuts,
+            tuple(self.groups.items()),
+            self.own_thresholds,
+        )
         return hashlib.blake2b(repr((_VERSION, rules, fields)).encode(), digest_size=8).hexdigest()

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import orjson
 
 from models import clocks, fallback, silence
 from models.bundle import Bundle
 from models.scored import TOP, Reasons, Scored
 from models.severity import NAMES, SeverityCuts
 from schemas.columns import Vectors
+from schemas.framing import Writer
 from schemas.ids import stable_id
+from schemas.records import encode
+from schemas.times import format_time
 
 Record = dict[str, Any]
+
+_MOST_TIMES = 10_000
 
 CHAMPION, CHALLENGER, FALLBACK = "champion", "challenger", "fallback"
 
@@ -56,9 +63,32 @@ def score_records(
     ranks, scores = cuts.rank(scored.score).tolist(), scored.score.tolist()
     columns = zip(rows, scores, ranks, scored.confidence.tolist(), scored.note, strict=True)
     for place, (row, score, rank, confidence, note) in enumerate(columns):
-        record = head.of(row, score, rank, confidence, said, note)
-        record["expected"], record["contributions"] = why.of(place)
-        yield row, record
+        yield row, head.of(row, score, rank, confidence, said, note, *why.of(place))
+
+
+class Encoder:
+    """Score records as bytes. JSON is written as it stands: what is made here is whole, of the right types and in the
+    order of the schema, and to check each field again would cost more than to score the vector.
+    """
+
+    def __init__(self, form: Literal["json", "avro"], framing: Writer | None = None) -> None:
+        self._form, self._framing = form, framing
+        self._times: dict[int, str] = {}
+
+    def encode(self, record: Record) -> bytes:
+        if self._form == "avro":
+            return encode("Score", [record], "avro", self._framing)[0]
+        start, end = self._text(record["window_start"]), self._text(record["window_end"])
+        return orjson.dumps({**record, "window_start": start, "window_end": end})
+
+    def _text(self, time: int) -> str:
+        """A time as JSON shows it; the windows of one pane share theirs."""
+        text = self._times.get(time)
+        if text is None:
+            if len(self._times) >= _MOST_TIMES:
+                self._times.clear()
+            text = self._times[time] = format_time(time)
+        return text
 
 
 class _Reasons:
@@ -99,21 +129,17 @@ def silence_records(block: Vectors, rows: Sequence[int], cuts: SeverityCuts) -> 
     for row in rows:
         verdict = silence.judge_silence(bool(block.regular[row]))
         rank = int(cuts.rank(np.array([verdict.score]))[0])
-        record = head.of(row, verdict.score, rank, verdict.confidence, said, verdict.note)
         seen = float(block.event_count[row])
-        record["expected"] = [{"metric": silence.METRIC, "actual": seen, "low": 1.0, "high": float("nan")}]
-        record["contributions"] = [
-            {"metric": silence.METRIC, "feature": silence.METRIC, "share": 1.0, "direction": "down"}
-        ]
-        yield row, record
+        expected = [{"metric": silence.METRIC, "actual": seen, "low": 1.0, "high": float("nan")}]
+        why = [{"metric": silence.METRIC, "feature": silence.METRIC, "share": 1.0, "direction": "down"}]
+        yield row, head.of(row, verdict.score, rank, verdict.confidence, said, verdict.note, expected, why)
 
 
 def clock_records(block: Vectors, rows: Sequence[int]) -> Iterator[tuple[int, Record]]:
     """The records of rows that say more about their producer's clock than about what it measures."""
     head, said = _Heads(block, CLOCK), CLOCK.record()
     for row in rows:
-        record = head.of(row, 0.0, 0, clocks.CONFIDENCE, said, clocks.NOTE)
-        yield row, {**record, "expected": [], "contributions": []}
+        yield row, head.of(row, 0.0, 0, clocks.CONFIDENCE, said, clocks.NOTE, [], [])
 
 
 class _Heads:
@@ -127,7 +153,18 @@ class _Heads:
         self._silent, self._retired = block.silent.tolist(), block.retired.tolist()
         self._regular = block.regular.tolist()
 
-    def of(self, row: int, score: float, rank: int, confidence: float, model: Record, note: str) -> Record:
+    def of(
+        self,
+        row: int,
+        score: float,
+        rank: int,
+        confidence: float,
+        model: Record,
+        note: str,
+        expected: list[Record],
+        contributions: list[Record],
+    ) -> Record:
+        """The whole record, its fields in the order of the schema."""
         entity, end = self._entity[row], self._end[row]
         return {
             "id": stable_id(entity, self._profile, end, self._sequence[row], self._model.id, self._model.version),
@@ -144,5 +181,7 @@ class _Heads:
             "severity": NAMES[rank],
             "confidence": confidence,
             "model": model,
+            "expected": expected,
+            "contributions": contributions,
             "note": note,
         }

@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 from models.registry import Aliases, Registry
 from schemas.columns import Vectors
 from schemas.framing import Resolver, Writer
-from schemas.records import encode
 from schemas.vectors import decode_vectors
 from workers.runtime.records import Chunk, DeadLetter, Headers, Output, Records
 from workers.runtime.stage import Control, Logged, Part, RebuildPoint
 from workers.scoring.aliases import Name, TakeUp, shard_of
-from workers.scoring.blocks import find_thresholds, judge_block, unjudged_records
+from workers.scoring.blocks import Found, find_thresholds, judge_block, unjudged_records
 from workers.scoring.controls import read_control
 from workers.scoring.loading import Loading
 from workers.scoring.lookup import Lookup
 from workers.scoring.policy import Policy
-from workers.scoring.scores import CHALLENGER, Record
+from workers.scoring.scores import CHALLENGER, Encoder, Record
 from workers.scoring.state import ScoringState
 from workers.settings import Settings
 
@@ -52,7 +51,7 @@ class ScoringStage:
         self, policy: Policy, loading: Loading, framing: Writer | None = None, resolver: Resolver | None = None
     ) -> None:
         self._policy, self._loading = policy, loading
-        self._framing, self._resolver = framing, resolver
+        self._encoder, self._resolver = Encoder(policy.form, framing), resolver
         self.config_hash = policy.hash
         self.state_topic: str | None = policy.log
 
@@ -154,7 +153,9 @@ class ScoringStage:
         outputs: list[list[Output]] = [[] for _ in range(len(records))]
         judged = list(chain.from_iterable(judge_block(block, lookup, self._loading, counts) for block in blocks))
         watermarks = _watermarks(state.watermark, blocks, len(kept))
-        found = find_thresholds(state.own, judged, records.offsets[kept], watermarks, self._loading)
+        found = Found(judged, [])
+        if self._policy.own_thresholds:
+            found = find_thresholds(state.own, judged, records.offsets[kept], watermarks, self._loading)
         state.watermark = int(watermarks[-1])
         cuts = self._policy.cuts
         # Encoded one by one, so that each record's objects are gone before the next: thousands alive at a time
@@ -190,8 +191,7 @@ class ScoringStage:
             outputs[kept[at[row]]] += self._outputs(record, counts)
 
     def _outputs(self, score: Record, counts: Counter[str]) -> list[Output]:
-        (value,) = encode("Score", [score], self._policy.form, self._framing)
-        output = Output(self._policy.scores, score["entity"].encode(), value)
+        output = Output(self._policy.scores, score["entity"].encode(), self._encoder.encode(score))
         if not score["is_anomaly"] or score["model"]["role"] == CHALLENGER:
             return [output]
         counts["anomalies"] += 1

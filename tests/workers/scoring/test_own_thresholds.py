@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,11 @@ from tests.contract.stage_contract import (
     run,
 )
 from tests.models.service_traffic import Pane, vectors
-from tests.workers.scoring.vectors import LOG, SCORES, block, promote, records, stage, trained
+from tests.workers.scoring.vectors import LOG, POLICY, SCORES, block, promote, records, stage, trained
 from workers.runtime.records import Records
 from workers.runtime.stage import NO_WATERMARK
 from workers.scoring.own_thresholds import HOUR_US, KEY
 
-MINUTE_US = 60_000_000
 DAYS = 63
 
 
@@ -50,9 +50,9 @@ def _hourly(entities: Sequence[str], hours: int, slow: Sequence[int] = (), gone_
         for number, entity in enumerate(entities):
             if number == len(entities) - 1 and hour >= gone_from:
                 continue
-            rows.append((odd if number == 0 and hour in slow else usual)[30 + number])
+            rows.append((odd if number == 0 and hour in slow else usual)[30 + number % 10])
             names.append(entity)
-            times.append(int(ends[30]) + hour * HOUR_US + number * MINUTE_US)
+            times.append(int(ends[30]) + hour * HOUR_US + number * 1_000_000)
     return records([*encode_vectors(block(np.array(rows), np.array(times), names))])
 
 
@@ -76,6 +76,13 @@ def test_cuts_checkpoints_and_rebuilds_do_not_show(served: Path) -> None:
         point = assert_rebuild_is_exact(stage(served), mixed, at)
         assert point is not None
         assert int(mixed.offsets[at - 1]) + 1 - point.offset <= 2 * 3, "at most an hour of records is replayed"
+
+
+def test_hundreds_of_entities_may_come_with_the_first_records(served: Path) -> None:
+    many = _hourly([f"e{number}" for number in range(300)], 2)
+    assert_cuts_do_not_matter(stage(served), many, [97])
+    assert_restore_is_exact(stage(served), many, 450)
+    assert_rebuild_is_exact(stage(served), many, 450)
 
 
 def test_an_entity_that_is_slow_again_and_again_needs_more_and_a_quiet_one_less(served: Path) -> None:
@@ -124,6 +131,18 @@ def test_what_nobody_has_heard_of_for_sixty_days_is_forgotten(served: Path) -> N
     for at in (len(mixed) - 40, len(mixed) - 12):
         assert_rebuild_is_exact(stage(served), mixed, at)
         assert_restore_is_exact(stage(served), mixed, at)
+
+
+def test_with_the_setting_off_scores_are_as_calibrated(served: Path) -> None:
+    mixed = _hourly(("a", "b"), 24 * 14, slow=range(0, 24 * 14, 2))
+    one, plain = stage(served), stage(served, replace(POLICY, own_thresholds=False))
+    state = plain.start(3, NO_WATERMARK, [])
+    scores = _scores(run(plain, state, mixed), "a")
+    assert len(state.own) == 0
+    assert scores[-2]["anomaly_score"] == scores[0]["anomaly_score"]
+    assert (
+        _scores(run(one, one.start(3, NO_WATERMARK, []), mixed), "a")[-2]["anomaly_score"] < scores[0]["anomaly_score"]
+    )
 
 
 def test_the_untrained_rule_has_no_threshold_to_find() -> None:

@@ -14,7 +14,7 @@ from models.registry import Aliases, Registry
 from models.severity import SeverityCuts
 from schemas.columns import Vectors
 from schemas.ids import stable_id
-from schemas.records import decode
+from schemas.records import decode, encode
 from schemas.vectors import encode_vectors
 from tests.contract.stage_contract import (
     Run,
@@ -207,6 +207,7 @@ def test_every_setting_that_outputs_depend_on_changes_the_configuration_hash() -
         Policy(SCORES, ANOMALIES, LOG, form="avro"),
         Policy(SCORES, ANOMALIES, LOG, cuts=SeverityCuts(1.1, 2.0, 3.0)),
         Policy(SCORES, ANOMALIES, LOG, groups={"g": "a*"}),
+        Policy(SCORES, ANOMALIES, LOG, own_thresholds=False),
     ]
     assert len({stage(policy=policy).config_hash for policy in variants}) == len(variants)
 
@@ -233,6 +234,13 @@ def test_a_group_model_serves_the_entities_of_its_pattern(tmp_path: Path) -> Non
 
 def _logged(result: Run) -> list[Logged]:
     return [Logged(key, value) for _, topic, key, value, _, _ in result.outputs if topic == LOG and key and value]
+
+
+def test_scores_are_written_as_the_checking_codec_would_write_them(served: Path) -> None:
+    values = _run(stage(served), traffic(ENTITIES, 70, silent=[5, 6, 31])).values(SCORES)
+    found, _ = decode("Score", values)
+    assert [*encode("Score", [score for score in found if score is not None])] == values
+    assert {score["silent"] for score in found if score is not None} == {False, True}
 
 
 def test_scores_are_plain_json_without_nan() -> None:

@@ -1,0 +1,119 @@
+"""Views and ensembles: who sees what, in which units, and which ensemble suits which features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.bundle import open_bundle
+from models.ensembles import LEVELS, STEPS_AND_ROLLING, Ensemble, MemberName, default_for
+from models.features.generic import GENERIC, generic_names
+from models.features.host import HOST
+from models.features.service import SERVICE
+from models.manifest import MANIFEST
+from models.naming import naming
+from models.periods import ALL as ALL_HOURS
+from models.table import VectorTable
+from models.train import TrainedBundle, TrainPolicy, train
+from models.views import ALL, STEPS, VIEWS, View, columns_of
+from tests.models.learned import FIVE_MINUTES, START
+
+NAMES = generic_names(("load", "still"))
+
+
+def _table(rows: int = 2_000, seed: int = 0, jump: int | None = None) -> VectorTable:
+    """Five-minute samples of two metrics with what models learn of them; one leaps and stays from `jump` on."""
+    rng = np.random.default_rng(seed)
+    load = 50 + np.cumsum(rng.normal(size=rows)) * 0.1 + rng.normal(size=rows)
+    if jump is not None:
+        load[jump:] += 60
+    X = np.full((rows, len(NAMES)), np.nan)
+    step = np.diff(load, prepend=load[0])
+    for name, column in {"load": load, "still": np.full(rows, 3.0)}.items():
+        at = NAMES.index(name)
+        X[:, at] = column
+        for statistic, width in (("mean_5", 5), ("mean_10", 10), ("mean_30", 30)):
+            X[:, NAMES.index(f"{name}__{statistic}")] = _trailing(column, width, np.mean)
+            X[:, NAMES.index(f"{name}__{statistic.replace('mean', 'std')}")] = _trailing(column, width, np.std)
+        for lag, statistic in enumerate(STEPS):
+            moved = step if name == "load" else np.zeros(rows)
+            X[:, NAMES.index(f"{name}__{statistic}")] = np.roll(moved, lag)
+    times = START + FIVE_MINUTES * np.arange(1, rows + 1, dtype=np.int64)
+    return VectorTable("generic", 2, GENERIC.hash, NAMES, ("a",), np.zeros(rows, np.int32), times, X)
+
+
+def _trailing(x: np.ndarray, width: int, of: object) -> np.ndarray:
+    return np.array([of(x[max(0, i - width + 1) : i + 1]) for i in range(len(x))])  # type: ignore[operator]
+
+
+def _score(trained: TrainedBundle, rows: VectorTable) -> tuple[np.ndarray, list[str]]:
+    opened = open_bundle(lambda name: trained.manifest.encode() if name == MANIFEST else trained.files[name])
+    scored = opened.period(ALL_HOURS).score(rows.values, opened.manifest.calendar.place(rows.window_end))
+    names = [opened.manifest.features[i] if i >= 0 else "" for i in scored.reasons.feature[:, 0].tolist()]
+    return scored.score, names
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedBundle:
+    return train(_table())
+
+
+def test_samples_are_seen_in_two_views_and_services_whole() -> None:
+    assert default_for(NAMES) == default_for(HOST.names) == STEPS_AND_ROLLING
+    assert default_for(SERVICE.names) == LEVELS
+
+
+def test_the_default_is_written_into_the_bundle_and_read_back(trained: TrainedBundle) -> None:
+    entry = trained.manifest.periods[ALL_HOURS]
+    assert entry.members == ("neighbours@rolling", "neighbours@steps")
+    assert entry.fusion == "max"
+    assert trained.manifest.training.trimmed == 0
+
+
+def test_a_leap_is_told_by_the_view_that_saw_it(trained: TrainedBundle) -> None:
+    usual, _ = _score(trained, _table(seed=1))
+    assert np.mean(usual >= 1.0) < 0.02
+    score, names = _score(trained, _table(seed=1, jump=1_000))
+    assert score[1_000] >= 2.0
+    assert names[1_000].startswith("load")
+    assert names[1_040].startswith("load__mean"), "by then only the rolling means are unlike what was seen"
+
+
+def test_a_view_is_in_shares_of_the_metrics_own_range() -> None:
+    named = naming(("x", "x__delta", "y__delta", "z", "z__delta"))
+    X = np.array([[0.0, 1.0, 5.0, 7.0, 0.0], [10.0, 3.0, 7.0, 7.0, 0.0], [np.nan, np.nan, 6.0, 7.0, 0.0]])
+    view = View.fit("steps", named, X)
+    assert view.columns.tolist() == [1, 2, 4]
+    assert view.unit.tolist() == [10.0, 2.0, np.inf]  # y has no level: its own range; z never moved
+    assert view.centre.tolist() == [2.0, 6.0, 0.0]
+    seen = view.of(X, X)
+    assert seen[0].tolist() == [-0.1, -0.5, 0.0]
+    assert np.isnan(seen[2, 0])
+
+
+def test_the_view_of_all_leaves_the_older_steps_to_the_view_of_steps() -> None:
+    assert [name for i, name in enumerate(NAMES) if i not in columns_of(ALL, NAMES)] == [
+        f"{metric}__{older}" for metric in ("load", "still") for older in STEPS[1:]
+    ]
+
+
+def test_an_empty_view_and_arrays_that_are_none_are_refused() -> None:
+    named = naming(("x", "x__delta"))
+    with pytest.raises(ValueError, match="rolling"):
+        View.fit("rolling", naming(("x",)), np.zeros((3, 1)))
+    arrays = dict(View.fit("steps", named, np.array([[0.0, 0.0], [1.0, 1.0]])).to_arrays())
+    assert View.from_arrays("steps", 2, arrays).columns.tolist() == [1]
+    for wrong in ({"columns": np.array([2])}, {"unit": np.array([0.0])}, {"centre": np.array([np.nan])}):
+        with pytest.raises(ValueError, match="no view"):
+            View.from_arrays("steps", 2, arrays | wrong)
+
+
+def test_a_member_is_named_by_detector_and_view() -> None:
+    assert [str(MemberName.parse(text)) for text in ("neighbours@steps", " deviation ")] == [
+        "neighbours@steps",
+        "deviation",
+    ]
+    mixed = train(_table(600), policy=TrainPolicy(Ensemble.of(["isolation_forest", "neighbours@rolling"])))
+    assert mixed.manifest.periods[ALL_HOURS].members == ("isolation_forest", "neighbours@rolling")
+    assert mixed.manifest.periods[ALL_HOURS].fusion == "mean"
+    assert set(VIEWS) == {"rolling", "steps"}
