@@ -11,6 +11,10 @@ held-out scores of training as three more days; and as another three what calibr
 further out: a rarity of α^s as α^(0.3·s). What lies 30 % beyond the boundary fires at once, until that too comes twice
 as often as it may. An episode counts once, however long: an outage of two days teaches nothing but that it happened.
 
+When to give up is stated too: a level that was reached in more than half of the hours, each weighed by exp(−age / 4
+days) and a day of none added, is the new normal, and the threshold 30 % above it until that has passed. So an outage of
+two days is flagged to its end, and a change for good for about four.
+
 The search for the level goes from the top down: low levels are exceeded without a pause, have few starts and look
 quiet. `docs/detection.md` has the figures, and what else was tried.
 """
@@ -29,8 +33,10 @@ from models.calibration import LARGEST
 
 Values = NDArray[np.float64]
 
-LEVELS: Values = np.round(np.arange(0.5, 2.0001, 0.05), 2)
-"""Anomaly scores, as calibrated, that a threshold may take: half to twice of what training would have it be."""
+LEVELS: Values = np.append(
+    np.round(np.arange(0.5, 2.0001, 0.05), 2), (2.25, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
+)
+"""Anomaly scores, as calibrated, that are told apart: from half of what training would have the boundary be."""
 
 QUIET_MINUTES = 60
 MEMORY_HOURS = 14 * 24
@@ -38,6 +44,11 @@ TRAINING_DAYS = 3.0
 PROMISED_DAYS = 3.0
 FLATTENED = 0.3
 AT_ONCE = 1.3
+NORMAL_MEMORY_HOURS = 4 * 24
+NORMAL_SHARE = 0.5
+NORMAL_DOUBT_HOURS = 24.0
+ABOVE_NORMAL = 1.3
+"""So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve."""
 
 _HOUR_US, _MINUTE_US, _DAY_HOURS = 3_600_000_000, 60_000_000, 24
 _NEVER = -(1 << 31)
@@ -90,11 +101,11 @@ def published(score: Values, threshold: Values) -> Values:
 
 
 class Thresholds:
-    """The thresholds of many entities, by slots. Memory: about 300 bytes a slot.
+    """The thresholds of many entities, by slots. Memory: about 600 bytes a slot.
 
     A slot's state is `first` and `seen` (the hour of the first and of a day's first score), `hour` (up to which
-    `counted` holds the weighted episodes), `pending` (episodes since) and `last` (minute at which each level was
-    reached last). A threshold holds for an hour of event time and follows from what came before that hour.
+    `counted` and `held` hold the weighted episodes and hours), `pending` (episodes since) and `last` (minute at which
+    each level was reached last). A threshold holds for an hour of event time and follows from what came before that hour.
     """
 
     def __init__(self, capacity: int = 64) -> None:
@@ -102,6 +113,7 @@ class Thresholds:
         self._seen = np.full(capacity, _NEVER, np.int32)
         self._hour = np.full(capacity, _NEVER, np.int32)
         self._counted = np.zeros((capacity, len(LEVELS)), np.float32)
+        self._held = np.zeros((capacity, len(LEVELS)), np.float32)
         self._pending = np.zeros((capacity, len(LEVELS)), np.uint8)
         self._last = np.full((capacity, len(LEVELS)), _NEVER, np.int32)
         # Not state but what was last derived from it: a slot's threshold, and for which hour and expectation.
@@ -152,6 +164,7 @@ class Thresholds:
             self._seen,
             self._hour,
             self._counted,
+            self._held,
             self._pending,
             self._last,
             self._threshold,
@@ -169,13 +182,13 @@ class Thresholds:
         """Forget a slot; it may be another's then."""
         for column in (self._first, self._seen, self._hour, self._for_hour):
             column[slot] = _NEVER
-        self._counted[slot], self._pending[slot], self._last[slot] = 0.0, 0, _NEVER
+        self._counted[slot], self._held[slot], self._pending[slot], self._last[slot] = 0.0, 0.0, 0, _NEVER
 
     def encode(self, slot: int) -> bytes:
         """The state of a slot, SIZE bytes."""
         numbers = np.array((self._first[slot], self._seen[slot], self._hour[slot]), "<i4")
-        counted, last = self._counted[slot].astype("<f4"), self._last[slot].astype("<i4")
-        return b"".join((numbers.tobytes(), counted.tobytes(), last.tobytes(), self._pending[slot].tobytes()))
+        columns = (self._counted[slot].astype("<f4"), self._held[slot].astype("<f4"), self._last[slot].astype("<i4"))
+        return b"".join((numbers.tobytes(), *(column.tobytes() for column in columns), self._pending[slot].tobytes()))
 
     def decode(self, slot: int, blob: bytes) -> None:
         """Take over what `encode` gave. Raises ValueError for anything of another size."""
@@ -186,8 +199,9 @@ class Thresholds:
         numbers = np.frombuffer(blob, "<i4", 3)
         self._first[slot], self._seen[slot], self._hour[slot] = numbers
         self._counted[slot] = np.frombuffer(blob, "<f4", width, 12)
-        self._last[slot] = np.frombuffer(blob, "<i4", width, 12 + 4 * width)
-        self._pending[slot] = np.frombuffer(blob, np.uint8, width, 12 + 8 * width)
+        self._held[slot] = np.frombuffer(blob, "<f4", width, 12 + 4 * width)
+        self._last[slot] = np.frombuffer(blob, "<i4", width, 12 + 8 * width)
+        self._pending[slot] = np.frombuffer(blob, np.uint8, width, 12 + 12 * width)
         self._for_hour[slot] = _NEVER
 
     def hold(self, size: int) -> None:
@@ -200,13 +214,14 @@ class Thresholds:
             setattr(self, name, np.concatenate((getattr(self, name), getattr(more, name))))
 
 
-SIZE = 12 + 9 * len(LEVELS)
+SIZE = 12 + 13 * len(LEVELS)
 
 _COLUMNS = (
     "_first",
     "_seen",
     "_hour",
     "_counted",
+    "_held",
     "_pending",
     "_last",
     "_threshold",
@@ -243,24 +258,53 @@ def _lowest(counted: Values, days: float, target: float, levels: Values) -> floa
 @njit(cache=True)
 def _find(
     counted: NDArray[np.float32],
+    held: NDArray[np.float32],
     pending: NDArray[np.uint8],
-    age: int,
-    hours: int,
+    last: NDArray[np.int32],
+    until: int,
+    hour: int,
+    first: int,
     weighed: Values,
     target: float,
     levels: Values,
 ) -> float:
-    """The threshold from episodes counted up to `age` hours ago, and those since, after so many hours in all."""
-    fade = math.exp(-1.0 / MEMORY_HOURS)
-    days = fade * (1.0 - fade**hours) / (1.0 - fade) / _DAY_HOURS + TRAINING_DAYS + PROMISED_DAYS
-    rates = np.empty(len(levels))
+    """The threshold for an hour, from what was counted up to the hour `until` and in it."""
+    episodes, hours = np.empty(len(levels)), np.empty(len(levels))
     for k in range(len(levels)):
-        now = np.float64(counted[k])
-        if age > 0:
-            now = (now + pending[k]) * fade**age
-        rates[k] = now + weighed[k]
-    usual = _lowest(rates, days, target, levels)
-    return min(usual, max(AT_ONCE, _lowest(rates, days, 2.0 * target, levels)))
+        episodes[k], hours[k] = np.float64(counted[k]), np.float64(held[k])
+    if hour > until:
+        _fold(episodes, hours, pending, last, until, hour)
+    for k in range(len(levels)):
+        episodes[k] += weighed[k]
+    days = _weight(hour - first, MEMORY_HOURS) / _DAY_HOURS + TRAINING_DAYS + PROMISED_DAYS
+    usual = _lowest(episodes, days, target, levels)
+    found = min(usual, max(AT_ONCE, _lowest(episodes, days, 2.0 * target, levels)))
+    doubted = _weight(hour - first, NORMAL_MEMORY_HOURS) + NORMAL_DOUBT_HOURS
+    for k in range(len(levels) - 1, -1, -1):
+        if hours[k] > NORMAL_SHARE * doubted:
+            return max(found, ABOVE_NORMAL * float(levels[k]))
+    return found
+
+
+@njit(cache=True)
+def _weight(hours: int, memory: float) -> float:
+    """The sum of exp(−age / memory) over the last so many hours."""
+    fade = math.exp(-1.0 / memory)
+    return fade * (1.0 - fade**hours) / (1.0 - fade)
+
+
+@njit(cache=True)
+def _fold(
+    episodes: Values, hours: Values, pending: NDArray[np.uint8], last: NDArray[np.int32], until: int, hour: int
+) -> None:
+    """Take what the hour `until` brought into the counts, and let them fade up to `hour`."""
+    fade, faster = (
+        math.exp(-1.0 / MEMORY_HOURS) ** (hour - until),
+        math.exp(-1.0 / NORMAL_MEMORY_HOURS) ** (hour - until),
+    )
+    for k in range(len(episodes)):
+        episodes[k] = (episodes[k] + pending[k]) * fade
+        hours[k] = (hours[k] + (last[k] // 60 == until)) * faster
 
 
 @njit(cache=True)
@@ -269,18 +313,18 @@ def _reach(
     hour: int,
     reached: int,
     s: int,
-    hours: NDArray[np.int32],
+    until: NDArray[np.int32],
     counted: NDArray[np.float32],
+    held: NDArray[np.float32],
     pending: NDArray[np.uint8],
     last: NDArray[np.int32],
 ) -> None:
     """Count a score that came to the lowest `reached` levels."""
-    if hour > hours[s]:
-        fade = math.exp(-1.0 / MEMORY_HOURS) ** (hour - hours[s])
-        for k in range(counted.shape[1]):
-            counted[s, k] = np.float32((np.float64(counted[s, k]) + pending[s, k]) * fade)
-            pending[s, k] = 0
-        hours[s] = hour
+    if hour > until[s]:
+        episodes, hours = counted[s].astype(np.float64), held[s].astype(np.float64)
+        _fold(episodes, hours, pending[s], last[s], until[s], hour)
+        counted[s], held[s], pending[s] = episodes.astype(np.float32), hours.astype(np.float32), 0
+        until[s] = hour
     for k in range(reached):
         if minute - np.int64(last[s, k]) > QUIET_MINUTES:
             pending[s, k] += 1
@@ -299,8 +343,9 @@ def _step(
     target: Values,
     first: NDArray[np.int32],
     seen: NDArray[np.int32],
-    hours: NDArray[np.int32],
+    until: NDArray[np.int32],
     counted: NDArray[np.float32],
+    held: NDArray[np.float32],
     pending: NDArray[np.uint8],
     last: NDArray[np.int32],
     threshold: Values,
@@ -313,16 +358,17 @@ def _step(
         s = slot[i]
         hour = time[i] // _HOUR_US
         if learn[i] and first[s] == _NEVER:
-            first[s], hours[s] = hour, hour
+            first[s], until[s] = hour, hour
             changed[i] = True
         if first[s] == _NEVER:
             out[i] = 1.0
             continue
-        hour = max(hour, np.int64(hours[s]))  # a late score counts with those of the newest hour
+        hour = max(hour, np.int64(until[s]))  # a late score counts with those of the newest hour
         if for_hour[s] != hour or for_model[s] != model[i]:
             m = model[i]
-            age, since = hour - hours[s], hour - first[s]
-            threshold[s] = _find(counted[s], pending[s], age, since, weighed[m], target[m], levels)
+            threshold[s] = _find(
+                counted[s], held[s], pending[s], last[s], until[s], hour, first[s], weighed[m], target[m], levels
+            )
             for_hour[s], for_model[s] = hour, m
         out[i] = threshold[s]
         if not learn[i]:
@@ -334,6 +380,6 @@ def _step(
             reached = 0
             while reached < len(levels) and score[i] >= levels[reached]:
                 reached += 1
-            _reach(time[i] // _MINUTE_US, hour, reached, s, hours, counted, pending, last)
+            _reach(time[i] // _MINUTE_US, hour, reached, s, until, counted, held, pending, last)
             changed[i] = True
     return out, changed

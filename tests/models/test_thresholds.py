@@ -71,6 +71,26 @@ def test_an_outage_of_two_days_and_a_slow_ramp_teach_nothing_but_that_they_happe
     assert _thresholds(outage)[-1] == _thresholds(blip)[-1]
 
 
+def test_a_change_for_good_is_given_up_after_about_four_days_and_what_lies_beyond_it_still_counts() -> None:
+    for height in (1.2, 3.0, 10.0):
+        shift = _quiet(30)
+        shift[10 * 288 : 20 * 288] = height
+        found = _thresholds(shift)
+        seen = published(shift, found).reshape(-1, 288)
+        assert (seen[10:13] >= 1.0).all(), "three days at least"
+        assert (seen[15:20] < 0.8).all(), "clean, so that its incident resolves"
+        assert (published(np.full(288, 1.31 * found[18 * 288]), found[18 * 288 : 19 * 288]) >= 1.0).all()
+        assert found[-1] < 1.3, "back at the old level it is as it was"
+
+
+def test_what_comes_by_day_and_goes_by_night_is_normal_when_it_fills_more_than_half_of_the_hours() -> None:
+    days = _quiet(20).reshape(-1, 288)
+    days[:, : 16 * 12] = 2.0
+    assert _thresholds(days.ravel())[-1] > 2.0
+    days[:, 6 * 12 :] = 0.1
+    assert _thresholds(days.ravel(), episodes=0.0)[-1] <= 2.25
+
+
 def test_it_holds_for_an_hour_and_follows_from_what_came_before_that_hour() -> None:
     score = _quiet(10)
     score[5 * 288 :] = np.random.default_rng(0).random(5 * 288) * 2
