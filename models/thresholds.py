@@ -105,7 +105,7 @@ class Thresholds:
 
     A slot's state is `first` and `seen` (the hour of the first and of a day's first score), `hour` (up to which
     `counted` and `held` hold the weighted episodes and hours), `pending` (episodes since) and `last` (minute at which
-    each level was reached last). A threshold holds for an hour of event time and follows from what came before that hour.
+    each level was reached last). A threshold holds for an hour of event time and follows from what came before it.
     """
 
     def __init__(self, capacity: int = 64) -> None:
