@@ -256,37 +256,6 @@ def _lowest(counted: Values, days: float, target: float, levels: Values) -> floa
 
 
 @njit(cache=True)
-def _find(
-    counted: NDArray[np.float32],
-    held: NDArray[np.float32],
-    pending: NDArray[np.uint8],
-    last: NDArray[np.int32],
-    until: int,
-    hour: int,
-    first: int,
-    weighed: Values,
-    target: float,
-    levels: Values,
-) -> float:
-    """The threshold for an hour, from what was counted up to the hour `until` and in it."""
-    episodes, hours = np.empty(len(levels)), np.empty(len(levels))
-    for k in range(len(levels)):
-        episodes[k], hours[k] = np.float64(counted[k]), np.float64(held[k])
-    if hour > until:
-        _fold(episodes, hours, pending, last, until, hour)
-    for k in range(len(levels)):
-        episodes[k] += weighed[k]
-    days = _weight(hour - first, MEMORY_HOURS) / _DAY_HOURS + TRAINING_DAYS + PROMISED_DAYS
-    usual = _lowest(episodes, days, target, levels)
-    found = min(usual, max(AT_ONCE, _lowest(episodes, days, 2.0 * target, levels)))
-    doubted = _weight(hour - first, NORMAL_MEMORY_HOURS) + NORMAL_DOUBT_HOURS
-    for k in range(len(levels) - 1, -1, -1):
-        if hours[k] > NORMAL_SHARE * doubted:
-            return max(found, ABOVE_NORMAL * float(levels[k]))
-    return found
-
-
-@njit(cache=True)
 def _weight(hours: int, memory: float) -> float:
     """The sum of exp(−age / memory) over the last so many hours."""
     fade = math.exp(-1.0 / memory)
@@ -295,40 +264,40 @@ def _weight(hours: int, memory: float) -> float:
 
 @njit(cache=True)
 def _fold(
-    episodes: Values, hours: Values, pending: NDArray[np.uint8], last: NDArray[np.int32], until: int, hour: int
-) -> None:
-    """Take what the hour `until` brought into the counts, and let them fade up to `hour`."""
-    fade, faster = (
-        math.exp(-1.0 / MEMORY_HOURS) ** (hour - until),
-        math.exp(-1.0 / NORMAL_MEMORY_HOURS) ** (hour - until),
-    )
-    for k in range(len(episodes)):
-        episodes[k] = (episodes[k] + pending[k]) * fade
-        hours[k] = (hours[k] + (last[k] // 60 == until)) * faster
-
-
-@njit(cache=True)
-def _reach(
-    minute: int,
-    hour: int,
-    reached: int,
     s: int,
+    hour: int,
     until: NDArray[np.int32],
     counted: NDArray[np.float32],
     held: NDArray[np.float32],
     pending: NDArray[np.uint8],
     last: NDArray[np.int32],
+    episodes: Values,
+    hours: Values,
 ) -> None:
-    """Count a score that came to the lowest `reached` levels."""
-    if hour > until[s]:
-        episodes, hours = counted[s].astype(np.float64), held[s].astype(np.float64)
-        _fold(episodes, hours, pending[s], last[s], until[s], hour)
-        counted[s], held[s], pending[s] = episodes.astype(np.float32), hours.astype(np.float32), 0
-        until[s] = hour
-    for k in range(reached):
-        if minute - np.int64(last[s, k]) > QUIET_MINUTES:
-            pending[s, k] += 1
-        last[s, k] = max(last[s, k], minute)
+    """A slot's weighted episodes and hours at the start of `hour`, with what the hour `until` brought."""
+    age = hour - until[s]
+    fade, faster = math.exp(-age / MEMORY_HOURS), math.exp(-age / NORMAL_MEMORY_HOURS)
+    for k in range(len(episodes)):
+        more, held_too = np.int64(0), np.int64(0)
+        if age > 0:
+            more, held_too = np.int64(pending[s, k]), np.int64(last[s, k] // 60 == until[s])
+        episodes[k] = (counted[s, k] + more) * fade
+        hours[k] = (held[s, k] + held_too) * faster
+
+
+@njit(cache=True)
+def _find(hours_seen: int, episodes: Values, hours: Values, weighed: Values, target: float, levels: Values) -> float:
+    """The threshold for an hour, from the weighted episodes and hours at its start; `episodes` is used up."""
+    for k in range(len(levels)):
+        episodes[k] += weighed[k]
+    days = _weight(hours_seen, MEMORY_HOURS) / _DAY_HOURS + TRAINING_DAYS + PROMISED_DAYS
+    usual = _lowest(episodes, days, target, levels)
+    found = min(usual, max(AT_ONCE, _lowest(episodes, days, 2.0 * target, levels)))
+    doubted = _weight(hours_seen, NORMAL_MEMORY_HOURS) + NORMAL_DOUBT_HOURS
+    for k in range(len(levels) - 1, -1, -1):
+        if hours[k] > NORMAL_SHARE * doubted:
+            return max(found, ABOVE_NORMAL * float(levels[k]))
+    return found
 
 
 @njit(cache=True)
@@ -354,6 +323,7 @@ def _step(
 ) -> tuple[Values, NDArray[np.bool_]]:
     n = len(slot)
     out, changed = np.empty(n), np.zeros(n, np.bool_)
+    episodes, hours = np.empty(len(levels)), np.empty(len(levels))
     for i in range(n):
         s = slot[i]
         hour = time[i] // _HOUR_US
@@ -365,21 +335,28 @@ def _step(
             continue
         hour = max(hour, np.int64(until[s]))  # a late score counts with those of the newest hour
         if for_hour[s] != hour or for_model[s] != model[i]:
-            m = model[i]
-            threshold[s] = _find(
-                counted[s], held[s], pending[s], last[s], until[s], hour, first[s], weighed[m], target[m], levels
-            )
-            for_hour[s], for_model[s] = hour, m
+            _fold(s, hour, until, counted, held, pending, last, episodes, hours)
+            threshold[s] = _find(hour - first[s], episodes, hours, weighed[model[i]], target[model[i]], levels)
+            for_hour[s], for_model[s] = hour, model[i]
         out[i] = threshold[s]
         if not learn[i]:
             continue
         if hour // _DAY_HOURS > seen[s] // _DAY_HOURS:
             seen[s] = hour
             changed[i] = True
-        if score[i] >= levels[0]:
-            reached = 0
-            while reached < len(levels) and score[i] >= levels[reached]:
-                reached += 1
-            _reach(time[i] // _MINUTE_US, hour, reached, s, until, counted, held, pending, last)
-            changed[i] = True
+        if score[i] < levels[0]:
+            continue
+        changed[i] = True
+        if hour > until[s]:
+            _fold(s, hour, until, counted, held, pending, last, episodes, hours)
+            for k in range(len(levels)):
+                counted[s, k], held[s, k], pending[s, k] = np.float32(episodes[k]), np.float32(hours[k]), 0
+            until[s] = hour
+        minute = time[i] // _MINUTE_US
+        for k in range(len(levels)):
+            if score[i] < levels[k]:
+                break
+            if minute - np.int64(last[s, k]) > QUIET_MINUTES:
+                pending[s, k] += 1
+            last[s, k] = max(np.int64(last[s, k]), minute)
     return out, changed

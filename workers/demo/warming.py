@@ -8,6 +8,7 @@ from models.bundle import open_bundle
 from models.features.service import service_set
 from models.manifest import MANIFEST
 from models.table import tables_of
+from models.thresholds import Expectation, Thresholds
 from models.train import TrainPolicy, train
 from schemas.columns import Events, Vectors
 from schemas.events import decode_events, encode_events
@@ -38,7 +39,11 @@ def warm_up(events: Events, profile: Profile, settings: Settings) -> None:
     trained = train(table, policy=TrainPolicy())
     bundle = open_bundle(lambda name: trained.manifest.encode() if name == MANIFEST else trained.files[name])
     places = bundle.manifest.calendar.place(table.window_end)
-    bundle.period(next(iter(bundle.manifest.periods))).score(table.values, places)
+    model = bundle.period(next(iter(bundle.manifest.periods)))
+    scored = model.score(table.values, places)
+    thresholds, first = Thresholds(), np.zeros(_ROWS, np.int64)
+    thresholds.expect("warm-up", Expectation.of(model.episodes, trained.manifest.training.alpha, 288.0))
+    thresholds.step(first, table.window_end, scored.score, first, np.ones(_ROWS, np.bool_))
 
 
 def _made_up(profile: Profile) -> Vectors:
