@@ -35,11 +35,14 @@ RANGE = (0.005, 0.995)
 
 @dataclass(frozen=True, slots=True)
 class FitPolicy:
-    """How a model is fitted. `alpha` is the share of rows that may be flagged by chance."""
+    """How a model is fitted. `alpha` is the share of rows that may be flagged by chance, `rows_a_day` how many an
+    entity has before any are left out.
+    """
 
     ensemble: Ensemble
     contamination: float
     alpha: float
+    rows_a_day: float
     seed: int
 
 
@@ -93,7 +96,7 @@ def fit_period(
         final,
         below,
         above,
-        episode_rates(score, series.take(rows)),
+        episode_rates(score, series.take(rows), policy.rows_a_day),
     )
     figures = {
         "rows": float(len(rows)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -128,6 +129,10 @@ def _period(entry: Mapping[str, Any]) -> PeriodEntry:
 def _check(manifest: Manifest) -> None:
     if ALL not in manifest.periods or not set(manifest.periods) <= {ALL, *PERIODS}:
         raise BundleError("a bundle holds the period `all` and no others than the five")
+    training = manifest.training
+    for what, value, most in (("alpha", training.alpha, 1.0), ("rows_a_day", training.rows_a_day, math.inf)):
+        if type(value) is not float or not 0.0 < value < most:
+            raise BundleError(f"training.{what} must be a number above 0 and below {most}, not {value!r}")
     for name, entry in manifest.files.items():
         if not _FILE.fullmatch(name):
             raise BundleError(f"{name!r} is no name of a bundle's file")

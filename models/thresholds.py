@@ -48,10 +48,12 @@ NORMAL_MEMORY_HOURS = 4 * 24
 NORMAL_SHARE = 0.5
 NORMAL_DOUBT_HOURS = 24.0
 ABOVE_NORMAL = 1.3
-"""So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve."""
+"""So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve. Scores end at 10, so
+beyond a normal of 8 nothing is flagged: what was learned says nothing about such an entity any more."""
 
 _HOUR_US, _MINUTE_US, _DAY_HOURS = 3_600_000_000, 60_000_000, 24
 _NEVER = -(1 << 31)
+_LATEST_MINUTE, _MOST_PENDING = (1 << 31) - 1, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,16 @@ class Series:
         return Series(self.entity[rows], self.time[rows])
 
 
-def episode_rates(score: Values, series: Series) -> Values:
-    """(levels,) episodes a day and entity of n held-out scores. 0 where the series is too short to tell a day."""
+def episode_rates(score: Values, series: Series, rows_a_day: float) -> Values:
+    """(levels,) episodes a day and entity of n held-out scores.
+
+    `rows_a_day` is that of the whole series, of which these rows may be a thinned part. Less than three days count as
+    three: one burst in a held-out hour does not make it come every hour.
+    """
     order = np.lexsort((series.time, series.entity))
-    entity, time = series.entity[order], series.time[order]
-    gaps = np.diff(time)[entity[1:] == entity[:-1]]
-    gaps = gaps[gaps > 0]
-    if len(gaps) == 0:
-        return np.zeros(len(LEVELS))
-    days = len(time) * float(np.median(gaps)) / (_DAY_HOURS * _HOUR_US)
-    return _episodes(np.ascontiguousarray(score[order]), entity, time // _MINUTE_US, LEVELS) / days
+    entity, minute = series.entity[order], series.time[order] // _MINUTE_US
+    days = max(len(minute) / rows_a_day, TRAINING_DAYS)
+    return _episodes(np.ascontiguousarray(score[order]), entity, minute, LEVELS) / days
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,23 +188,29 @@ class Thresholds:
 
     def encode(self, slot: int) -> bytes:
         """The state of a slot, SIZE bytes."""
-        numbers = np.array((self._first[slot], self._seen[slot], self._hour[slot]), "<i4")
-        columns = (self._counted[slot].astype("<f4"), self._held[slot].astype("<f4"), self._last[slot].astype("<i4"))
-        return b"".join((numbers.tobytes(), *(column.tobytes() for column in columns), self._pending[slot].tobytes()))
+        return self.encode_all(np.array([slot]))
+
+    def encode_all(self, slots: NDArray[np.int64]) -> bytes:
+        """The states of n slots, column by column, n · SIZE bytes."""
+        return b"".join(getattr(self, name)[slots].astype(kind).tobytes() for name, kind in _STORED)
+
+    def decode_all(self, slots: NDArray[np.int64], blob: bytes) -> None:
+        """Take over what `encode_all` gave. Raises ValueError for anything of another size."""
+        if len(blob) != SIZE * len(slots):
+            raise ValueError(f"{len(slots)} thresholds' states are {SIZE * len(slots)} bytes, not {len(blob)}")
+        self.hold(int(slots.max(initial=-1)) + 1)
+        start = 0
+        for name, kind in _STORED:
+            column = getattr(self, name)
+            shape = (len(slots), *column.shape[1:])
+            count = int(np.prod(shape))
+            column[slots] = np.frombuffer(blob, kind, count, start).reshape(shape)
+            start += count * np.dtype(kind).itemsize
+        self._for_hour[slots] = _NEVER
 
     def decode(self, slot: int, blob: bytes) -> None:
         """Take over what `encode` gave. Raises ValueError for anything of another size."""
-        if len(blob) != SIZE:
-            raise ValueError(f"a threshold's state is {SIZE} bytes, not {len(blob)}")
-        self.hold(slot + 1)
-        width = len(LEVELS)
-        numbers = np.frombuffer(blob, "<i4", 3)
-        self._first[slot], self._seen[slot], self._hour[slot] = numbers
-        self._counted[slot] = np.frombuffer(blob, "<f4", width, 12)
-        self._held[slot] = np.frombuffer(blob, "<f4", width, 12 + 4 * width)
-        self._last[slot] = np.frombuffer(blob, "<i4", width, 12 + 8 * width)
-        self._pending[slot] = np.frombuffer(blob, np.uint8, width, 12 + 12 * width)
-        self._for_hour[slot] = _NEVER
+        self.decode_all(np.array([slot]), blob)
 
     def hold(self, size: int) -> None:
         """Make room for the slots below `size`; new ones are empty."""
@@ -216,18 +224,16 @@ class Thresholds:
 
 SIZE = 12 + 13 * len(LEVELS)
 
-_COLUMNS = (
-    "_first",
-    "_seen",
-    "_hour",
-    "_counted",
-    "_held",
-    "_pending",
-    "_last",
-    "_threshold",
-    "_for_hour",
-    "_for_model",
+_STORED = (
+    ("_first", "<i4"),
+    ("_seen", "<i4"),
+    ("_hour", "<i4"),
+    ("_counted", "<f4"),
+    ("_held", "<f4"),
+    ("_last", "<i4"),
+    ("_pending", "u1"),
 )
+_COLUMNS = (*(name for name, _ in _STORED), "_threshold", "_for_hour", "_for_model")
 
 
 @njit(cache=True)
@@ -281,8 +287,9 @@ def _fold(
         more, held_too = np.int64(0), np.int64(0)
         if age > 0:
             more, held_too = np.int64(pending[s, k]), np.int64(last[s, k] // 60 == until[s])
-        episodes[k] = (counted[s, k] + more) * fade
-        hours[k] = (held[s, k] + held_too) * faster
+        # Rounded as they are stored: a threshold found anew from what was stored must be the same.
+        episodes[k] = np.float32((counted[s, k] + more) * fade)
+        hours[k] = np.float32((held[s, k] + held_too) * faster)
 
 
 @njit(cache=True)
@@ -356,7 +363,7 @@ def _step(
         for k in range(len(levels)):
             if score[i] < levels[k]:
                 break
-            if minute - np.int64(last[s, k]) > QUIET_MINUTES:
+            if minute - np.int64(last[s, k]) > QUIET_MINUTES and pending[s, k] < _MOST_PENDING:
                 pending[s, k] += 1
-            last[s, k] = max(np.int64(last[s, k]), minute)
+            last[s, k] = max(np.int64(last[s, k]), min(minute, _LATEST_MINUTE))
     return out, changed

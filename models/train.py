@@ -102,7 +102,7 @@ def train(
     about = _about(table, len(table) - len(clean), policy)
     table = clean.take(np.argsort(clean.window_end, kind="stable"))
     places = policy.calendar.place(table.window_end)
-    fit = FitPolicy(ensemble, policy.contamination, about.alpha, policy.seed)
+    fit = FitPolicy(ensemble, policy.contamination, about.alpha, about.rows_a_day, policy.seed)
     fitted: dict[str, Fitted] = {}
     for period in (ALL, *PERIODS):
         if period != ALL and table.profile in PROFILES_WITHOUT_PERIODS:

@@ -109,6 +109,9 @@ def test_a_file_cut_short_or_made_longer_is_refused() -> None:
         (lambda d: d["files"].update({"../../etc/passwd": {"sha256": "", "bytes": 1}}), "no name of a bundle's file"),
         (lambda d: d["files"].update({"x.pkl": {"sha256": "", "bytes": 1}}), "no name of a bundle's file"),
         (lambda d: d["files"]["periods/all.npz"].update(bytes=1 << 40), "is not read"),
+        (lambda d: d["training"].update(alpha=0.0), "training.alpha"),
+        (lambda d: d["training"].update(alpha="0.1"), "training.alpha"),
+        (lambda d: d["training"].update(rows_a_day=float("nan")), "training.rows_a_day"),
         (lambda d: d["calendar"].update(zone="Nowhere/Land"), "time zone"),
     ],
 )

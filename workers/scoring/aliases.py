@@ -16,7 +16,7 @@ from models.registry import Aliases
 
 SHARDS = 16
 KEPT = 8
-"""Take-ups remembered per alias: a replay reaches back seconds, aliases are moved by people."""
+"""Take-ups remembered per alias: a replay reaches back an hour of event time, aliases are moved by people."""
 
 _KEY = b"aliases/"
 
@@ -31,6 +31,10 @@ class TakeUp:
     offset: int
     control: int
     aliases: Aliases
+
+
+_NOTHING_BEFORE = (TakeUp(-1, -1, Aliases()),)
+"""What stands before a name's first take-up: a replay from before it must not score by it."""
 
 
 class AliasTable:
@@ -48,7 +52,7 @@ class AliasTable:
     def put(self, name: Name, taken: TakeUp) -> None:
         """Add a take-up; one at the same offset replaces the one before."""
         self.version += 1
-        before = [one for one in self._history.get(name, ()) if one.offset < taken.offset]
+        before = [one for one in self._history.get(name, _NOTHING_BEFORE) if one.offset < taken.offset]
         self._history[name] = (*before, taken)[-KEPT:]
 
     def in_force(self, offset: int) -> dict[Name, Aliases]:

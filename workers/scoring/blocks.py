@@ -25,7 +25,7 @@ from models.thresholds import Expectation, published
 from schemas.columns import Vectors
 from workers.scoring.loading import Loading
 from workers.scoring.lookup import Lookup
-from workers.scoring.own_thresholds import HOUR_US, OwnThresholds
+from workers.scoring.own_thresholds import DAY_US, SLICE_US, OwnThresholds
 from workers.scoring.scores import (
     CHALLENGER,
     CHAMPION,
@@ -129,14 +129,15 @@ def find_thresholds(
     scores = _Scores.of(own, [judged[i] for i in chosen], loading)
     threshold = np.ones(len(scores.record))
     logged: list[tuple[int, bytes, bytes | None]] = []
-    hours = watermarks // HOUR_US
+    slices, days = watermarks // SLICE_US, watermarks // DAY_US
     start = 0
-    for entered in np.flatnonzero(hours[1:] > hours[:-1]).tolist():
+    for entered in np.flatnonzero(slices[1:] > slices[:-1]).tolist():
         stop = int(np.searchsorted(scores.record, entered, side="right"))
         _learn(own, scores, start, stop, offsets, watermarks, threshold)
         start, offset = stop, int(offsets[entered])
-        logged += [(entered, key, value) for key, value in own.log(offset)]
-        if hours[entered + 1] // 24 > hours[entered] // 24:
+        came_to = range(int(slices[entered]) + 1, int(slices[entered + 1]) + 1)
+        logged += [(entered, key, value) for key, value in own.log(offset, came_to)]
+        if days[entered + 1] > days[entered]:
             expected = frozenset(scores.slot[stop:].tolist())
             logged += [(entered, key, None) for key in own.forget(offset, int(watermarks[entered + 1]), expected)]
     _learn(own, scores, start, len(scores.record), offsets, watermarks, threshold)

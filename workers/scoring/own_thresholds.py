@@ -1,9 +1,9 @@
 """The thresholds of one partition's entities: which slot is whose, what is logged when, what a rebuild replays.
 
-A slot belongs to an entity, a profile and a role: a challenger finds its own. It is logged when the watermark enters a
-new hour after a change, and a change is rare: a score that comes half-way to the boundary, or a day's first. A rebuild
-starts with what was logged and replays from the first change that was not; up to its logged offset a slot ignores what
-is replayed. A slot unseen for sixty days is forgotten.
+A slot belongs to an entity, a profile and a role: a challenger finds its own. It is logged after a change when the
+watermark comes to its own five minutes of an hour, so that not all are logged at once; and a change is rare: a score
+that comes half-way to the boundary, or a day's first. A rebuild starts with what was logged and replays from the first
+change that was not; up to its logged offset a slot ignores what is replayed. A slot unseen for sixty days is forgotten.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.thresholds import Thresholds
+from models.thresholds import SIZE, Thresholds
 from workers.runtime.stage import Part
 
 KEY = b"threshold/"
 SHARDS = 256
 """Parts of a checkpoint that the slots are divided into; one is written again only when a slot in it changed."""
 
-HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
+SLICES = 12
+SLICE_US = 300_000_000
+"""An hour in five minutes; a slot is logged in those of its own."""
+
+DAY_US = 86_400_000_000
 FORGET_US = 60 * DAY_US
 
 _NEVER = -1
@@ -74,13 +78,18 @@ class OwnThresholds:
         self._versions[_shard(self._owner_of(slot))] = offset
         self._changed.setdefault(slot, (offset, watermark))
 
-    def log(self, offset: int) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values for the log of all that changed, as it is after the record at that offset."""
-        for owner, slot in sorted((self._owner_of(slot), slot) for slot in self._changed):
+    def log(self, offset: int, entered: range) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values for the log of what changed and is due, as it is after the record at that offset.
+
+        `entered` are the slices of time that the watermark came to with that record.
+        """
+        due = {number % SLICES for number in entered[:SLICES]}
+        owners = ((self._owner_of(slot), slot) for slot in self._changed)
+        for owner, slot in sorted(one for one in owners if _hash(one[0]) % SLICES in due):
+            del self._changed[slot]
             self._logged[slot] = offset
             self._versions[_shard(owner)] = offset
             yield _key(owner), offset.to_bytes(8, "big") + self.columns.encode(slot)
-        self._changed.clear()
 
     def forget(self, offset: int, watermark: int, expected: Collection[int]) -> Iterator[bytes]:
         """Drop what nobody has heard of for so long; the keys that the log may drop. Once a day of the watermark.
@@ -115,7 +124,7 @@ class OwnThresholds:
         """Take a log record in; False where the key is none of ours."""
         if not key.startswith(KEY):
             return False
-        if value:
+        if len(value) == 8 + SIZE:  # what another version has logged says nothing here
             slot = self.slot(_owner(key))
             self._logged[slot] = int.from_bytes(value[:8], "big")
             self.columns.decode(slot, value[8:])
@@ -135,11 +144,10 @@ class OwnThresholds:
             head, _, states = blob.partition(b"\n")
             known = orjson.loads(head)
             self._versions[int(name.partition("/")[2])] = known["version"]
-            size = len(states) // max(1, len(known["slots"]))
-            for place, (owner, logged, offset, watermark) in enumerate(known["slots"]):
-                slot = self.slot(tuple(owner))
+            slots = [self.slot(tuple(owner)) for owner, *_ in known["slots"]]
+            self.columns.decode_all(np.array(slots, np.int64), states)
+            for slot, (_, logged, offset, watermark) in zip(slots, known["slots"], strict=True):
                 self._logged[slot] = logged
-                self.columns.decode(slot, states[place * size : (place + 1) * size])
                 if offset is not None:
                     changed.append((offset, slot, watermark))
         self._changed = OrderedDict((slot, (offset, watermark)) for offset, slot, watermark in sorted(changed))
@@ -149,7 +157,7 @@ class OwnThresholds:
         slots = sorted(self._shards[number], key=self._owner_of)
         heads = [(self._owners[s], self._logged[s], *self._changed.get(s, (None, None))) for s in slots]
         head = orjson.dumps({"version": self._versions[number], "slots": heads})
-        return b"\n".join((head, b"".join(self.columns.encode(slot) for slot in slots)))
+        return b"\n".join((head, self.columns.encode_all(np.array(slots, np.int64))))
 
 
 def _key(owner: Owner) -> bytes:
@@ -162,4 +170,8 @@ def _owner(key: bytes) -> Owner:
 
 
 def _shard(owner: Owner) -> int:
-    return zlib.crc32("\x1f".join(owner).encode("utf-8", "surrogatepass")) % SHARDS
+    return _hash(owner) % SHARDS
+
+
+def _hash(owner: Owner) -> int:
+    return zlib.crc32("\x1f".join(owner).encode("utf-8", "surrogatepass"))

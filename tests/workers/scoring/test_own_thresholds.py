@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.registry import Registry
-from schemas.records import decode
+from models.registry import Aliases, Registry
+from schemas.records import decode, encode
 from schemas.vectors import encode_vectors
 from tests.contract.stage_contract import (
     Cut,
@@ -25,9 +25,11 @@ from tests.contract.stage_contract import (
 from tests.models.service_traffic import Pane, vectors
 from tests.workers.scoring.vectors import LOG, POLICY, SCORES, block, promote, records, stage, trained
 from workers.runtime.records import Records
-from workers.runtime.stage import NO_WATERMARK
-from workers.scoring.own_thresholds import HOUR_US, KEY
+from workers.runtime.stage import NO_WATERMARK, Control, Logged
+from workers.scoring.controls import control_key, control_record
+from workers.scoring.own_thresholds import KEY
 
+HOUR_US = 3_600_000_000
 DAYS = 63
 
 
@@ -38,8 +40,14 @@ def served(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _hourly(entities: Sequence[str], hours: int, slow: Sequence[int] = (), gone_from: int = 1 << 30) -> Records:
-    """One vector an entity and hour; in the hours of `slow` the first entity answers ten times slower.
+def _hourly(
+    entities: Sequence[str],
+    hours: int,
+    slow: Sequence[int] = (),
+    gone_from: int = 1 << 30,
+    every: int = HOUR_US,
+) -> Records:
+    """One vector an entity and hour (or another time); in those of `slow` the first entity answers ten times slower.
 
     The last entity is heard of no more from the hour `gone_from` on.
     """
@@ -52,7 +60,7 @@ def _hourly(entities: Sequence[str], hours: int, slow: Sequence[int] = (), gone_
                 continue
             rows.append((odd if number == 0 and hour in slow else usual)[30 + number % 10])
             names.append(entity)
-            times.append(int(ends[30]) + hour * HOUR_US + number * 1_000_000)
+            times.append(int(ends[30]) + hour * every + number * 1_000_000)
     return records([*encode_vectors(block(np.array(rows), np.array(times), names))])
 
 
@@ -83,6 +91,38 @@ def test_hundreds_of_entities_may_come_with_the_first_records(served: Path) -> N
     assert_cuts_do_not_matter(stage(served), many, [97])
     assert_restore_is_exact(stage(served), many, 450)
     assert_rebuild_is_exact(stage(served), many, 450)
+
+
+def test_a_replay_from_before_a_first_promotion_does_not_score_by_it(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path))
+    promote(registry, trained("entity=a"))
+    later = trained("entity=b")
+    registry.save(later.manifest, later.files)
+    mixed = _hourly(("b", "a"), 500, slow=range(9), every=10_000_000)  # b is slow before it has a model, then not
+    one = stage(tmp_path)
+    state = one.start(3, NO_WATERMARK, [])
+    before = run(one, state, mixed.slice(0, 21))
+    control = encode("Control", [control_record(("service", "entity=b"), Aliases(later.version), 1_000_000, "test")])[0]
+    taken = one.take_up(state, int(mixed.offsets[21]), [Control(5, control_key(("service", "entity=b")), control)])
+    after = run(one, state, mixed.slice(21, 24))
+    point = one.rebuild_point(state)
+    assert point is not None
+    assert point.offset < int(mixed.offsets[21]), "the case is that a replay begins before it"
+    entries = [(k, v) for _, topic, k, v, _, _ in before.outputs + after.outputs if topic == LOG and k]
+    logged = {key: value for key, value in [*entries, *((o.key, o.value) for o in taken)] if key}
+    again = stage(tmp_path)
+    rebuilt = again.start(3, point.watermark, [Logged(k, v) for k, v in logged.items() if v])
+    first = int(np.searchsorted(mixed.offsets, point.offset))
+    run(again, rebuilt, mixed.slice(first, 24))
+    tail = mixed.slice(24, len(mixed))
+    assert run(again, rebuilt, tail).outputs == run(one, state, tail).outputs
+
+
+def test_what_another_version_has_logged_is_passed_over(served: Path) -> None:
+    one = stage(served)
+    key = KEY + b'["service","champion","a"]'
+    state = one.start(3, NO_WATERMARK, [Logged(key, b"of another size")])
+    assert len(state.own) == 0
 
 
 def test_an_entity_that_is_slow_again_and_again_needs_more_and_a_quiet_one_less(served: Path) -> None:
