@@ -73,11 +73,12 @@ class PartitionState:
         return entity
 
     def due_entities(self) -> Iterator[Entity]:
-        """Entities that the watermark has something to change in, by (time, name); bounded for each record."""
-        for _ in range(self.policy.timers_per_record):
-            entity = self._pop_due()
-            if entity is None:
-                return
+        """Entities that the watermark has something to change in, by (time, name).
+
+        All of them at the record that made them due: were some left to the next, a rebuild, in which those that the log
+        knows are not due, would come to others sooner, and drop as replayed what was never written.
+        """
+        while (entity := self._pop_due()) is not None:
             yield entity
 
     def touched(self, entity: Entity, offset: int) -> None:

@@ -47,8 +47,6 @@ class Policy:
     """An entity's state is logged this long after a change, unless its incident's life moved on before."""
     progress_every: int = 10 * SECOND
     """One progress record for so much of the watermark."""
-    timers_per_record: int = 1_000
-    """Entities that the passing of time changes at one record; the next records take the others. Bounds a chunk."""
     event_profiles: frozenset[str] = frozenset({"event"})
     """Profiles in which several scores may share a window end."""
 

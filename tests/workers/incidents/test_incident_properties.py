@@ -35,9 +35,8 @@ LIVELY = Policy(
     max_age=40 * PANE,
     occurrence_days=1,
     log_every=3 * PANE,
-    timers_per_record=2,
 )
-"""Everything happens within a few windows, and time changes few entities at once, so that short runs see all of it."""
+"""Everything happens within a few windows, so that short runs see all of it."""
 
 Score = dict[str, Any] | bytes | None
 

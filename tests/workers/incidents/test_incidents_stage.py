@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -109,20 +108,19 @@ def test_progress_is_told_once_in_ten_seconds_of_watermark_and_before_the_events
     assert [parse_time(json_of(o)["time"]) for o in outputs if o.key is None] == [at for _, at in told]
 
 
-def test_closing_many_at_once_is_spread_over_records_and_forgets_none() -> None:
-    policy = replace(SHORT, timers_per_record=10)
+def test_what_time_closes_closes_at_the_first_record_that_comes_so_far() -> None:
     names = [f"svc-{n:02}" for n in range(25)]
     scores = [s for name in names for s in run_of("c", entity=name)]
     scores += [s for w in (2, 3, 4) for name in names for s in [score(w, entity=name)]]
     late = [other(100), other(101), other(102)]
     per_record = []
-    one = stage(policy)
+    one = stage(SHORT)
     state = one.start(3, NO_WATERMARK, [])
     batch = records([*scores, *late])
     for at in range(len(batch)):
         out = [o for chunk in one.step(state, batch.slice(at, at + 1)) for o in chunk.outputs]
         per_record.append([e["entity"] for e in events(out) if e["type"] == "CLOSED"])
-    assert [len(closed) for closed in per_record[-3:]] == [10, 10, 5]
+    assert [len(closed) for closed in per_record[-3:]] == [25, 0, 0]
     assert sorted(name for closed in per_record for name in closed) == names
 
 
