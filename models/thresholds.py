@@ -122,16 +122,17 @@ class Thresholds:
         self._threshold = np.ones(capacity)
         self._for_hour = np.full(capacity, _NEVER, np.int32)
         self._for_model = np.full(capacity, -1, np.int32)
-        self._weighed = np.empty((0, len(LEVELS)))
-        self._target = np.empty(0)
+        self._weighed = np.empty((1, len(LEVELS)))
+        self._target = np.empty(1)
         self._models: dict[str, int] = {}
 
     def expect(self, model: str, expectation: Expectation) -> None:
         """Make a model's expectation known; once for each version."""
-        if model not in self._models:
-            self._models[model] = len(self._models)
-            self._weighed = np.vstack((self._weighed, expectation.weighed))
-            self._target = np.append(self._target, expectation.target)
+        number = self._models.setdefault(model, len(self._models))
+        if number == len(self._target):  # doubled: every entity may have a model of its own
+            self._weighed = np.concatenate((self._weighed, np.empty_like(self._weighed)))
+            self._target = np.concatenate((self._target, np.empty_like(self._target)))
+        self._weighed[number], self._target[number] = expectation.weighed, expectation.target
 
     def knows(self, model: str) -> bool:
         return model in self._models
@@ -359,11 +360,11 @@ def _step(
             for k in range(len(levels)):
                 counted[s, k], held[s, k], pending[s, k] = np.float32(episodes[k]), np.float32(hours[k]), 0
             until[s] = hour
-        minute = time[i] // _MINUTE_US
+        minute = min(time[i] // _MINUTE_US, _LATEST_MINUTE)
         for k in range(len(levels)):
             if score[i] < levels[k]:
                 break
             if minute - np.int64(last[s, k]) > QUIET_MINUTES and pending[s, k] < _MOST_PENDING:
                 pending[s, k] += 1
-            last[s, k] = max(np.int64(last[s, k]), min(minute, _LATEST_MINUTE))
+            last[s, k] = max(np.int64(last[s, k]), minute)
     return out, changed

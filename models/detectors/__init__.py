@@ -19,10 +19,7 @@ DETECTORS: Mapping[str, type[Detector]] = {
 __all__ = [
     "DETECTORS",
     "Detector",
-    "Deviation",
     "IsolationForest",
-    "LocalOutlier",
-    "Mahalanobis",
     "Neighbours",
     "OneClassSVM",
 ]

@@ -177,15 +177,36 @@ def test_thinned_rows_tell_the_rate_of_all_of_them() -> None:
     assert thin[0] == pytest.approx(whole[0], rel=0.4)
 
 
-def test_times_to_the_year_9999_and_a_flood_of_late_episodes_stay_in_range() -> None:
+def _pending_after(time: NDArray[np.int64], first: float = 3.0) -> int:
+    """How many episodes at the lowest level one entity has pending after scores of 3.0, the first one apart."""
     columns = Thresholds()
     columns.expect("m", Expectation.of(np.zeros(len(LEVELS)), ALPHA, ROWS_A_DAY))
-    far = 253_402_300_799_000_000 - np.arange(300, dtype=np.int64)[::-1] * 7_200_000_000
-    zero, learn = np.zeros(300, np.int64), np.ones(300, np.bool_)
-    found, _ = columns.step(zero, np.append(far[-1:], far[:-1]), np.full(300, 3.0), zero, learn)
-    assert (found >= LEVELS[0]).all()
-    later, _ = columns.step(zero[:1], far[-1:], np.full(1, 3.0), zero[:1], learn[:1])
-    assert np.isfinite(later).all()
+    n = len(time)
+    score = np.where(np.arange(n) == 0, first, 3.0)
+    columns.step(np.zeros(n, np.int64), time, score, np.zeros(n, np.int64), np.ones(n, np.bool_))
+    return columns.encode(0)[-len(LEVELS)]
+
+
+def test_minutes_of_the_year_9999_are_one_episode() -> None:
+    assert _pending_after(253_402_300_799_000_000 - 60_000_000 * np.arange(4, dtype=np.int64)[::-1]) == 1
+
+
+def test_a_flood_of_late_episodes_counts_no_further_than_there_is_room() -> None:
+    late = np.append(0, np.arange(-600, 0, dtype=np.int64) * 7_200_000_000)
+    assert _pending_after(START + late[:101], first=0.1) == 100
+    assert _pending_after(START + late, first=0.1) == 255
+
+
+def test_the_expectations_of_many_models_are_kept_apart() -> None:
+    columns = Thresholds()
+    for number in range(100):
+        often = np.full(len(LEVELS), 9.0 if number % 2 else 0.0)
+        columns.expect(f"model {number}", Expectation.of(often, ALPHA, ROWS_A_DAY))
+    slots = np.arange(100)
+    model = np.array([columns.model_code(f"model {number}") for number in range(100)])
+    zero, learn = np.zeros(100, np.int64), np.ones(100, np.bool_)
+    found, _ = columns.step(slots, zero, np.zeros(100), model, learn)
+    assert (found[1::2] > found[::2]).all()
 
 
 def test_a_state_of_another_size_is_refused_and_a_cleared_slot_is_a_new_one() -> None:
