@@ -33,6 +33,7 @@ class Model:
     def score(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Score a frame with a column `timestamp` (end of the window, with a zone or UTC) and feature columns.
 
+        The boundary is that of training: the threshold that an entity finds for itself is the scoring worker's to know.
         Returns a frame with its index and the columns `anomaly_score` (0 … 10), `is_anomaly` (at least 1.0),
         `severity`, `confidence`, `metric` and `direction` (the largest contribution) and `period`.
         """

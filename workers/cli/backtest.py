@@ -26,7 +26,9 @@ app = typer.Typer(help="Train on the past, score what came after as the workers 
 def backtest(
     data: Annotated[list[Path], typer.Argument(help="Tables (timestamp, entity, split, metrics) or folders of them.")],
     out: Annotated[Path, typer.Option("--out", help="Parquet file for the scores.")],
-    contamination: Annotated[float, typer.Option(min=0, max=0.49, help="Share of training rows to trim.")] = 0.01,
+    contamination: Annotated[
+        float, typer.Option(min=0, max=0.49, help="Share of training rows that may be anomalous.")
+    ] = 0.01,
     detectors: Detectors = "",
     period_days: Annotated[
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")

@@ -52,7 +52,10 @@ def train_command(
     data: Annotated[list[Path], typer.Argument(help="Files or folders: canonical events, or tables of metrics.")],
     scope: Annotated[Scope, typer.Option(help="A model for each entity, one for all, or both.")] = Scope.both,
     contamination: Annotated[
-        float, typer.Option(min=0, max=0.49, help="Share of the rows that may be anomalous; they are trimmed.")
+        float,
+        typer.Option(
+            min=0, max=0.49, help="Share of the rows that may be anomalous: trimmed, or without a say in the tail."
+        ),
     ] = 0.01,
     detectors: Detectors = "",
     period_days: Annotated[
