@@ -101,7 +101,7 @@ def _reader(faultline: Installation, group: str) -> Consumer:
     return Consumer({"bootstrap.servers": faultline.kafka.bootstrap_servers, "group.id": group, "log_level": 2})
 
 
-def settle(faultline: Installation, timeout: float = 60) -> None:
+def settle(faultline: Installation, timeout: float = 120) -> None:
     """Until the windows worker has committed all that it was given."""
     reader = _reader(faultline, faultline.namespace)
     asked = [TopicPartition(faultline.topic(EVENTS), partition) for partition in range(faultline.partitions)]

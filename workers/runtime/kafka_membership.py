@@ -14,19 +14,27 @@ INTERVAL_MS = 5000
 _STANDING_MS = 3000
 """Under KIP-848 a member that knows its coordinator is in the group with its next heartbeat."""
 
+_ASKED_EVERY = 2
+"""Tellings outside after which a broker is asked again whether it is there."""
+
 _TOGETHER = ("wait-join", "wait-sync")
 """Classic states in which a member waits for the others: as long as their `max.poll.interval.ms`."""
 
 
 class Membership:
-    """Counts what was heard, and not the time between: a process that was frozen has not been outside meanwhile."""
+    """Counts what was heard, and not the time between: a process that was frozen has not been outside meanwhile.
+
+    Nor does it count while no broker answers: joining takes as long as the broker takes to come back, and then its own
+    time. So whoever owns this asks the broker whenever `due` says so, and tells what came of it.
+    """
 
     def __init__(self, classic: bool, patience: float, max_poll_interval: float) -> None:
         """`patience`: seconds that joining may take; `max_poll_interval`: seconds that others may take beyond."""
         self._classic = classic
         self._own = _heard_in(patience)
         self._joint = _heard_in(patience + max_poll_interval)
-        self._idle, self._outside = 0, 0
+        self._unasked, self._idle, self._outside = 0, 0, 0
+        self._answering = False
         self.state = ""
         """As the client calls it: of the coordinator, and of joining."""
         self.joined = False
@@ -43,18 +51,35 @@ class Membership:
             self.joined = found and group["join_state"] == "steady"
         else:
             self.joined = found and group["stateage"] >= _STANDING_MS
-        self._outside = 0 if self.joined else self._outside + 1
+        if self.joined:
+            self._begin_again(answering=False)
+            return
+        if self.due:  # told while this process was busy: nobody can say whether a broker answered then
+            return
+        self._unasked += 1
+        self._outside += 1
         waits_for_others = found and self._classic and group["join_state"] in _TOGETHER
-        self._idle = 0 if self.joined or waits_for_others else self._idle + 1
+        self._idle = 0 if waits_for_others else self._idle + 1
+
+    @property
+    def due(self) -> bool:
+        """Outside for a while: time to ask whether a broker answers at all."""
+        return self._unasked >= min(_ASKED_EVERY, self._own)
+
+    def asked(self, answers: bool) -> None:
+        """A broker was asked just now. Time outside counts from the first answer on, and anew after each silence."""
+        self._unasked = 0
+        if not (answers and self._answering):
+            self._begin_again(answering=answers)
 
     @property
     def overdue(self) -> bool:
-        """Outside for longer than a group needs whose broker answers."""
-        return self._idle >= self._own or self._outside >= self._joint
+        """Outside for longer than a group needs whose broker has answered all the while."""
+        return self._answering and (self._idle >= self._own or self._outside >= self._joint)
 
-    def wait_again(self) -> None:
-        """Nobody could be asked: the broker is away, and joining takes as long as it takes."""
-        self._idle, self._outside = 0, 0
+    def _begin_again(self, *, answering: bool) -> None:
+        self._unasked, self._idle, self._outside = 0, 0, 0
+        self._answering = answering
 
 
 def _heard_in(seconds: float) -> int:

@@ -146,7 +146,8 @@ class AtLeastOnceSink:
     """Produces, waits for every delivery, then commits the offsets: after a crash some outputs come again."""
 
     def __init__(self, config: Mapping[str, Any], consumer: Consumer, limits: Mapping[str, int]) -> None:
-        self._producer = Producer({**LASTING, **_QUICK, **config}, logger=client_logger())
+        self._config = {**LASTING, **_QUICK, **config}
+        self._producer = Producer(self._config, logger=client_logger())
         self._consumer, self._limits = consumer, limits
         self._calls = Bounded("offsets")
         self._offsets: list[KafkaPartition] = []
@@ -180,6 +181,7 @@ class AtLeastOnceSink:
     def reopen(self) -> None:
         self._producer.purge()
         self._producer.flush(_CALL_SECONDS)
+        self._producer = Producer(self._config, logger=client_logger())
 
     def close(self) -> None:
         self._producer.flush(_CALL_SECONDS)

@@ -63,7 +63,7 @@ class KafkaSource:
     def __init__(self, config: Mapping[str, Any], topics: Topics, patience: float = 60.0) -> None:
         """`config`: librdkafka options incl. `group.id` and the protocol's own; the strict ones are set here.
 
-        `patience`: seconds after which a group that cannot be joined is fatal, if the broker answers.
+        `patience`: seconds for which the broker may answer and give no place in the group; then that is fatal.
         """
         self._fatal: KafkaError | None = None
         self._seldom = Seldom()
@@ -239,20 +239,22 @@ class KafkaSource:
     def _raise_fatal(self) -> None:
         if self._fatal is not None:
             raise failure(self._fatal, "consumer")
-        if self._membership.overdue:
-            self._give_up_if_the_broker_answers()
+        if self._membership.due:
+            self._ask_whether_a_broker_answers()
 
-    def _give_up_if_the_broker_answers(self) -> None:
+    def _ask_whether_a_broker_answers(self) -> None:
         try:
             self._topics.counts(self._subscribed, timeout=5.0)
         except Retriable:
-            self._membership.wait_again()
+            self._membership.asked(answers=False)
             return
-        raise Fatal(
-            f"no place in the group (the client says: {self._membership.state}), though the broker answers",
-            "Restart; if it comes again, see the broker's log about the group's coordinator. On a single broker, "
-            "offsets.topic.replication.factor has to be 1",
-        )
+        if self._membership.overdue:
+            raise Fatal(
+                f"no place in the group (the client says: {self._membership.state}), though the broker answers",
+                "Restart; if it comes again, see the broker's log about the group's coordinator. On a single broker, "
+                "offsets.topic.replication.factor has to be 1",
+            )
+        self._membership.asked(answers=True)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 

@@ -19,10 +19,25 @@ _WANTED_SESSION_MS = 10_000
 
 
 class Topics:
-    """Looks facts up by the admin client; what an embedded broker cannot tell gets the plainest answer."""
+    """Looks facts up by the admin client; what an embedded broker cannot tell gets the plainest answer.
+
+    A client that got no answer is given up: one that a broker told of no brokers at all, while it started, never
+    asks anyone again (librdkafka issue 5301).
+    """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._admin = AdminClient(dict(config), logger=client_logger())
+        self._config = dict(config)
+        self._client: AdminClient | None = None
+
+    @property
+    def _admin(self) -> AdminClient:
+        if self._client is None:
+            self._client = AdminClient(self._config, logger=client_logger())
+        return self._client
+
+    def _unanswered(self, about: str, error: KafkaException) -> Retriable:
+        self._client = None
+        return Retriable(f"{about}: {error}")
 
     def info(self, name: str, timeout: float) -> TopicInfo:
         """Id and partitions. Raises Retriable (no answer), Fatal (no such topic)."""
@@ -32,7 +47,7 @@ class Topics:
         try:
             described = self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name].result()
         except KafkaException as error:
-            raise Retriable(f"topic {name}: {error}") from error
+            raise self._unanswered(f"topic {name}", error) from error
         return TopicInfo(str(described.topic_id), len(described.partitions))
 
     def _look(self, name: str, timeout: float) -> tuple[ClusterMetadata, int]:
@@ -40,7 +55,7 @@ class Topics:
         try:
             cluster = self._admin.list_topics(name, timeout=timeout)
         except KafkaException as error:
-            raise Retriable(f"topic {name}: {error}") from error
+            raise self._unanswered(f"topic {name}", error) from error
         topic = cluster.topics[name]
         if topic.error is not None:
             if topic.error.retriable():
@@ -57,7 +72,7 @@ class Topics:
             )
             return int(next(iter(answers.values())).result().offset)
         except KafkaException as error:
-            raise Retriable(f"the end of {name}[{partition}]: {error}") from error
+            raise self._unanswered(f"the end of {name}[{partition}]", error) from error
 
     def counts(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, int]:
         """Partitions of each topic. Raises Retriable, Fatal."""
@@ -91,7 +106,7 @@ class Topics:
                 if operations:
                     allowed[name] = frozenset(operation.name for operation in operations)
         except KafkaException as error:
-            raise Retriable(f"topic {name}: {error}") from error
+            raise self._unanswered(f"topic {name}", error) from error
         return allowed
 
     def cleanup(self, names: Sequence[str], timeout: float = 10.0) -> dict[str, str]:

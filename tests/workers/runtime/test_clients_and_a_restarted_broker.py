@@ -13,8 +13,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from tests.support.broker import Broker, Record
 from tests.support.kafka_server import KafkaServer
 from tests.support.services import new_kafka
-from workers.runtime.clock import SystemClock
+from workers.runtime.clock import Deadline, SystemClock
 from workers.runtime.errors import Retriable, Unknown
+from workers.runtime.kafka_controls import KafkaControls
 from workers.runtime.kafka_lag import GroupLag
 from workers.runtime.kafka_sink import KafkaSink
 from workers.runtime.kafka_source import KafkaSource
@@ -103,6 +104,30 @@ def test_the_lag_of_a_group_is_known_again_soon_after(server: KafkaServer) -> No
         restart(server)
         found = [told(lag, group, topic) for _ in range(4)]
         assert found[-1] == 3, found
+
+
+def test_the_control_topic_is_read_on_by_a_client_that_takes_the_place_of_one_without_any_connection(
+    server: KafkaServer,
+) -> None:
+    broker = Broker(server.bootstrap_servers)
+    topic = broker.create_topic()
+    broker.produce(topic, [Record(b"1", b"first")])
+    config = {"bootstrap.servers": server.bootstrap_servers, "group.id": broker.unique("g")}
+    controls = KafkaControls(config, topic, Deadline.after(SystemClock(), 30))
+    try:
+        for _ in range(6):
+            controls._on_statistics('{"brokers": {}}')
+        stuck = controls._consumer
+        controls.refresh()
+        assert controls._consumer is not stuck
+        broker.produce(topic, [Record(b"2", b"second")])
+        deadline = time.monotonic() + 30
+        while controls.end < 2 and time.monotonic() < deadline:
+            controls.refresh()
+            time.sleep(0.05)
+        assert [control.key for control in controls.after(0)] == [b"first", b"second"]
+    finally:
+        controls.close()
 
 
 def told(lag: GroupLag, group: str, topic: str) -> int | str | None:
