@@ -1,7 +1,8 @@
 """What the client says about its place in the group, in its statistics: there is no other way to ask for it.
 
 A member that gets no partition is told nothing at all under KIP-848; and a client whose coordinator went away at the
-wrong moment may stay outside the group for good, without a word (librdkafka issues 3082, 5511).
+wrong moment, or whom a broker that was just starting told of no brokers, may stay outside the group for good, without a
+word (librdkafka issues 3082, 5301, 5511).
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ _STANDING_MS = 3000
 
 _ASKED_EVERY = 2
 """Tellings outside after which a broker is asked again whether it is there."""
+
+_NEW_CLIENT_AFTER = 2
+"""Tellings with a broker that answers after which a new client is worth a try; then twice as many, and so on."""
 
 _TOGETHER = ("wait-join", "wait-sync")
 """Classic states in which a member waits for the others: as long as their `max.poll.interval.ms`."""
@@ -34,7 +38,7 @@ class Membership:
         self._own = _heard_in(patience)
         self._joint = _heard_in(patience + max_poll_interval)
         self._unasked, self._idle, self._outside = 0, 0, 0
-        self._answering = False
+        self._answering, self._new_client_at = False, _NEW_CLIENT_AFTER
         self.state = ""
         """As the client calls it: of the coordinator, and of joining."""
         self.joined = False
@@ -77,9 +81,18 @@ class Membership:
         """Outside for longer than a group needs whose broker has answered all the while."""
         return self._answering and (self._idle >= self._own or self._outside >= self._joint)
 
+    @property
+    def stuck(self) -> bool:
+        """Outside for so long that it may be the client's own fault."""
+        return self._answering and self._idle >= self._new_client_at
+
+    def renewed(self) -> None:
+        """There is a new client; its time counts with that of those before."""
+        self._new_client_at *= 2
+
     def _begin_again(self, *, answering: bool) -> None:
         self._unasked, self._idle, self._outside = 0, 0, 0
-        self._answering = answering
+        self._answering, self._new_client_at = answering, _NEW_CLIENT_AFTER
 
 
 def _heard_in(seconds: float) -> int:

@@ -145,7 +145,8 @@ def _outcome(error: KafkaError, doing: str) -> WorkerError:
 class AtLeastOnceSink:
     """Produces, waits for every delivery, then commits the offsets: after a crash some outputs come again."""
 
-    def __init__(self, config: Mapping[str, Any], consumer: Consumer, limits: Mapping[str, int]) -> None:
+    def __init__(self, config: Mapping[str, Any], consumer: Callable[[], Consumer], limits: Mapping[str, int]) -> None:
+        """`consumer` gives the client whose offsets these are, as it is then."""
         self._config = {**LASTING, **_QUICK, **config}
         self._producer = Producer(self._config, logger=client_logger())
         self._consumer, self._limits = consumer, limits
@@ -172,7 +173,7 @@ class AtLeastOnceSink:
             raise failure(self._failed, "produce")
         offsets = self._offsets
         try:
-            self._calls.run(lambda: self._consumer.commit(offsets=offsets, asynchronous=False), _OVERRUN_SECONDS)
+            self._calls.run(lambda: self._consumer().commit(offsets=offsets, asynchronous=False), _OVERRUN_SECONDS)
         except KafkaException as error:
             raise failure(error.args[0], "commit") from error
         except Overrun as error:

@@ -70,7 +70,15 @@ class KafkaSource:
         self._config = dict(config)
         classic = config.get("group.protocol", "classic") == "classic"
         self._membership = Membership(classic, patience, float(config.get("max.poll.interval.ms", 300_000)) / 1000)
-        self._consumer = Consumer(
+        self._consumer = self._connect()
+        self._topics = topics
+        self._ownership: Ownership | None = None
+        self._subscribed: Sequence[str] = ()
+        self._owned: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
+
+    def _connect(self) -> Consumer:
+        return Consumer(
             {
                 "auto.offset.reset": "error",
                 "enable.auto.commit": False,
@@ -83,23 +91,22 @@ class KafkaSource:
                 "queued.min.messages": 50_000,
                 "queued.max.messages.kbytes": 65_536,
                 **LASTING,
-                **config,
+                **self._config,
                 "statistics.interval.ms": INTERVAL_MS,
                 "stats_cb": self._membership.on_statistics,
                 "error_cb": self._on_error,
             },
             logger=client_logger(),
         )
-        self._topics = topics
-        self._ownership: Ownership | None = None
-        self._subscribed: Sequence[str] = ()
-        self._owned: set[TopicPartition] = set()
-        self._paused: set[TopicPartition] = set()
 
     # -- membership ---------------------------------------------------------------------------------------------------
 
     def subscribe(self, topics: Sequence[str], ownership: Ownership) -> None:
         self._ownership, self._subscribed = ownership, topics
+        self._join()
+
+    def _join(self) -> None:
+        topics = self._subscribed
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -151,7 +158,7 @@ class KafkaSource:
     # -- records ------------------------------------------------------------------------------------------------------
 
     def poll(self, most: int, timeout: float) -> Polled:
-        self._raise_fatal()
+        self._look_after_membership()
         try:
             messages = self._consumer.consume(most, timeout)
         except KafkaException as error:
@@ -160,7 +167,7 @@ class KafkaSource:
         return self._columns(messages)
 
     def serve(self, timeout: float) -> None:
-        self._raise_fatal()
+        self._look_after_membership()
         try:
             self._consumer.pause(self._reading())
             try:
@@ -239,10 +246,11 @@ class KafkaSource:
     def _raise_fatal(self) -> None:
         if self._fatal is not None:
             raise failure(self._fatal, "consumer")
-        if self._membership.due:
-            self._ask_whether_a_broker_answers()
 
-    def _ask_whether_a_broker_answers(self) -> None:
+    def _look_after_membership(self) -> None:
+        self._raise_fatal()
+        if not self._membership.due:
+            return
         try:
             self._topics.counts(self._subscribed, timeout=5.0)
         except Retriable:
@@ -254,7 +262,20 @@ class KafkaSource:
                 "Restart; if it comes again, see the broker's log about the group's coordinator. On a single broker, "
                 "offsets.topic.replication.factor has to be 1",
             )
+        if self._membership.stuck:
+            self._begin_anew()
         self._membership.asked(answers=True)
+
+    def _begin_anew(self) -> None:
+        """Join with a new client; the one before is dropped as it is, since it could not even say that it leaves."""
+        log.warning("a new client", why=self._membership.state)
+        self._membership.renewed()
+        lost = sorted(self._owned)
+        self._owned, self._paused = set(), set()
+        if lost:
+            self._tell(lambda ownership: ownership.on_lost(lost))
+        self._consumer = self._connect()
+        self._join()
 
     # -- facts --------------------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ class _Process:
                 client, self.slot.transactional_id, settings.worker.transaction_timeout_ms, limits, self.clock
             )
         else:
-            self.sink = AtLeastOnceSink(client, self.source.consumer, limits)
+            self.sink = AtLeastOnceSink(client, lambda: self.source.consumer, limits)
         self._patiently(self.sink.reopen)  # ends at once what a killed predecessor of this slot left open
         deadline = Deadline.after(self.clock, settings.worker.commit_deadline_ms / 1000)
         self.controls = (

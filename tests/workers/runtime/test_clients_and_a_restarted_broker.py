@@ -187,6 +187,62 @@ def test_whoever_was_about_to_join_when_the_broker_died_joins_when_it_is_back(se
             source.close()
 
 
+class _Owner:
+    """What it was told, in order."""
+
+    def __init__(self) -> None:
+        self.told = list[str]()
+        self.owned = list[TopicPartition]()
+
+    def on_assigned(self, partitions: object) -> None:
+        self.told.append("assigned")
+        self.owned = list(partitions)  # type: ignore[call-overload]
+
+    def on_revoked(self, partitions: object) -> None:
+        self.told.append("revoked")
+
+    def on_lost(self, partitions: object) -> None:
+        self.told.append("lost")
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_client_that_stays_outside_while_the_broker_answers_is_replaced_and_nothing_is_passed_over(
+    server: KafkaServer, protocol: str
+) -> None:
+    broker = Broker(server.bootstrap_servers)
+    topic = broker.create_topic()
+    broker.produce(topic, [Record(b"%d" % n) for n in range(50)])
+    config = {"bootstrap.servers": server.bootstrap_servers, "group.id": broker.unique("g"), "group.protocol": protocol}
+    if protocol == "classic":
+        config |= {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": "6000"}
+    topics = Topics({"bootstrap.servers": server.bootstrap_servers})
+    topics.short_sessions(config["group.id"], 2_000)
+    source, owner = KafkaSource(config, topics), _Owner()
+    source.subscribe([topic], owner)
+    try:
+        taken = read_until(source, owner, 19)
+        for _ in range(4):  # what a client says that was told of no brokers; nothing else is played here
+            source._membership.on_statistics('{"cgrp": {"state": "query-coord", "join_state": "steady", "stateage": 9}}')
+            source._look_after_membership()
+        assert owner.told == ["assigned", "lost"]
+        taken += read_until(source, owner, 49, start=20)
+        assert owner.told == ["assigned", "lost", "assigned"]
+        assert set(taken) == set(range(50))
+    finally:
+        source.close()
+
+
+def read_until(source: KafkaSource, owner: _Owner, last: int, start: int = 0) -> list[int]:
+    """The offsets read from `start` to `last`, once there is an assignment."""
+    before, taken, deadline = len(owner.told), list[int](), time.monotonic() + 60
+    while len(owner.told) == before and time.monotonic() < deadline:
+        source.poll(1, 0.1)
+    source.resume_at(owner.owned[0], start)
+    while last not in taken and time.monotonic() < deadline:
+        taken += [offset for offset in offsets(source.poll(last + 1 - start, 0.1)) if offset <= last]
+    return taken
+
+
 class _Member:
     """Owns what it is given, and freezes the broker as it is."""
 

@@ -44,6 +44,20 @@ def test_a_member_that_waits_for_the_others_has_their_time_as_well(join_state: s
     assert overdue_after(membership, 1, "up", join_state)
 
 
+def test_new_clients_are_worth_a_try_ever_more_seldom_while_a_broker_answers() -> None:
+    membership, tried = Membership(classic=True, patience=1_000, max_poll_interval=0), list[int]()
+    for telling in range(1, 2 + 40 + 1):
+        overdue_after(membership, 1, "query-coord", "init")
+        if membership.stuck:
+            membership.renewed()
+            tried.append(telling - 2)
+    assert tried == [2, 4, 8, 16, 32]
+    overdue_after(membership, 1, "up", "steady")
+    assert not membership.stuck
+    overdue_after(membership, 100, "query-coord", "init", answers=False)
+    assert not membership.stuck
+
+
 def test_being_in_the_group_forgives_all() -> None:
     membership = classic()
     overdue_after(membership, 2 + 9, "query-coord", "init")
