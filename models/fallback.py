@@ -41,6 +41,15 @@ def score_untrained(names: tuple[str, ...], values: Values, pane_us: NDArray[np.
     return Scored(np.zeros(n), np.full(n, 0.5), Reasons.empty(n), [NO_RULE] * n)
 
 
+def usual_untrained(names: tuple[str, ...], values: Values) -> Values:
+    """(n, k) what these vectors themselves say is usual of a metric: its mean over the last 30 samples; else NaN."""
+    usual = np.full_like(values, np.nan)
+    columns = _sample_columns(names)
+    if columns is not None:
+        usual[:, columns.at[:, samples.VALUE]] = values[:, columns.at[:, samples.MEAN]]
+    return usual
+
+
 @lru_cache(maxsize=1_000)
 def _service_columns(names: tuple[str, ...]) -> service.Columns | None:
     return service.find_columns(names)

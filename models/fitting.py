@@ -48,11 +48,13 @@ class FitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model and its held-out figures."""
+    """A model and its held-out figures; `score` and `series` are of the rows held out, as calibrated."""
 
     model: PeriodModel
     rows: int
     held_out: dict[str, float]
+    score: Values
+    series: Series
 
 
 def fit_period(
@@ -71,7 +73,7 @@ def fit_period(
     if len(columns) == 0:
         raise ValueError("no feature has values in at least half of the rows")
     used = np.ascontiguousarray(X[:, columns])
-    named = naming(tuple(names[column] for column in columns.tolist()))
+    named = naming(names).take(columns)
     ensemble = policy.ensemble
     held = _held_out(named, used, at, policy)
     rows = np.flatnonzero(~np.isnan(held[0]))
@@ -105,7 +107,7 @@ def fit_period(
         "score_median": float(np.median(score)),
         "score_p99": float(np.quantile(score, 0.99)),
     }
-    return Fitted(model, len(used), figures)
+    return Fitted(model, len(used), figures, score, series.take(rows))
 
 
 def _held_out(named: Naming, X: Values, at: Places, policy: FitPolicy) -> list[Values]:

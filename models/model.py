@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from models.thresholds import LEVELS
 from models.views import View
 
 Values = NDArray[np.float64]
+
+Known = Callable[[Naming, Values, Values], NDArray[np.bool_] | None]
 
 EXPLAINED_FROM = 0.5
 """Scores from which on the detectors themselves are asked for reasons: a walk through a forest costs as much again."""
@@ -57,11 +59,17 @@ class PeriodModel:
     used: Naming = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "used", naming(tuple(self.names[column] for column in self.columns.tolist())))
+        object.__setattr__(self, "used", naming(self.names).take(self.columns))
 
-    def score(self, values: Values, places: Places) -> Scored:
-        """Score n vectors (n, k) in the order of `names`, NaN where a value is missing; each row by itself."""
+    def score(self, values: Values, places: Places, known: Known | None = None) -> Scored:
+        """Score n vectors (n, k) in the order of `names`, NaN where a value is missing; each row by itself.
+
+        `known` says of the values used and of what was expected of them, both (n, d), which are to be taken as missing.
+        """
         used = np.ascontiguousarray(values[:, self.columns])
+        ignored = known(self.used, used, self.scaler.expected(places)) if known is not None else None
+        if ignored is not None:
+            used = np.where(ignored, np.nan, used)
         scaled = self.scaler.transform(used, places)
         seen = [member.view.of(used, scaled) for member in self.members]
         parts = [m.calibration.score(m.detector.score(X)) for m, X in zip(self.members, seen, strict=True)]

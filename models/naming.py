@@ -17,14 +17,24 @@ _CONTEXT = frozenset({"time", "sample", "panes"})
 _DERIVED = ("_change_ratio", "_z_24h", "_std_ms")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Naming:
-    """Features by name. `group` numbers the metrics they belong to (−1: to none), `level` marks readable values."""
+    """Features by name, one object for each list of them.
+
+    `group` numbers the metrics they belong to (−1: to none), `level` marks readable values.
+    """
 
     names: tuple[str, ...]
     group: NDArray[np.int32]
     level: NDArray[np.bool_]
     groups: int
+    metrics: tuple[str, ...]
+    """The metrics' own names, by the number of their group."""
+
+    def take(self, columns: NDArray[np.int64]) -> Naming:
+        """Some of the features, of the same metrics: what a few of them are called does not tell whose they are."""
+        names = tuple(self.names[column] for column in columns.tolist())
+        return Naming(names, self.group[columns], self.level[columns], self.groups, self.metrics)
 
 
 @lru_cache(maxsize=10_000)
@@ -44,7 +54,7 @@ def naming(names: tuple[str, ...]) -> Naming:
             continue
         group[i] = found.setdefault(metric, len(found))
         level[i] = not any(part in name for part in _DERIVED) if service else "__" not in name
-    return Naming(names, group, level, len(found))
+    return Naming(names, group, level, len(found), tuple(found))
 
 
 @lru_cache(maxsize=1_000)

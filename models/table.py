@@ -64,7 +64,11 @@ class VectorTable:
 
     def of_entity(self, name: str) -> VectorTable:
         """The rows of one entity."""
-        return self.take(np.flatnonzero(self.entity == self.entities.index(name)))
+        return self.of_entities([name])
+
+    def of_entities(self, names: Sequence[str]) -> VectorTable:
+        """The rows of some entities."""
+        return self.take(np.flatnonzero(np.isin(self.entity, [self.entities.index(name) for name in names])))
 
     def take(self, rows: NDArray[np.intp]) -> VectorTable:
         return VectorTable(

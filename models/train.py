@@ -6,7 +6,7 @@ import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +35,31 @@ Progress = Callable[[str, str], None]
 """Told scope and period before each model is fitted."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Anomaly scores (n,) of rows that their model had not learned from, in time order within each entity, calibrated
+    at the rate `alpha`. An entity has `rows_a_day`, of which each row stands for `thinned`.
+    """
+
+    score: NDArray[np.float64]
+    series: Series
+    alpha: float
+    rows_a_day: float
+    thinned: float
+
+
+Rate = Callable[[str, HeldOut], float]
+"""Chooses the share of rows that may be flagged, for a scope, by the scores of its model of all hours."""
+
+
 class TrainingError(ValueError):
     """The data cannot be learned from; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainPolicy:
-    """How to train. `alpha` None: the nominal rate for the data's cadence; `ensemble` None: the one for the features.
+    """How to train. `alpha` None: the nominal rate for the data's cadence; `rate` may choose another one, at the price
+    of fitting the model of all hours twice. `ensemble` None: the one for the features.
 
     A scope needs `min_rows` vectors. A period gets a model of its own from `min_period_rows` on `min_period_days` local
     days on: a tail of one alarm in days cannot be told from fewer, and the scaler knows the hour in any case
@@ -52,6 +70,7 @@ class TrainPolicy:
     ensemble: Ensemble | None = None
     contamination: float = 0.01
     alpha: float | None = None
+    rate: Rate | None = None
     seed: int = 0
     calendar: Calendar = field(default_factory=Calendar)
     tag: str = ""
@@ -103,6 +122,12 @@ def train(
     table = clean.take(np.argsort(clean.window_end, kind="stable"))
     places = policy.calendar.place(table.window_end)
     fit = FitPolicy(ensemble, policy.contamination, about.alpha, about.rows_a_day, policy.seed)
+    if policy.rate is not None:
+        rows = _thinned(np.arange(len(table)), policy.max_rows)
+        first = _fit(table, places, rows, fit)
+        held = HeldOut(first.score, first.series, about.alpha, about.rows_a_day, len(table) / len(rows))
+        about = replace(about, alpha=policy.rate(scope, held))
+        fit = replace(fit, alpha=about.alpha)
     fitted: dict[str, Fitted] = {}
     for period in (ALL, *PERIODS):
         if period != ALL and table.profile in PROFILES_WITHOUT_PERIODS:

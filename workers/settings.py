@@ -217,6 +217,30 @@ class ScoringSettings(Section):
         return self
 
 
+class MetricSettings(Section):
+    """What people know about metrics (`models.knowledge.Rule`)."""
+
+    metric: str = Field(min_length=1, description="pattern of metrics (cpu_*); of services: latency, errors, events, …")
+    entity: str = Field("", description="pattern of entities; empty: all, or those of the group")
+    group: str = Field("", description="a group of scoring.groups, instead of a pattern of entities")
+    direction: Literal["both", "up", "down"] | None = Field(None, description="where trouble lies")
+    least: float | None = Field(None, ge=0, description="smallest deviation from the expected value that matters")
+    least_ratio: float | None = Field(None, ge=0, description="the same as a share of the expected value")
+    least_events: int | None = Field(None, ge=0, description="vectors of fewer events say nothing about it")
+    valid: tuple[float, float] | None = Field(None, description="lowest and highest value there can be (host, generic)")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.entity and self.group:
+            raise ValueError("give entity or group, not both")
+        if self.valid is not None and not self.valid[0] <= self.valid[1]:
+            raise ValueError(f"valid must be the lowest and the highest value, not {list(self.valid)}")
+        said = (self.direction, self.least, self.least_ratio, self.least_events, self.valid)
+        if all(one is None for one in said):
+            raise ValueError("says nothing: give direction, least, least_ratio, least_events or valid")
+        return self
+
+
 class IncidentsSettings(Section):
     open_windows: int = Field(3, ge=1, description="m: anomalous windows that open an incident …")
     open_of: int = Field(5, ge=1, le=100, description="n: … among this many")
@@ -263,6 +287,9 @@ class Settings(Section):
     scoring: ScoringSettings = ScoringSettings()
     incidents: IncidentsSettings = IncidentsSettings()
     source: SourceSettings = SourceSettings()
+    metrics: list[MetricSettings] = Field(
+        default_factory=list, description="what is known about metrics; later entries override earlier ones"
+    )
 
     @field_validator("namespace")
     @classmethod
@@ -285,6 +312,9 @@ class Settings(Section):
                 "worker.instance_id needs kafka.group_protocol=classic (or auto): under the consumer protocol a static "
                 "member that restarts is refused and then owns nothing"
             )
+        for number, one in enumerate(self.metrics):
+            if one.group and one.group not in self.scoring.groups:
+                raise ValueError(f"metrics.{number}.group: scoring.groups has no group {one.group!r}")
         if self.worker.commit_interval_ms >= self.worker.transaction_timeout_ms:
             raise ValueError(
                 "worker.commit_interval_ms must be below worker.transaction_timeout_ms, or the broker aborts every "

@@ -55,10 +55,10 @@ class Values:
         self.origins[path] = origin
 
     def origin(self, path: Path_) -> str:
-        """The name that the value at `path`, or the nearest value above it, was given by."""
+        """The name that the value at `path` was given by; for one inside it, the way to it behind that name."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
-                return self.origins[path[:length]]
+                return self.origins[path[:length]] + "".join(f"[{step}]" for step in path[length:])
         return ".".join(path)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from models.knowledge import BY_NAME, Rule
+from workers.knowing import knowledge_of
 from workers.settings import Settings, load_settings
 from workers.settings_sources import SettingsError, leaves, redact, variable
 
@@ -211,3 +213,37 @@ def test_every_setting_can_be_given_by_a_variable_of_its_own() -> None:
     assert len(names) == len(set(names))
     assert "FAULTLINE_WINDOWS__LATENESS_MS" in names
     assert not [name for name in names if name.endswith("_FILE")]
+
+
+def test_what_is_known_about_metrics_is_read_from_a_file_and_overrides_what_names_say(tmp_path: Path) -> None:
+    file = tmp_path / "faultline.yaml"
+    file.write_text(
+        "scoring: {groups: {payments: 'pay-*'}}\n"
+        "metrics:\n"
+        "  - {metric: disk_used_ratio, direction: up, least: 0.05, valid: [0, 1]}\n"
+        "  - {metric: errors, group: payments, direction: both}\n"
+    )
+    knowledge = knowledge_of(load_settings({"FAULTLINE_CONFIG": str(file)}))
+    assert knowledge.rules[: len(BY_NAME)] == BY_NAME
+    assert knowledge.rules[len(BY_NAME) :] == (
+        Rule("disk_used_ratio", direction="up", least=0.05, valid=(0.0, 1.0)),
+        Rule("errors", entity="pay-*", direction="both"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('{"metric": "cpu"}', "says nothing"),
+        ('{"metric": "cpu", "direction": "sideways"}', "direction"),
+        ('{"metric": "cpu", "least": -1}', "least"),
+        ('{"metric": "cpu", "valid": [1, 0]}', "lowest and the highest"),
+        ('{"metric": "cpu", "least": 1, "group": "payments"}', "no group 'payments'"),
+        ('{"metric": "cpu", "least": 1, "entity": "a", "group": "b"}', "not both"),
+        ('{"metric": "cpu", "lest": 1}', "lest"),
+    ],
+)
+def test_knowledge_that_makes_no_sense_is_refused_by_its_field(entry: str, said: str) -> None:
+    message = refused({"FAULTLINE_METRICS": f"[{entry}]"})
+    assert "metrics" in message.lower()
+    assert said in message

@@ -12,10 +12,11 @@ from models.periods import Calendar
 from models.registry import Aliases, Registry
 from models.train import PERIOD_DAYS, TrainPolicy
 from workers.cli.backtesting import Verdicts, replay, rows_of
+from workers.cli.budget import Budget
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.sending import Voice
-from workers.cli.train import Detectors, Scope, ensemble_of, learn, read_tables
+from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
 
@@ -29,6 +30,7 @@ def backtest(
     contamination: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share of training rows that may be anomalous.")
     ] = 0.01,
+    budget: BudgetOption = "",
     detectors: Detectors = "",
     period_days: Annotated[
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
@@ -61,7 +63,7 @@ def backtest(
     with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
         registry = Registry(folder)
         if rows.has_train:
-            _train(data, settings, voice, policy, registry)
+            _train(data, settings, voice, policy, registry, budget_of(budget))
         local = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": folder})})
         with counted(open_tape(data, voice), voice, "scoring") as blocks:
             verdicts = replay(blocks, rows, local)
@@ -69,9 +71,16 @@ def backtest(
     _report(verdicts, out, voice)
 
 
-def _train(data: list[Path], settings: Settings, voice: Voice, policy: TrainPolicy, registry: Registry) -> None:
+def _train(
+    data: list[Path],
+    settings: Settings,
+    voice: Voice,
+    policy: TrainPolicy,
+    registry: Registry,
+    budget: Budget | None,
+) -> None:
     for table in read_tables(data, settings, voice, split="train"):
-        for one in learn(table, Scope.entity, policy, registry, voice):
+        for one in learn(table, Scope.entity, policy, registry, voice, settings, budget):
             registry.promote(one.manifest.profile, one.manifest.scope, Aliases(one.version))
 
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from models.detectors import DETECTORS
 from models.ensembles import Ensemble
 from models.periods import Calendar, PeriodError
 from models.registry import Aliases, Registry
+from models.scope import GLOBAL, group_scope
 from models.table import VectorTable, tables_of
-from models.train import PERIOD_DAYS, TrainedBundle, TrainingError, TrainPolicy, train, train_entities
+from models.train import PERIOD_DAYS, HeldOut, TrainedBundle, TrainingError, TrainPolicy, train, train_entities
+from workers.cli.budget import Budget, buy
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
 from workers.cli.promoting import open_registry, promote, tells_workers
 from workers.cli.sending import Voice
+from workers.incidents.policy import Policy as IncidentPolicy
+from workers.scoring.blocks import PROFILES_WITHOUT_OWN_THRESHOLDS
+from workers.scoring.policy import Policy as ScoringPolicy
 from workers.settings import Settings, load_settings
 
 app = typer.Typer(help="Fit models on telemetry and put them into the registry.")
@@ -41,8 +50,27 @@ def ensemble_of(text: str) -> Ensemble | None:
         raise WrongUse(f"--detectors: {error}") from error
 
 
+BudgetOption = Annotated[
+    str,
+    typer.Option(
+        "--budget",
+        help="How many incidents there may be of all entities together (3/week, 0.5/day, 10/month), instead of the "
+        "usual rate of alarms. With --scope group: of each group.",
+    ),
+]
+
+
+def budget_of(text: str) -> Budget | None:
+    """The budget that `--budget` states; None for none."""
+    try:
+        return Budget.parse(text) if text else None
+    except ValueError as error:
+        raise WrongUse(f"--budget: {error}") from error
+
+
 class Scope(StrEnum):
     entity = "entity"
+    group = "group"
     everything = "global"
     both = "both"
 
@@ -50,7 +78,13 @@ class Scope(StrEnum):
 @app.command()
 def train_command(
     data: Annotated[list[Path], typer.Argument(help="Files or folders: canonical events, or tables of metrics.")],
-    scope: Annotated[Scope, typer.Option(help="A model for each entity, one for all, or both.")] = Scope.both,
+    scope: Annotated[
+        Scope,
+        typer.Option(
+            help="A model for each entity, for each group (FAULTLINE_SCORING__GROUPS), for all, or entity and all."
+        ),
+    ] = Scope.both,
+    budget: BudgetOption = "",
     contamination: Annotated[
         float,
         typer.Option(
@@ -87,7 +121,7 @@ def train_command(
         raise WrongUse(str(error)) from error
     trained = []
     for table in read_tables(data, settings, voice, split):
-        trained += learn(table, scope, policy, registry, voice)
+        trained += learn(table, scope, policy, registry, voice, settings, budget_of(budget))
     if not trained:
         raise Failure("no model was trained; see above")
     told = None if no_promote else _promote_all(trained, settings, registry)
@@ -103,10 +137,30 @@ def read_tables(data: list[Path], settings: Settings, voice: Voice, split: str) 
 
 
 def learn(
-    table: VectorTable, scope: Scope, policy: TrainPolicy, registry: Registry, voice: Voice
+    table: VectorTable,
+    scope: Scope,
+    policy: TrainPolicy,
+    registry: Registry,
+    voice: Voice,
+    settings: Settings,
+    budget: Budget | None = None,
 ) -> list[TrainedBundle]:
     """Train and store the bundles of one table; says what could not be learned."""
     stored: list[TrainedBundle] = []
+
+    def within_budget(entities: int) -> TrainPolicy:
+        """The policy for models of entities of which so many share the budget."""
+        if budget is None:
+            return policy
+
+        def rate(scope_name: str, held: HeldOut) -> float:
+            own = settings.scoring.own_thresholds and table.profile not in PROFILES_WITHOUT_OWN_THRESHOLDS
+            cuts = ScoringPolicy.of(settings).cuts
+            bought = buy(budget, entities, held, IncidentPolicy.of(settings.incidents), cuts, own)
+            voice.say(f"{table.profile} {scope_name}: {bought.sentence(budget, entities)}")
+            return bought.alpha
+
+        return replace(policy, rate=rate)
 
     def said(scope_name: str, period: str) -> None:
         voice.say(f"{table.profile} {scope_name}: {period}")
@@ -119,14 +173,29 @@ def learn(
             stored.append(result)
 
     if scope in (Scope.entity, Scope.both):
-        for result in train_entities(table, policy, said):
+        for result in train_entities(table, within_budget(len(table.entities)), said):
             keep(result)
-    if scope in (Scope.everything, Scope.both):
+    wanted = {GLOBAL: table} if scope in (Scope.everything, Scope.both) else {}
+    if scope is Scope.group:
+        wanted = _groups(table, settings.scoring.groups)
+    for name, part in wanted.items():
         try:
-            keep(train(table, policy=policy, progress=said))
+            keep(train(part, name, within_budget(len(np.unique(part.entity))), said))
         except TrainingError as error:
-            keep(f"global: {error}")
+            keep(f"{name}: {error}")
     return stored
+
+
+def _groups(table: VectorTable, groups: Mapping[str, str]) -> dict[str, VectorTable]:
+    """The vectors of each group's entities, by scope. Raises WrongUse where no group is stated."""
+    if not groups:
+        raise WrongUse('--scope group: FAULTLINE_SCORING__GROUPS states no group; write such as {"payments": "pay-*"}')
+    found = {}
+    for group, pattern in groups.items():
+        mine = [entity for entity in table.entities if fnmatchcase(entity, pattern)]
+        if mine:
+            found[group_scope(group)] = table.of_entities(mine)
+    return found
 
 
 def _promote_all(trained: list[TrainedBundle], settings: Settings, registry: Registry) -> bool:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.clocks import misjudged
-from models.fallback import score_untrained
-from models.model import PeriodModel
-from models.naming import feature_names
+from models.fallback import score_untrained, usual_untrained
+from models.knowledge import Knowledge
+from models.model import Known, PeriodModel, Values
+from models.naming import Naming, feature_names, naming
 from models.periods import ALL, PERIODS, Calendar, Places
 from models.scored import Scored
 from models.severity import SeverityCuts
@@ -59,7 +60,9 @@ class Judged:
         return score_records(self.block, self.rows.tolist(), self.names, self.scored, self.said, cuts)
 
 
-def judge_block(block: Vectors, lookup: Lookup, loading: Loading, counts: Counter[str]) -> Iterator[Judged]:
+def judge_block(
+    block: Vectors, lookup: Lookup, loading: Loading, knowledge: Knowledge, counts: Counter[str]
+) -> Iterator[Judged]:
     """What the models say of a block's rows; those that are silent or of a wrong clock are left out.
 
     Counts `fallback`, `champion`, `challenger`, `refused_feature_set` (rows for which a bundle of another feature set
@@ -81,16 +84,22 @@ def judge_block(block: Vectors, lookup: Lookup, loading: Loading, counts: Counte
     places: dict[Calendar, Places] = {}  # bundles of one training share their calendar
     if untrained:
         counts["fallback"] += len(untrained)
-        scored = score_untrained(names, block.values[untrained], (block.window_end - block.window_start)[untrained])
-        yield Judged(block, np.array(untrained), names, scored, UNTRAINED)
+        rows = np.array(untrained)
+        values = block.values[rows]
+        ignored = _known(knowledge, block, rows)(naming(names), values, usual_untrained(names, values))
+        if ignored is not None:
+            values = np.where(ignored, np.nan, values)
+        scored = score_untrained(names, values, (block.window_end - block.window_start)[rows])
+        yield Judged(block, rows, names, scored, UNTRAINED)
     for role, served in ((CHAMPION, champions), (CHALLENGER, challengers)):
-        for bundle, rows in served.values():
-            counts[role] += len(rows)
-            counts["unknown_metrics"] += len(rows) * _unknown(bundle, block.names)
+        for bundle, chosen in served.values():
+            counts[role] += len(chosen)
+            counts["unknown_metrics"] += len(chosen) * _unknown(bundle, block.names)
             calendar = bundle.manifest.calendar
             if calendar not in places:
                 places[calendar] = calendar.place(block.window_end)
-            yield from _by_period(block, names, np.array(rows), bundle, role, places[calendar], loading)
+            rows = np.array(chosen)
+            yield from _by_period(block, names, rows, bundle, role, places[calendar], loading, knowledge)
 
 
 def unjudged_records(block: Vectors, cuts: SeverityCuts, counts: Counter[str]) -> Iterator[tuple[int, Record]]:
@@ -227,6 +236,7 @@ def _by_period(
     role: str,
     places: Places,
     loading: Loading,
+    knowledge: Knowledge,
 ) -> Iterator[Judged]:
     code = places.period[rows]
     for period in dict.fromkeys(PERIODS[one] for one in code.tolist()):
@@ -234,8 +244,18 @@ def _by_period(
         served = bundle.period_for(period)
         values = bundle.align(names, block.values[here])
         model = loading.model(bundle, served)
-        scored = model.score(values, places.take(here))
+        scored = model.score(values, places.take(here), _known(knowledge, block, here))
         yield Judged(block, here, bundle.manifest.features, scored, ModelName.of(bundle, role, served), bundle, model)
+
+
+def _known(knowledge: Knowledge, block: Vectors, rows: Rows) -> Known:
+    """What is known of the metrics of these rows, as a model asks for it."""
+
+    def ignored(naming: Naming, values: Values, expected: Values) -> NDArray[np.bool_] | None:
+        entities = [block.entity[row] for row in rows.tolist()]
+        return knowledge.harmless(naming, entities, values, expected, block.event_count[rows])
+
+    return ignored
 
 
 def _wrong_clock(block: Vectors) -> NDArray[np.bool_]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from models import fallback, silence
+from models.knowledge import Knowledge
 from models.severity import SeverityCuts
+from workers.knowing import knowledge_of
 from workers.settings import Settings
 
 _VERSION = 2
@@ -26,6 +28,7 @@ class Policy:
     cuts: SeverityCuts = field(default_factory=SeverityCuts)
     groups: Mapping[str, str] = field(default_factory=dict)
     own_thresholds: bool = True
+    knowledge: Knowledge = field(default_factory=Knowledge)
 
     @classmethod
     def of(cls, settings: Settings) -> Policy:
@@ -40,6 +43,7 @@ class Policy:
             cuts=SeverityCuts(s.severity_medium, s.severity_high, s.severity_critical),
             groups=dict(s.groups),
             own_thresholds=s.own_thresholds,
+            knowledge=knowledge_of(settings),
         )
 
     @property
@@ -54,5 +58,6 @@ class Policy:
             self.cuts,
             tuple(self.groups.items()),
             self.own_thresholds,
+            self.knowledge.rules,
         )
         return hashlib.blake2b(repr((_VERSION, rules, fields)).encode(), digest_size=8).hexdigest()

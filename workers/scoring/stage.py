@@ -151,7 +151,8 @@ class ScoringStage:
         kept = [i for i, headers in enumerate(records.headers) if not _is_progress(headers)]
         blocks, faults = decode_vectors([records.values[i] for i in kept], resolver=self._resolver)
         outputs: list[list[Output]] = [[] for _ in range(len(records))]
-        judged = list(chain.from_iterable(judge_block(block, lookup, self._loading, counts) for block in blocks))
+        knowledge = self._policy.knowledge
+        judged = [one for b in blocks for one in judge_block(b, lookup, self._loading, knowledge, counts)]
         watermarks = _watermarks(state.watermark, blocks, len(kept))
         found = Found(judged, [])
         if self._policy.own_thresholds:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.knowledge import Rule
 from schemas.columns import Events, Vectors
 from workers.runtime.records import Output, View
 from workers.runtime.stage import Logged, Part
@@ -28,6 +29,7 @@ class EnginePolicy:
     view_every: int = 10_000_000  # event time between two views of an entity, at least
     view_ttl_s: int = 7_200
     state_topic: str = "faultline.state.windows.v1"
+    limits: tuple[Rule, ...] = ()  # which values of a metric there can be
 
 
 @dataclass(frozen=True, slots=True)

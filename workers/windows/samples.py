@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.features.history import HOUR_PANES, NO_ORIGIN, PANE_US
 from models.features.host import BASE
 from models.features.series import WINDOWS
+from models.knowledge import Knowledge
 from schemas.columns import Events
 from workers.runtime.records import Output
 from workers.runtime.stage import NO_WATERMARK, Logged, Part
@@ -65,16 +66,18 @@ class SampleEngine:
         self._waiting = empty_pile()
         self._past = Past([])
         self._versions = Versions()
+        self._limits = Knowledge(policy.limits)
         self._clock = Clock(NO_WATERMARK, np.empty(0, np.int64), np.empty(0, np.int64))
 
     def step(self, events: Events, skewed: NDArray[np.bool_], timeline: Timeline) -> Iterator[Emission]:
-        """See `Engine.step`. Counts as well `metrics_refused`, values that the profile or the cap leaves out, and
+        """See `Engine.step`. Counts as well `metrics_refused`, values that the profile or the cap leaves out,
+        `values_impossible`, those that by what is known of their metric are no measurement, and
         `evicted_waiting`, events (of those in panes) that waited when their entity had to make room for another.
         """
         if len(timeline.after) == 0:
             return
         self._past.begin(self._entities, int(timeline.offsets[0]), int(timeline.before[0]))
-        batch = take_in(self._entities, events, skewed, timeline, self._policy.max_entities, self._policy.max_metrics)
+        batch = take_in(self._entities, events, skewed, timeline, self._policy, self._limits)
         self._past.pass_over(batch.pile, events.entity)
         self._watch(timeline)
         work = _Work(self._waiting, batch, self._entities)

@@ -10,9 +10,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.knowledge import Knowledge
 from schemas.columns import Events
 from workers.windows.counters import to_increases
-from workers.windows.engine import Timeline
+from workers.windows.engine import EnginePolicy, Timeline
 from workers.windows.samples_kernel import IN_TIME, LATE, SKEWED, TOO_LATE
 from workers.windows.samples_lives import Comers, Lives, assign
 from workers.windows.samples_schedule import FROZEN, MEMORY
@@ -107,8 +108,8 @@ def take_in(
     events: Events,
     skewed: NDArray[np.bool_],
     line: Timeline,
-    most_entities: int,
-    most_metrics: int,
+    policy: EnginePolicy,
+    limits: Knowledge,
 ) -> Batch:
     """Make entities and their metrics known, and turn counters into increases, all in record order."""
     outcome = judge(events, skewed, line)
@@ -116,7 +117,7 @@ def take_in(
     lasting = np.isin(outcome, (IN_TIME, LATE))
     comers = Comers(events.entity, record, line.offsets[record], events.time, lasting, line.before[record])
     span = int(line.after[-1]) - max(int(line.before[0]), int(line.after[0]) if line.before[0] < 0 else 0)
-    lives = assign(entities, comers, span, most_entities, MEMORY)
+    lives = assign(entities, comers, span, policy.max_entities, MEMORY)
     counts = {
         "in_panes": record[lasting],
         "late_in_closed_pane": record[outcome == LATE],
@@ -126,7 +127,7 @@ def take_in(
     entry = np.flatnonzero(lasting[events.metric_row])
     row = events.metric_row[entry]
     numbers = _numbers(entities, events, entry)
-    filled, refused = _admit(entities, lives.slot[row], numbers, record[row], most_metrics)
+    filled, refused = _admit(entities, lives.slot[row], numbers, record[row], policy.max_metrics)
     counts["metrics_refused"] = record[row][refused]
     keep = ~refused
     entry, row, numbers = entry[keep], row[keep], numbers[keep]
@@ -134,6 +135,9 @@ def take_in(
     value[~np.isfinite(value)] = np.nan
     series = find_series(lives.slot[row], numbers, entities.history.first, entities.history.width, entities.metric)
     to_increases(entities.counters, LATE_MEMORY, series, events.metric_type[entry], events.time[row], value, origin)
+    impossible = _impossible(limits, events, row, entry, value)
+    counts["values_impossible"] = record[row][impossible]
+    value[impossible] = np.nan
     start = np.searchsorted(row, np.arange(len(events) + 1)).astype(np.int64)
     pile = Pile(
         record,
@@ -218,6 +222,23 @@ def _admit(
         entities.set_metrics(e, [*entities.metric[list(entities.rows(e))].tolist(), *come])
     series = find_series(slot, numbers, entities.history.first, entities.history.width, entities.metric)
     return filled, series < 0
+
+
+def _impossible(
+    limits: Knowledge, events: Events, row: NDArray[np.int32], entry: NDArray[np.intp], value: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which values lie outside of what there can be of their metric."""
+    if not limits.rules:
+        return np.zeros(len(value), np.bool_)
+    metrics, entities = events.metric_name.codes[entry], events.entity.codes[row]
+    pairs = np.unique(np.stack((entities, metrics)), axis=1)
+    bounds = np.empty((len(pairs[0]), 2))
+    for i, (entity, metric) in enumerate(pairs.T.tolist()):
+        bounds[i] = limits.limits(events.entity.values[entity], events.metric_name.values[metric]) or (-np.inf, np.inf)
+    width = len(events.metric_name.values) + 1
+    place = np.searchsorted(pairs[0].astype(np.int64) * width + pairs[1], entities.astype(np.int64) * width + metrics)
+    outside: NDArray[np.bool_] = (value < bounds[place, 0]) | (value > bounds[place, 1])
+    return outside
 
 
 def _intervals(events: Events) -> NDArray[np.int64]:

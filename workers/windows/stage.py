@@ -15,6 +15,7 @@ from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from schemas.times import format_time
 from schemas.vectors import encode_vectors
+from workers.knowing import knowledge_of
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.settings import Settings
@@ -177,6 +178,7 @@ def build(settings: Settings, framing: Writer | None = None, resolver: Resolver 
         view_every=w.view_every_ms * 1000,
         view_ttl_s=w.view_ttl_s,
         state_topic=state_topic(settings, "windows"),
+        limits=tuple(rule for rule in knowledge_of(settings).rules if rule.valid is not None),
     )
     # Ticks come every idle time-out while somebody watches; and a break must not end inside an open pane.
     longest_pane = max((profile.pane or 0 for profile in profiles), default=0)

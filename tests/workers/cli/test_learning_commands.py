@@ -131,3 +131,21 @@ def test_rows_to_score_are_those_that_are_not_of_the_training_split(data: Path) 
     assert rows.has_train
     assert len(rows) == 576
     assert rows.place["db", parse_time("2026-03-06T00:00:00Z")] == 0
+
+
+def test_a_group_gets_a_model_of_its_own_within_its_budget(tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for seed, name in enumerate(("pay-1", "pay-2", "search")):
+        _table(entity=name, seed=seed).to_parquet(folder / f"{name}.parquet")
+    groups = {**_registry(tmp_path), "FAULTLINE_SCORING__GROUPS": '{"payments": "pay-*", "empty": "nobody"}'}
+    wanted = ("train", str(folder), "--scope", "group", "--budget", "1/week", "--detectors", "deviation")
+    done = faultline(*wanted, env=groups, timeout=110)
+    assert done.code == 0, done.err
+    assert "generic group=payments: budget 1/week for 2 entities: " in done.err
+    in_force = Registry(groups["FAULTLINE_REGISTRY__URL"]).in_force()
+    assert [scope for _, scope, _ in in_force] == ["group=payments"]
+    refused = faultline(*wanted, env=_registry(tmp_path))
+    assert (refused.code, "FAULTLINE_SCORING__GROUPS" in refused.err) == (2, True)
+    wrong = faultline("train", str(folder), "--budget", "three a week", env=groups)
+    assert (wrong.code, "such as 3/week" in wrong.err) == (2, True)

@@ -222,7 +222,9 @@ def test_a_client_that_stays_outside_while_the_broker_answers_is_replaced_and_no
     try:
         taken = read_until(source, owner, 19)
         for _ in range(4):  # what a client says that was told of no brokers; nothing else is played here
-            source._membership.on_statistics('{"cgrp": {"state": "query-coord", "join_state": "steady", "stateage": 9}}')
+            source._membership.on_statistics(
+                '{"cgrp": {"state": "query-coord", "join_state": "steady", "stateage": 9}}'
+            )
             source._look_after_membership()
         assert owner.told == ["assigned", "lost"]
         taken += read_until(source, owner, 49, start=20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 import pytest
 
 from models.features.generic import GENERIC, generic_names
+from models.knowledge import Knowledge, Rule
 from models.registry import Aliases, Registry
 from models.severity import SeverityCuts
 from schemas.columns import Vectors
@@ -248,3 +250,26 @@ def test_scores_are_plain_json_without_nan() -> None:
         assert value is not None
         assert orjson.loads(value)["profile"] == "service"
         assert b"NaN" not in value
+
+
+@pytest.mark.parametrize("trained_one", [True, False])
+def test_what_is_known_of_a_metric_keeps_it_out_of_score_and_reasons(served: Path, trained_one: bool) -> None:
+    values = traffic(ENTITIES, 90)  # the first service's latency rises tenfold
+    folder = served if trained_one else None
+    slow = [one for one in _scores(_run(stage(folder), values), ANOMALIES) if one["entity"] == "checkout"]
+    assert len(slow) > 20
+    if trained_one:
+        knowing = Knowledge([Rule("latency", entity="check*", direction="down")])
+    else:
+        knowing = Knowledge([Rule("latency", entity="check*", least_events=1_000)])
+    told = _scores(_run(stage(folder, replace(POLICY, knowledge=knowing)), values))
+    mine = [one for one in told if one["entity"] == "checkout" and one["model"]["role"] != "challenger"]
+    assert [one for one in mine if one["is_anomaly"]] == []
+    assert not any("latency" in why["metric"] and why["share"] > 0 for one in mine[60:] for why in one["contributions"])
+    others = [one for one in told if one["entity"] == "search"]
+    assert others == [one for one in _scores(_run(stage(folder), values)) if one["entity"] == "search"]
+
+
+def test_knowledge_is_part_of_what_a_checkpoint_was_made_under() -> None:
+    changed = replace(POLICY, knowledge=Knowledge([Rule("latency", least=5.0)]))
+    assert stage(policy=changed).config_hash != stage().config_hash

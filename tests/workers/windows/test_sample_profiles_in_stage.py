@@ -21,7 +21,7 @@ from tests.workers.windows.sample_stories import START, story
 from tests.workers.windows.telemetry import S, Sent, events_of
 from workers.runtime.records import Records
 from workers.runtime.stage import NO_WATERMARK
-from workers.settings import Settings, WindowsSettings
+from workers.settings import MetricSettings, Settings, WindowsSettings
 from workers.windows.stage import WindowsStage, build
 
 FEATURES = "telemetry.features.v1"
@@ -76,3 +76,27 @@ def test_one_partition_carries_all_kinds_and_each_profile_takes_its_own() -> Non
     assert sum(len(t) for t in tables if t.profile == "event") == 120
     assert told.counts["generic.in_panes"] == 240
     assert_cuts_do_not_matter(whole, records, [1, 50])
+
+
+def test_a_value_that_there_cannot_be_is_no_measurement() -> None:
+    sent = [
+        Sent(START + i * 10 * S, name, {"heat": -999.0 if i == 40 else 20.0 + i % 3, "x": -999.0}, kind="metric")
+        for i in range(60)
+        for name in ("oven", "rack")
+    ]
+    known = [MetricSettings(metric="heat", valid=(-50.0, 500.0), entity="oven")]
+    limited = build(Settings(windows=WindowsSettings(enabled=["generic"]), metrics=known))
+    records = records_of(sent)
+    told = run(limited, limited.start(0, NO_WATERMARK, []), records)
+    assert told.counts["generic.values_impossible"] == 1
+    assert "generic.values_impossible" not in run(stage("generic"), stage("generic").start(0, -1, []), records).counts
+    tables, _ = decode_vectors(told.values(FEATURES))
+    lowest = dict.fromkeys(("oven", "rack"), np.inf)
+    for table in tables:
+        heat = table.names.index("heat"), table.names.index("heat__mean_5")
+        for i, entity in enumerate(table.entity):
+            lowest[entity] = min(lowest[entity], np.nanmin(table.values[i, heat]))
+    assert lowest["oven"] >= 20.0
+    assert lowest["rack"] == -999.0
+    assert limited.config_hash != stage("generic").config_hash
+    assert_cuts_do_not_matter(limited, records, [1, 50])
