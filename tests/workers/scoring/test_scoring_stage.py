@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from models.features.generic import GENERIC, generic_names
-from models.knowledge import Knowledge, Rule
+from models.knowledge import BY_NAME, Knowledge, Rule
 from models.registry import Aliases, Registry
 from models.severity import SeverityCuts
 from schemas.columns import Vectors
@@ -256,16 +256,18 @@ def test_scores_are_plain_json_without_nan() -> None:
 def test_what_is_known_of_a_metric_keeps_it_out_of_score_and_reasons(served: Path, trained_one: bool) -> None:
     values = traffic(ENTITIES, 90)  # the first service's latency rises tenfold
     folder = served if trained_one else None
-    slow = [one for one in _scores(_run(stage(folder), values), ANOMALIES) if one["entity"] == "checkout"]
+    slow = [one for one in _scores(_run(stage(folder), values)) if one["entity"] == "checkout" and one["is_anomaly"]]
     assert len(slow) > 20
     if trained_one:
-        knowing = Knowledge([Rule("latency", entity="check*", direction="down")])
+        said = Rule("latency", entity="check*", direction="down")
     else:
-        knowing = Knowledge([Rule("latency", entity="check*", least_events=1_000)])
+        said = Rule("latency", entity="check*", least_events=1_000)
+    knowing = Knowledge([*BY_NAME, said])
     told = _scores(_run(stage(folder, replace(POLICY, knowledge=knowing)), values))
     mine = [one for one in told if one["entity"] == "checkout" and one["model"]["role"] != "challenger"]
-    assert [one for one in mine if one["is_anomaly"]] == []
-    assert not any("latency" in why["metric"] and why["share"] > 0 for one in mine[60:] for why in one["contributions"])
+    assert [one for one in mine[60:] if one["is_anomaly"]] == []
+    named = [(why["metric"], why["direction"]) for one in mine[60:] for why in one["contributions"] if why["share"] > 0]
+    assert not any("latency" in metric and direction == "up" for metric, direction in named)
     others = [one for one in told if one["entity"] == "search"]
     assert others == [one for one in _scores(_run(stage(folder), values)) if one["entity"] == "search"]
 
