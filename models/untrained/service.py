@@ -81,11 +81,12 @@ def find_columns(names: tuple[str, ...]) -> Columns | None:
     if any(name not in place for name in wanted):
         return None
     metric = [place[f"latency_p50_ms_{short}"], place[f"errors_ratio_{middle}"], place[f"events_count_{short}"]]
-    seconds = (_seconds(short), _seconds(middle), _seconds(longest))
+    seconds = (window_seconds(short), window_seconds(middle), window_seconds(longest))
     return Columns(np.array([place[name] for name in wanted]), np.array(metric, np.int32), seconds)
 
 
-def _seconds(text: str) -> float:
+def window_seconds(text: str) -> float:
+    """How long a window of that name is (`5m`). Raises ValueError."""
     for unit, size in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
         number = text.removesuffix(unit)
         if number != text and number.isdigit():

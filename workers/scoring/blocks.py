@@ -20,6 +20,7 @@ from models.knowledge import Knowledge
 from models.model import Known, PeriodModel, Values
 from models.naming import Naming, feature_names, naming
 from models.periods import ALL, PERIODS, Calendar, Places
+from models.ripeness import unripe
 from models.scored import Scored
 from models.severity import SeverityCuts
 from models.thresholds import Expectation, published
@@ -242,7 +243,11 @@ def _by_period(
     for period in dict.fromkeys(PERIODS[one] for one in code.tolist()):
         here = rows[code == PERIODS.index(period)]
         served = bundle.period_for(period)
-        values = bundle.align(names, block.values[here])
+        values = block.values[here]
+        young = unripe(names, values, (block.window_end - block.window_start)[here])
+        if young is not None:
+            values = np.where(young, np.nan, values)
+        values = bundle.align(names, values)
         model = loading.model(bundle, served)
         scored = model.score(values, places.take(here), _known(knowledge, block, here))
         yield Judged(block, here, bundle.manifest.features, scored, ModelName.of(bundle, role, served), bundle, model)
