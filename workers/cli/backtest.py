@@ -11,10 +11,11 @@ import typer
 from models.periods import Calendar
 from models.registry import Aliases, Registry
 from models.train import PERIOD_DAYS, TrainPolicy
-from workers.cli.backtesting import Verdicts, replay, rows_of
+from workers.cli.backtesting import TableRows, Verdicts, replay, rows_of
 from workers.cli.budget import Budget
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
+from workers.cli.promoting import open_registry
 from workers.cli.sending import Voice
 from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
 from workers.runtime.logs import configure
@@ -36,20 +37,24 @@ def backtest(
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
     ] = PERIOD_DAYS,
     seed: Annotated[int, typer.Option(help="The same data and seed give the same scores.")] = 0,
+    no_train: Annotated[
+        bool, typer.Option("--no-train", help="Score by the models that the registry has in force; train nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no words: only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Train on rows with split=train, score every other row through the workers' own steps, in time order.
 
-    Writes entity, timestamp, anomaly_score, is_anomaly, severity, incident_id and reason. Entities without training
-    rows are scored by the untrained rule. Labels are not read.
+    Writes entity, timestamp, anomaly_score, is_anomaly, severity, incident_id, reason and, where flagged, the
+    contributions. Entities without training rows are scored by the untrained rule. Of events instead of tables every
+    window is scored, by the registry's models with --no-train. Labels are not read.
 
     Example: faultline backtest tables/ --out scores.parquet
     """
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     configure("warning", settings.log.format)
     rows = rows_of(data)
-    if not len(rows):
+    if not len(rows) and not rows.open:
         raise WrongUse("no row of DATA is to be scored: all have split=train, or no table has timestamp and entity")
     calendar = Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays))
     policy = TrainPolicy(
@@ -60,15 +65,23 @@ def backtest(
         calendar=calendar,
         tag="backtest",
     )
-    with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
-        registry = Registry(folder)
-        if rows.has_train:
-            _train(data, settings, voice, policy, registry, budget_of(budget))
-        local = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": folder})})
-        with counted(open_tape(data, voice), voice, "scoring") as blocks:
-            verdicts = replay(blocks, rows, local)
+    if no_train:
+        open_registry(settings)
+        verdicts = _score(data, settings, voice, rows)
+    else:
+        with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
+            registry = Registry(folder)
+            if rows.has_train:
+                _train(data, settings, voice, policy, registry, budget_of(budget))
+            local = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": folder})})
+            verdicts = _score(data, local, voice, rows)
     verdicts.write(out)
     _report(verdicts, out, voice)
+
+
+def _score(data: list[Path], settings: Settings, voice: Voice, rows: TableRows) -> Verdicts:
+    with counted(open_tape(data, voice), voice, "scoring") as blocks:
+        return replay(blocks, rows, settings)
 
 
 def _train(

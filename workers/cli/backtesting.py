@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,53 +21,75 @@ from workers.incidents.stage import build as build_incidents
 from workers.runtime.records import Output
 from workers.scoring.stage import build as build_scoring
 from workers.settings import Settings
+from workers.sources.replay.files import holds_events
 from workers.sources.replay.play import find_files
 from workers.sources.replay.tables import times_of
 
 ROLES = frozenset({"champion", "fallback"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TableRows:
-    """The rows to score, in the order of the tables: entity and time (epoch microseconds)."""
+    """The rows to score, in the order of the tables: entity and time (epoch microseconds), and the place of each.
 
-    entity: list[str]
-    time: NDArray[np.int64]
-    has_train: bool
-    place: dict[tuple[str, int], int]
+    Where files hold events instead, `open`, every vector is one, in the order in which they come.
+    """
+
+    entity: list[str] = field(default_factory=list)
+    time: list[int] = field(default_factory=list)
+    place: dict[tuple[str, int], int] = field(default_factory=dict)
+    has_train: bool = False
+    open: bool = False
 
     def __len__(self) -> int:
         return len(self.entity)
 
+    def wants(self, entity: str, time: int) -> bool:
+        """Whether the vector of this entity and time is of a row to score."""
+        key = entity, time
+        if self.open and key not in self.place:
+            self.add([entity], [time])
+        return key in self.place
+
+    def add(self, entities: list[str], times: list[int]) -> None:
+        self.place |= {key: len(self) + i for i, key in enumerate(zip(entities, times, strict=True))}
+        self.entity += entities
+        self.time += times
+
 
 def rows_of(paths: Sequence[Path]) -> TableRows:
-    """Every row of the tables that is not of the split `train`; files without time and entity are left out."""
-    entities: list[str] = []
-    times: list[NDArray[np.int64]] = []
-    has_train = False
+    """Every row of the tables that is not of the split `train`; files without time and entity are left out.
+
+    Of events alone no row is known before its vector.
+    """
+    rows, events = TableRows(), False
     for path in find_files(paths):
-        table = _head(path)
+        try:
+            events |= holds_events(path)
+            table = _head(path)
+        except (OSError, ValueError):  # said when the files are surveyed
+            continue
         if table is None:
             continue
         chosen = np.ones(len(table), np.bool_)
         if "split" in table.column_names:
             splits = table.column("split").cast(pa.string()).to_pylist()
             chosen = np.array([split != "train" for split in splits], np.bool_)
-            has_train |= not chosen.all()
+            rows.has_train |= not chosen.all()
         time = times_of(table.column("timestamp"))
         names = table.column("entity").cast(pa.string()).to_pylist()
         chosen &= np.array([name is not None for name in names], np.bool_) & (time != NULL_TIME)
-        rows = np.flatnonzero(chosen)
-        entities += [names[row] for row in rows.tolist()]
-        times.append(time[rows])
-    time = np.concatenate(times) if times else np.empty(0, np.int64)
-    place = {key: i for i, key in enumerate(zip(entities, time.tolist(), strict=True))}
-    return TableRows(entities, time, has_train, place)
+        picked = np.flatnonzero(chosen)
+        rows.add([names[row] for row in picked.tolist()], time[picked].tolist())
+    rows.open = events and not len(rows)
+    return rows
 
 
 def _head(path: Path) -> pa.Table | None:
-    """Time, entity and split of a table; None where the file is none."""
+    """Time, entity and split of a table; None where the file is none. Raises OSError and ValueError."""
     wanted = ("timestamp", "entity", "split")
+    if holds_events(path):
+        return None
     if path.suffix in (".parquet", ".pq"):
         names = pq.read_schema(path).names
         columns = [name for name in wanted if name in names]
@@ -79,51 +101,65 @@ def _head(path: Path) -> pa.Table | None:
     return table if {"timestamp", "entity"} <= set(table.column_names) else None
 
 
+class Verdict(NamedTuple):
+    """What was said of one row. `contributions` are those of flagged rows."""
+
+    score: float = 0.0
+    severity: str | None = None
+    incident: str | None = None
+    reason: str = ""
+    contributions: list[dict[str, Any]] | None = None
+
+
+_CONTRIBUTIONS = pa.list_(pa.struct({"metric": pa.string(), "share": pa.float64(), "direction": pa.string()}))
+
+
 @dataclass(slots=True)
 class Verdicts:
-    """One verdict per row to score, in their order; rows that no vector was given for stay 0 and unflagged."""
+    """One verdict per row to score, by its place; rows that no vector was given for stay 0 and unflagged."""
 
     rows: TableRows
-    score: NDArray[np.float64]
-    severity: list[str | None]
-    incident: list[str | None]
-    reason: list[str]
-    scored: NDArray[np.bool_]
+    found: dict[int, Verdict] = field(default_factory=dict)
     incidents: set[str] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, rows: TableRows) -> Verdicts:
-        n = len(rows)
-        return cls(rows, np.zeros(n), [None] * n, [None] * n, [""] * n, np.zeros(n, np.bool_))
 
     def put(self, score: dict[str, Any], incident: str | None, reason: str) -> None:
         place = self.rows.place.get((score["entity"], score["window_end"]))
         if place is None:
             return
-        self.scored[place] = True
-        self.score[place], self.severity[place] = score["anomaly_score"], score["severity"]
-        self.incident[place] = incident
-        self.reason[place] = reason if incident else _reason(score)
+        said = reason if incident else _reason(score)
+        contributions = score["contributions"] if score["is_anomaly"] else None
+        self.found[place] = Verdict(score["anomaly_score"], score["severity"], incident, said, contributions)
+
+    def column(self, name: str) -> list[Any]:
+        """One field of all rows, in their order."""
+        nothing = Verdict()
+        return [getattr(self.found.get(place, nothing), name) for place in range(len(self.rows))]
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        return np.array(self.column("score"), np.float64)
 
     def summary(self) -> dict[str, int]:
         return {
             "rows": len(self.rows),
-            "scored": int(self.scored.sum()),
+            "scored": len(self.found),
             "anomalies": int((self.score >= 1.0).sum()),
             "incidents": len(self.incidents),
         }
 
     def write(self, out: Path) -> None:
         """As Parquet, one row per row to score."""
+        score = self.score
         table = pa.table(
             {
                 "entity": pa.array(self.rows.entity, pa.string()),
                 "timestamp": pa.array(self.rows.time, pa.timestamp("us", "UTC")),
-                "anomaly_score": self.score,
-                "is_anomaly": self.score >= 1.0,
-                "severity": pa.array(self.severity, pa.string()),
-                "incident_id": pa.array(self.incident, pa.string()),
-                "reason": pa.array(self.reason, pa.string()),
+                "anomaly_score": score,
+                "is_anomaly": score >= 1.0,
+                "severity": pa.array(self.column("severity"), pa.string()),
+                "incident_id": pa.array(self.column("incident"), pa.string()),
+                "reason": pa.array(self.column("reason"), pa.string()),
+                "contributions": pa.array(self.column("contributions"), _CONTRIBUTIONS),
             }
         )
         pq.write_table(table, out, compression="zstd")
@@ -135,7 +171,7 @@ def replay(blocks: Iterable[Events], rows: TableRows, settings: Settings) -> Ver
     Causal: a verdict depends on what came before its row, and on what was trained.
     """
     scoring, incidents = Feed(build_scoring(settings), "features"), Feed(build_incidents(settings), "scores")
-    verdicts = Verdicts.of(rows)
+    verdicts = Verdicts(rows)
     open_now: dict[str, tuple[str, str]] = {}
     for features in feature_records(blocks, settings):
         mine = _to_score(features, rows)
@@ -164,7 +200,7 @@ def _to_score(features: Sequence[Output], rows: TableRows) -> list[Output]:
     keep: list[int] = []
     for block in blocks:
         times, at = block.window_end.tolist(), block.at.tolist()
-        keep += [at[i] for i, entity in enumerate(block.entity) if (entity, times[i]) in rows.place]
+        keep += [at[i] for i, entity in enumerate(block.entity) if rows.wants(entity, times[i])]
     return [features[i] for i in sorted(keep)]
 
 

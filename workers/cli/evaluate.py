@@ -3,108 +3,108 @@
 from __future__ import annotations
 
 import math
-import operator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
 import typer
 
-from models.evaluation import Confusion, average_precision
+from models.evaluation.figures import FIGURES
 from workers.cli.failures import Failure, WrongUse
-from workers.cli.output import print_json, print_table
-from workers.sources.replay.play import find_files
-
-if TYPE_CHECKING:
-    import pandas as pd
+from workers.cli.judged import load
+from workers.cli.judged_files import check_ending, save_anomalies, save_predictions
+from workers.cli.judged_report import Report, Requirement
+from workers.cli.sending import Voice
+from workers.settings import load_settings
 
 app = typer.Typer(help="Judge scores against labels.")
-
-LOWER_IS_BETTER = frozenset({"fpr", "fnr"})
 
 
 @app.command()
 def evaluate(
     scores: Annotated[Path, typer.Argument(help="What `faultline backtest --out` wrote.")],
-    data: Annotated[list[Path], typer.Argument(help="The tables it was run on: timestamp, entity, label, split.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="What it was run on: tables (timestamp, entity, label, split) or made-up events."),
+    ],
     require: Annotated[
         list[str] | None,
-        typer.Option(help="Fail unless reached: precision=0.953; of fpr and fnr an upper bound."),
+        typer.Option(metavar="NAME=VALUE", help="Fail unless reached: precision=0.953, fpr=0.118 (an upper bound)."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    nab: Annotated[bool, typer.Option("--nab", help="Also score as the Numenta Anomaly Benchmark does.")] = False,
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="SCORES", help="Scores of another model: judge what the models agree on."),
+    ] = None,
+    agree: Annotated[
+        int | None, typer.Option(min=1, help="With --with: how many models must flag a row. Default: most of them.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Every judged row with its outcome (.parquet, .csv).")
+    ] = None,
+    anomalies: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Flagged rows with their original records (.json, .ndjson)."),
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Draw how scores, alarms and metrics look.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No words besides the figures.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
-    """Confusion counts, precision, recall, F1, false-positive rate and average precision, row by row.
+    """How good scores are, row by row, event by event and as a ranking, over all entities and for each.
 
     Every row of DATA with a label that is not of the split `train` counts; one without a score counts as not flagged.
+    Of made-up events (`faultline source synthetic --save-data`) the windows that were scored count, by the truth that
+    lies beside them. Without any label there are no figures, only what was flagged.
 
-    Example: faultline evaluate scores.parquet tables/ --require precision=0.953 --require fpr=0.118
+    Example: faultline evaluate scores.parquet tables/ --require precision=0.953 --require fpr=0.118 --pictures out/
+
+    Example: faultline evaluate forest.parquet day.parquet --with lof.parquet --with svm.parquet --anomalies found.json
     """
+    voice = Voice.of(quiet, as_json)
     wanted = [_requirement(text) for text in require or []]
-    rows = _join(scores, data)
-    label = rows["label"].to_numpy(np.float64) > 0
-    flagged = rows["is_anomaly"].to_numpy(np.bool_)
-    confusion = Confusion.of(flagged, label)
-    figures = {
-        **confusion.figures(),
-        "average_precision": average_precision(rows["anomaly_score"].to_numpy(np.float64), label),
-    }
-    counts = {"rows": len(rows), "unscored": int(rows["unscored"].sum()), **asdict(confusion)}
-    verdicts = {name: _meets(name, figures, bound) for name, bound in wanted}
-    if as_json:
-        plain = {name: None if math.isnan(value) else value for name, value in figures.items()}
-        print_json({**counts, **plain, "met": verdicts})
-    else:
-        print_table(("rows", "count"), counts.items())
-        bounds = dict(wanted)
-        marks = {name: f"{'✓' if met else '✗'} {_sign(name)} {bounds[name]:g}" for name, met in verdicts.items()}
-        print_table(("figure", "value", "required"), [(n, f"{v:.4f}", marks.get(n)) for n, v in figures.items()])
-    missed = [name for name, met in verdicts.items() if not met]
+    members = [scores, *(others or [])]
+    needed = _agreeing(len(members), agree)
+    for path, endings in ((save, (".parquet", ".pq", ".csv")), (anomalies, (".json", ".ndjson", ".jsonl"))):
+        check_ending(path, endings)
+    judged = load(scores, data, members[1:], needed)
+    for path, reason in judged.data.skipped.items():
+        voice.say(f"skipped {path}: {reason}")
+    report = Report.of(judged, needed, nab or any(one.name.startswith("nab") for one in wanted), wanted)
+    if save is not None:
+        voice.say(f"{save}: {save_predictions(judged, save):,} rows")
+    if anomalies is not None:
+        voice.say(f"{anomalies}: {save_anomalies(judged, anomalies):,} anomalies")
+    if pictures is not None:
+        from workers.cli.picturing import draw_pictures  # matplotlib and the windows worker take seconds to load
+
+        target = next((one.bound for one in wanted if one.name == "precision"), None)
+        drawn = draw_pictures(judged, pictures, load_settings(), voice, target)
+        voice.say(f"{pictures}: {', '.join(path.name for path in drawn)}")
+    report.show(as_json)
+    missed = report.missed()
     if missed:
-        raise Failure(f"not reached: {', '.join(missed)}")
+        raise Failure(f"not reached: {'; '.join(missed)}")
 
 
-def _requirement(text: str) -> tuple[str, float]:
+def _requirement(text: str) -> Requirement:
     name, _, bound = text.partition("=")
-    known = (*Confusion(0, 0, 0, 0).figures(), "average_precision")
     try:
-        if name not in known:
-            raise ValueError(name)
-        return name, float(bound)
+        if name not in FIGURES or not math.isfinite(float(bound)):
+            raise ValueError(text)
+        return Requirement(name, float(bound))
     except ValueError as error:
-        raise WrongUse(f"--require {text}: expected <figure>=<number>, with a figure of {', '.join(known)}") from error
+        raise WrongUse(
+            f"--require {text}: expected <figure>=<number>, with a figure of {', '.join(FIGURES)}"
+        ) from error
 
 
-def _meets(name: str, figures: dict[str, float], bound: float) -> bool:
-    better = operator.le if name in LOWER_IS_BETTER else operator.ge
-    return bool(better(figures[name], bound))
-
-
-def _sign(name: str) -> str:
-    return "≤" if name in LOWER_IS_BETTER else "≥"
-
-
-def _join(scores: Path, data: list[Path]) -> pd.DataFrame:
-    """Labelled rows that were to be scored, with their scores."""
-    import pandas as pd
-
-    columns = ["timestamp", "entity", "label", "split"]
-    tables = []
-    for path in find_files(data):
-        table = pd.read_parquet(path) if path.suffix in (".parquet", ".pq") else pd.read_csv(path)
-        if {"timestamp", "entity", "label"} <= set(table.columns):
-            tables.append(table[[column for column in columns if column in table]])
-    if not tables:
-        raise WrongUse("no table of DATA has the columns timestamp, entity and label")
-    rows = pd.concat(tables, ignore_index=True)
-    rows = rows[rows["label"].notna()]
-    if "split" in rows:
-        rows = rows[rows["split"] != "train"]
-    found = pd.read_parquet(scores, columns=["timestamp", "entity", "anomaly_score", "is_anomaly"])
-    for table in (rows, found):
-        table["timestamp"] = pd.to_datetime(table["timestamp"], utc=True).dt.as_unit("us")
-    joined = rows.merge(found.drop_duplicates(["entity", "timestamp"]), how="left", on=["entity", "timestamp"])
-    joined["unscored"] = joined["anomaly_score"].isna()
-    joined["anomaly_score"] = joined["anomaly_score"].fillna(0.0)
-    joined["is_anomaly"] = joined["is_anomaly"].eq(True)
-    return joined
+def _agreeing(members: int, agree: int | None) -> int:
+    """How many of the members must agree: more than half of them, if nothing else is said."""
+    if agree is None:
+        return members // 2 + 1
+    if members == 1:
+        raise WrongUse("--agree needs the scores of other models: --with SCORES")
+    if agree > members:
+        raise WrongUse(f"--agree {agree}: there are only {members} models")
+    return agree

@@ -60,6 +60,18 @@ def blocks_of(path: Path, reading: Reading, oddities: Oddities) -> Iterator[Even
     raise UnusableFile(f"neither Parquet, CSV nor NDJSON (known endings: {' '.join(SUFFIXES)})")
 
 
+def holds_events(path: Path) -> bool:
+    """Whether the file holds canonical events rather than rows of a table. Raises OSError and ValueError."""
+    name = path.name.lower()
+    if name.endswith((".parquet", ".pq")):
+        return is_canonical(pq.read_schema(path))
+    if name.endswith((".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")):
+        with _open(path) as file:
+            first = next((line for line in file if line.strip()), b"")
+        return bool(first) and _looks_canonical(first)
+    return False
+
+
 def _parquet(path: Path, reading: Reading, oddities: Oddities) -> Iterator[Events]:
     with pq.ParquetFile(path) as file:
         canonical = is_canonical(file.schema_arrow)

@@ -1,0 +1,141 @@
+"""DATA of `faultline evaluate`: the rows of tables with their labels, and the truth of made-up events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from schemas.columns import NULL_TIME
+from workers.cli.failures import WrongUse
+from workers.sources.replay.files import holds_events
+from workers.sources.replay.play import find_files
+from workers.sources.replay.tables import UnusableFile, times_of
+from workers.sources.save import truth_path
+
+
+@dataclass(slots=True)
+class Data:
+    """What DATA names: `tables` and files of canonical `events`, the truth of the latter, and what was skipped.
+
+    `rows` has a line per row of a table: entity, time (epoch microseconds), label (NaN: not known), split, and where
+    it is: `file` numbers `tables`, `place` is the row in it.
+    """
+
+    tables: list[Path] = field(default_factory=list)
+    events: list[Path] = field(default_factory=list)
+    truth: list[Path] = field(default_factory=list)
+    skipped: dict[Path, str] = field(default_factory=dict)
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def read_data(paths: Sequence[Path]) -> Data:
+    """Look at every file of DATA. Raises `WrongUse` where a path does not exist or nothing can be used."""
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise WrongUse(f"{missing[0]}: no such file or folder")
+    data, heads = Data(), []
+    for path in find_files(paths):
+        try:
+            head = _look(path, data)
+        except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+            data.skipped[path] = " ".join(str(error).split())
+            continue
+        if head is not None:
+            heads.append(head.assign(file=len(data.tables)))
+            data.tables.append(path)
+    if not data.tables and not data.events and not data.truth:
+        reasons = "".join(f"; {path}: {reason}" for path, reason in list(data.skipped.items())[:3])
+        raise WrongUse(f"no file of DATA has the columns timestamp and entity, or a truth{reasons}")
+    if heads:
+        data.rows = pd.concat(heads, ignore_index=True)
+    for path in data.events:
+        truth = truth_path(path)
+        if truth.exists() and truth not in data.truth:
+            data.truth.append(truth)
+    return data
+
+
+def _look(path: Path, data: Data) -> pd.DataFrame | None:
+    """The keys of a table; None for other files, which are put where they belong."""
+    if ".truth." in path.name:
+        data.truth.append(path)
+    elif holds_events(path):
+        data.events.append(path)
+    elif path.name.endswith((".parquet", ".pq")):
+        names = pq.read_schema(path).names
+        wanted = [name for name in ("timestamp", "entity", "label", "split") if name in names]
+        return _keys(pq.read_table(path, columns=wanted))
+    elif path.name.endswith((".csv", ".csv.gz")):
+        return _keys(read_csv(path))
+    else:
+        raise UnusableFile("neither Parquet nor CSV, nor events as NDJSON")
+    return None
+
+
+def read_csv(path: Path) -> pa.Table:
+    """A table of a CSV file; entities are texts."""
+    return pacsv.read_csv(path, convert_options=pacsv.ConvertOptions(column_types={"entity": pa.string()}))
+
+
+def _keys(table: pa.Table) -> pd.DataFrame:
+    missing = [name for name in ("timestamp", "entity") if name not in table.column_names]
+    if missing:
+        raise UnusableFile(f"no column {' and no '.join(missing)}")
+    n = len(table)
+    rows = pd.DataFrame({"time": times_of(table.column("timestamp")), "place": np.arange(n)})
+    rows["entity"] = table.column("entity").cast(pa.string()).to_pandas().to_numpy(object)
+    rows["label"] = _column(table, "label", pa.float64(), np.nan)
+    rows["split"] = _column(table, "split", pa.string(), None)
+    return rows[rows["entity"].notna() & (rows["time"] != NULL_TIME)]
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType, missing: object) -> np.ndarray:
+    if name not in table.column_names:
+        return np.full(len(table), missing)
+    column: np.ndarray = table.column(name).cast(kind, safe=False).to_pandas().to_numpy()
+    return column
+
+
+def covered(rows: pd.DataFrame, files: Sequence[Path]) -> np.ndarray:
+    """1 where an episode covers the moment before the row's time, and for the first row after an episode's start."""
+    label = np.zeros(len(rows))
+    order = np.lexsort((rows["time"], rows["entity"]))
+    places = {name: order[part] for name, part in _groups(rows["entity"].to_numpy()[order])}
+    time = rows["time"].to_numpy(np.int64)
+    for path in files:
+        for entity, start, end in _episodes(path):
+            mine = places.get(entity, order[:0])
+            first = int(np.searchsorted(time[mine], start, side="right"))
+            last = int(np.searchsorted(time[mine], end, side="right"))
+            label[mine[first : max(last, first + 1)]] = 1.0
+    return label
+
+
+def _groups(names: np.ndarray) -> list[tuple[str, slice]]:
+    """Runs of equal names."""
+    starts = np.flatnonzero(np.append(True, names[1:] != names[:-1])) if len(names) else np.empty(0, np.intp)
+    ends = [*starts[1:].tolist(), len(names)]
+    return [(str(names[start]), slice(start, end)) for start, end in zip(starts.tolist(), ends, strict=True)]
+
+
+def _episodes(path: Path) -> list[tuple[str, int, int]]:
+    """Entity, start and end (epoch microseconds) of what `--save-data` wrote as the truth."""
+    try:
+        if path.suffix in (".parquet", ".pq"):
+            table = pq.read_table(path)
+        else:
+            table = pa.Table.from_pandas(pd.read_json(path, lines=True, convert_dates=False))
+        if not len(table):
+            return []
+        entity = table.column("entity").cast(pa.string()).to_pylist()
+        start, end = (times_of(table.column(name)).tolist() for name in ("start", "end"))
+    except (OSError, ValueError, KeyError) as error:
+        raise WrongUse(f"{path}: no truth with entity, start and end: {' '.join(str(error).split())}") from error
+    return list(zip(entity, start, end, strict=True))
