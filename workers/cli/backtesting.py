@@ -13,10 +13,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from schemas.columns import NULL_TIME, Events
+from schemas.columns import NULL_TIME, Events, Vectors
 from schemas.records import decode
-from schemas.vectors import decode_vectors
-from workers.cli.offline import Feed, feature_records
+from workers.cli.offline import Feed, feature_records, select
 from workers.incidents.stage import build as build_incidents
 from workers.runtime.records import Output
 from workers.scoring.stage import build as build_scoring
@@ -126,7 +125,7 @@ class Verdicts:
         place = self.rows.place.get((score["entity"], score["window_end"]))
         if place is None:
             return
-        said = reason if incident else _reason(score)
+        said = reason if incident else first_reason(score)
         contributions = score["contributions"] if score["is_anomaly"] else None
         self.found[place] = Verdict(score["anomaly_score"], score["severity"], incident, said, contributions)
 
@@ -173,8 +172,12 @@ def replay(blocks: Iterable[Events], rows: TableRows, settings: Settings) -> Ver
     scoring, incidents = Feed(build_scoring(settings), "features"), Feed(build_incidents(settings), "scores")
     verdicts = Verdicts(rows)
     open_now: dict[str, tuple[str, str]] = {}
+
+    def to_score(block: Vectors) -> list[bool]:
+        return [rows.wants(*key) for key in zip(block.entity, block.window_end.tolist(), strict=True)]
+
     for features in feature_records(blocks, settings):
-        mine = _to_score(features, rows)
+        mine = select(features, to_score)
         scores = [one for one in scoring.take_outputs(mine) if one.topic == settings.topics.scores]
         events = incidents.take_outputs(scores)
         steps = _by_score(events, settings)
@@ -192,16 +195,6 @@ def replay(blocks: Iterable[Events], rows: TableRows, settings: Settings) -> Ver
 def _model(score: dict[str, Any]) -> dict[str, Any]:
     model: dict[str, Any] = score["model"]
     return model
-
-
-def _to_score(features: Sequence[Output], rows: TableRows) -> list[Output]:
-    """The vectors of rows that are to be scored, in their order."""
-    blocks, _ = decode_vectors([one.value for one in features])
-    keep: list[int] = []
-    for block in blocks:
-        times, at = block.window_end.tolist(), block.at.tolist()
-        keep += [at[i] for i, entity in enumerate(block.entity) if rows.wants(entity, times[i])]
-    return [features[i] for i in sorted(keep)]
 
 
 def _by_score(outputs: Sequence[Output], settings: Settings) -> dict[str, list[dict[str, Any]]]:
@@ -222,8 +215,8 @@ def _follow(open_now: dict[str, tuple[str, str]], event: dict[str, Any]) -> None
         open_now[event["entity"]] = (event["incident_id"], event["reason"])
 
 
-def _reason(score: dict[str, Any]) -> str:
-    """A flagged row outside of any incident: its largest contribution."""
+def first_reason(score: dict[str, Any]) -> str:
+    """The largest contribution of a flagged row, whatever incident it may be of."""
     if not score["is_anomaly"] or not score["contributions"]:
         return ""
     first = score["contributions"][0]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.manifest import BundleError
-from models.registry import Aliases, Entry, Registry, RegistryError
+from models.registry import Aliases, Entry
 from schemas.times import format_time
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
 from workers.cli.promoting import open_registry, promote
+from workers.cli.sending import Voice
+from workers.cli.versions import Place, entries, find, find_two
 from workers.settings import load_settings
 
-app = typer.Typer(help="List, show and promote models of the registry.", no_args_is_help=True)
+app = typer.Typer(help="List, show, compare and promote models of the registry.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Named = Annotated[str, typer.Argument(help="A version, or as much of it as names one; or champion or challenger.")]
 Version = Annotated[str, typer.Argument(help="A version, or as much of its beginning as names one alone.")]
 
 
@@ -27,12 +30,12 @@ def list_models(as_json: AsJson = False) -> None:
 
     Example: faultline models list
     """
-    entries = _entries(open_registry(load_settings()))
+    lines = [_line(entry) for entry in entries(open_registry(load_settings()))]
     if as_json:
-        print_json([_line(entry) for entry in entries])
+        print_json(lines)
         return
     columns = ("profile", "scope", "version", "alias", "tag", "vectors", "from", "to", "bytes")
-    print_table(columns, [tuple(_line(entry)[column] for column in columns) for entry in entries])
+    print_table(columns, [tuple(line[column] for column in columns) for line in lines])
 
 
 @app.command()
@@ -41,7 +44,7 @@ def show(version: Version, as_json: AsJson = False) -> None:
 
     Example: faultline models show 3f0c
     """
-    entry = _find(open_registry(load_settings()), version)
+    entry = find(open_registry(load_settings()), version)
     if as_json:
         print_json({"version": entry.version, "alias": entry.alias, **asdict(entry.manifest)})
         return
@@ -67,7 +70,7 @@ def promote_model(
     """
     settings = load_settings()
     registry = open_registry(settings)
-    entry = _find(registry, version)
+    entry = find(registry, version)
     name = (entry.profile, entry.scope)
     now = registry.aliases(*name)
     if challenger:
@@ -81,22 +84,39 @@ def promote_model(
     print(f"{entry.version} is the {role} of {entry.profile} {entry.scope}" + ("" if told else _NOT_TOLD))
 
 
-_NOT_TOLD = " (running workers were not told: FAULTLINE_KAFKA__BOOTSTRAP_SERVERS is not set)"
+@app.command("compare")
+def compare_models(
+    first: Named,
+    second: Named,
+    data: Annotated[list[Path], typer.Argument(help="Tables or events, or folders of them, as for `backtest`.")],
+    profile: Annotated[str, typer.Option(help="Whose champion or challenger is meant.")] = "",
+    scope: Annotated[str, typer.Option(help="Likewise: entity=NAME, group=NAME or global.")] = "",
+    save: Annotated[Path | None, typer.Option(help="Parquet file for both scores of each row.")] = None,
+    most: Annotated[int, typer.Option("--episodes", min=0, help="How many differing alarms are listed at most.")] = 50,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress: only the result and errors.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON instead of tables, with every differing alarm.")
+    ] = False,
+) -> None:
+    """Score the same data by two versions, as the worker would, and list the alarms that only one of them raises.
 
+    Rows with split=train are not scored. Rows no further apart than an hour are one alarm. Where DATA has labels,
+    precision, recall and what else `faultline evaluate` tells of both; scores themselves know nothing of labels.
 
-def _entries(registry: Registry) -> list[Entry]:
+    Example: faultline models compare champion challenger tables/
+    """
+    settings = load_settings()
+    versions = find_two(open_registry(settings), first, second, Place(profile, scope))
     try:
-        return list(registry.entries())
-    except (RegistryError, BundleError) as error:
-        raise Failure(str(error)) from error
+        from workers.cli.compare import run
+    except ModuleNotFoundError as error:
+        raise Failure(
+            f"faultline models compare needs {error.name}. Install: pip install 'faultline[train]'"
+        ) from error
+    run(*versions, data, settings, Voice.of(quiet, as_json), most, save)
 
 
-def _find(registry: Registry, version: str) -> Entry:
-    found = [entry for entry in _entries(registry) if entry.version.startswith(version)]
-    if len({entry.version for entry in found}) != 1:
-        what = "no bundle has" if not found else f"{len(found)} bundles have"
-        raise WrongUse(f"{what} a version that begins with {version!r}; see `faultline models list`")
-    return found[0]
+_NOT_TOLD = " (running workers were not told: FAULTLINE_KAFKA__BOOTSTRAP_SERVERS is not set)"
 
 
 def _line(entry: Entry) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,3 +77,10 @@ def vector_blocks(blocks: Iterable[Events], settings: Settings) -> Iterator[Vect
     """The same vectors, decoded."""
     for outputs in feature_records(blocks, settings):
         yield from decode_vectors([one.value for one in outputs])[0]
+
+
+def select(features: Sequence[Output], wanted: Callable[[Vectors], Sequence[bool]]) -> list[Output]:
+    """Of vectors as they were written, those whose row of a block is wanted, in their order."""
+    blocks, _ = decode_vectors([one.value for one in features])
+    kept = [at for block in blocks for at, keep in zip(block.at.tolist(), wanted(block), strict=True) if keep]
+    return [features[at] for at in sorted(kept)]
