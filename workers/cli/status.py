@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from workers.cli import cluster
+from workers.cli import cluster, shadow
 from workers.cli.clients import TIMEOUT, connect
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
@@ -63,7 +64,8 @@ def status(
 
     Lag is in committed records. The watermark is the event time up to which a partition is complete; the oldest one
     says how late the latest news is. Lag with no member: start the worker. Lag with members: add some, or look at
-    the logs. No lag and an old watermark: the producers are quiet, or their clocks are wrong.
+    the logs. No lag and an old watermark: the producers are quiet, or their clocks are wrong. Where a scope has a
+    challenger, its latest scores stand beside the champion's.
 
     Example: faultline status --json | jq '.workers[] | select(.lag > 100000)'
     """
@@ -71,8 +73,17 @@ def status(
     admin = connect(settings)
     workers = [worker_status(admin, settings, name, topics) for name, topics in inputs(settings).items()]
     models, trouble = _models(settings)
+    found, unread = _shadows(settings, admin, shadow.in_shadow(models))
     if as_json:
-        print_json({"workers": [_document(worker) for worker in workers], "models": models, "models_error": trouble})
+        print_json(
+            {
+                "workers": [_document(worker) for worker in workers],
+                "models": models,
+                "models_error": trouble,
+                "shadow": None if found is None else shadow.document(found),
+                "shadow_error": unread,
+            }
+        )
         return
     now = int(time.time() * 1e6)
     print_table(
@@ -92,6 +103,14 @@ def status(
         [tuple(model.values()) for model in models] or [(trouble or "none: the untrained fallback scores", "", "", "")],
         title=f"\nmodels in {settings.registry.url or '(no registry)'}",
     )
+    if found is not None:
+        print_table(
+            ("profile", "scope", "role", "version", "vectors", "mean score", "anomalous", "same verdict"),
+            shadow.rows(found.shadows),
+            title=f"\nchallengers in shadow, by the latest {found.records:,} scores of the last hour",
+        )
+    elif unread is not None:
+        console().print(f"\nchallengers in shadow: {unread}", markup=False)
 
 
 def _models(settings: Settings) -> tuple[list[dict[str, str | None]], str | None]:
@@ -100,6 +119,20 @@ def _models(settings: Settings) -> tuple[list[dict[str, str | None]], str | None
         return registered_models(settings), None
     except Failure as failure:
         return [], str(failure)
+
+
+def _shadows(
+    settings: Settings, admin: AdminClient, served: Sequence[shadow.Served]
+) -> tuple[shadow.Recent | None, str | None]:
+    """How challengers do, or why that cannot be told; neither where there is no challenger."""
+    if not served:
+        return None, None
+    try:
+        return shadow.recent(settings, admin, served), None
+    except Failure as failure:
+        return None, str(failure)
+    except KafkaException as error:
+        return None, f"Kafka: {error.args[0].str()}"
 
 
 def inputs(settings: Settings) -> dict[str, list[str]]:

@@ -42,7 +42,7 @@ def tail(settings: Settings, what: Tail, wanted: Callable[[Record], bool]) -> It
     if what.since == "":
         starts = ends
     batches = _bounded(settings, starts, ends) if what.stop else follow(settings, starts)
-    records = (record for batch in batches for record in _decoded(what.record, batch) if wanted(record))
+    records = (record for batch in batches for record in decoded(what.record, batch) if wanted(record))
     yield from itertools.islice(records, what.limit)
 
 
@@ -54,7 +54,8 @@ def _bounded(
         yield batch
 
 
-def _decoded(name: str, batch: list[Message]) -> Iterator[Record]:
+def decoded(name: str, batch: list[Message]) -> Iterator[Record]:
+    """The records of messages, those apart that tell of progress; of what is none, a line on standard error."""
     told = [m for m in batch if m.value() is not None and PROGRESS not in dict(headers(m))]
     records, faults = decode(name, [message.value() for message in told])
     for fault in faults:

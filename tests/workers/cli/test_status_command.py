@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 from models.manifest import FileEntry, Manifest, PeriodEntry, Training
 from models.periods import ALL, Calendar
 from models.registry import Registry
+from schemas.records import encode
 from tests.support.broker import Broker, Record
 from tests.support.cli import faultline
 from workers.cli.status import _span
@@ -122,6 +125,64 @@ def test_the_models_in_force_are_told_and_a_registry_that_is_away_hides_nothing(
     (tmp_path / "service" / "global" / "aliases.json").write_text(f'{{"champion": "{version}", "challenger": null}}')
     told = faultline("status", "--json", env={**env, "FAULTLINE_REGISTRY__URL": str(tmp_path)}).json
     assert told["models"] == [{"profile": "service", "scope": "global", "champion": version, "challenger": None}]
+
+
+def scored(profile: str, entity: str, role: str, version: str, value: float) -> bytes:
+    """A score as the worker writes it, of one minute."""
+    record: dict[str, object] = {
+        "id": "0" * 32,
+        "entity": entity,
+        "profile": profile,
+        "window_start": NOON - 60_000_000,
+        "window_end": NOON,
+        "event_count": 12,
+        "silent": False,
+        "retired": False,
+        "regular": True,
+        "anomaly_score": value,
+        "is_anomaly": value >= 1,
+        "severity": "low" if value >= 1 else None,
+        "confidence": 0.9,
+        "model": {"id": "m", "version": version, "role": role, "scope": "global", "period": "all"},
+        "expected": [],
+        "contributions": [],
+        "note": "",
+    }
+    return encode("Score", [record])[0]
+
+
+@pytest.mark.integration
+def test_champion_and_challenger_are_told_side_by_side(kafka: Broker, env: dict[str, str], tmp_path: Path) -> None:
+    registry, env = Registry(str(tmp_path)), {**env, "FAULTLINE_REGISTRY__URL": str(tmp_path)}
+    heads = (manifest("service"), replace(manifest("service"), feature_set="e" * 32))
+    champion, challenger = (registry.save(head, {}) for head in heads)
+    aliases = json.dumps({"champion": champion, "challenger": challenger})
+    (tmp_path / "service" / "global" / "aliases.json").write_text(aliases)
+    verdicts = {"a": (0.2, 0.4), "b": (1.5, 0.8), "c": (0.1, 0.6)}
+    values = [
+        scored("service", entity, role, version, value)
+        for entity, pair in verdicts.items()
+        for role, version, value in zip(("champion", "challenger"), (champion, challenger), pair, strict=True)
+    ]
+    values += [scored("service", "d", "champion", champion, 0.2), scored("host", "a", "fallback", "untrained", 3.0)]
+    topic = f"{env['FAULTLINE_NAMESPACE']}.anomaly.scores.v1"
+    kafka.produce(topic, [Record(value, partition=0) for value in values])
+
+    told = faultline("status", "--json", env=env).json
+    assert told["shadow_error"] is None
+    (scope,) = told["shadow"]["scopes"]
+    assert told["shadow"]["records"] == len(values)
+    assert scope["champion"] == {"version": champion, "vectors": 4, "mean_score": 0.5, "anomalous": 0.25}
+    assert scope["challenger"] == {
+        "version": challenger,
+        "vectors": 3,
+        "mean_score": pytest.approx(0.6),
+        "anomalous": 0.0,
+    }
+    assert (scope["pairs"], scope["agreement"]) == (3, pytest.approx(2 / 3))
+
+    table = faultline("status", env=env).out
+    assert "66.67%" in table
 
 
 @pytest.mark.parametrize(
