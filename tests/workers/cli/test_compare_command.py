@@ -140,8 +140,8 @@ def test_a_damaged_bundle_is_refused(given: Given) -> None:
 def test_bundles_that_no_vector_is_for_both_of_are_wrong_use(given: Given, tmp_path: Path) -> None:
     manifest = Registry(given.registry).open("generic", "entity=db", given.champion).manifest
     registry = Registry(str(tmp_path))
-    changes = ({}, {"feature_set": "f" * 32}, {"profile": "host"})
-    known, other_features, other_profile = (registry.save(replace(manifest, **change), {}) for change in changes)
+    heads = (manifest, replace(manifest, feature_set="f" * 32), replace(manifest, profile="host"))
+    known, other_features, other_profile = (registry.save(head, {}) for head in heads)
     with pytest.raises(WrongUse, match="of the feature set"):
         find_two(registry, known, other_features, Place())
     with pytest.raises(WrongUse, match="no vector is of both"):
