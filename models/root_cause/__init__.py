@@ -1,0 +1,1 @@
+"""Which entity of an incident probably caused it: see `ranking.rank`."""
