@@ -22,7 +22,11 @@ and around a cycle blame must come to rest."""
 
 OTHERWISE = 0.5
 """Part of what no callee's symptom of the same kind covers that goes to callees with symptoms of another kind (errors
-by time-outs, time lost by retries, a callee that fell silent): nothing says whether it is theirs, so half is."""
+by time-outs, time lost by retries, a callee that fell silent), where these are as unusual: nothing says whether it is
+theirs, so half is."""
+
+NOTICED = 0.5
+"""Part of the blame that starts at symptoms of the kind that was noticed; the cause may show in another one."""
 
 REST = 1e-9
 """Blame on the way, of a whole of 1, that is left where it is."""
@@ -31,21 +35,26 @@ _LATEST = 10.0
 """Windows after which a later onset counts for no less: 1/1,000 is as good as nothing."""
 
 
-def start(symptoms: Symptoms) -> Values:
-    """(n, kinds) where blame starts, a whole of 1 (0 everywhere without symptoms).
+def start(symptoms: Symptoms, noticed: Kind | None) -> Values:
+    """(n, kinds) where blame starts, a whole of 1.
 
-    Kinds weigh as much as their scores; within a kind the geometric mean of cost and score decides: a large cost alone
-    is had by whoever is called most, a large score alone by whoever is steady. Less traffic is an effect of who calls,
-    or of nobody being served, and counts only where there is nothing else.
+    Kinds weigh as much as their scores, silence at least as much as all others: it can be the cause of each. Half of
+    it all goes to the kind that was noticed, if one was. Traffic is an effect of who calls and who answers, and counts
+    only where there is nothing else. Within a kind the geometric mean of cost and score decides: a large cost alone is
+    had by whoever is called most, a large score alone by whoever is steady.
     """
     weight = np.sqrt(symptoms.cost * symptoms.score)
-    others = symptoms.score.copy()
-    others[:, Kind.LESS_TRAFFIC] = 0.0
-    score = others if others.any() else symptoms.score
-    kinds, sums = score.sum(axis=0), weight.sum(axis=0)
-    found = weight * np.divide(kinds, sums, out=np.zeros_like(kinds), where=sums > 0.0)
-    whole = found.sum()
-    return np.asarray(found / whole if whole > 0.0 else found, np.float64)
+    kinds = symptoms.score.sum(axis=0)
+    if kinds.sum() > kinds[Kind.TRAFFIC]:
+        kinds[Kind.TRAFFIC] = 0.0
+    if kinds[Kind.SILENCE] > 0.0:
+        kinds[Kind.SILENCE] = max(kinds[Kind.SILENCE], kinds.sum() - kinds[Kind.SILENCE])
+    kinds /= kinds.sum()
+    if noticed is not None and kinds[noticed] > 0.0:
+        kinds *= 1.0 - NOTICED
+        kinds[noticed] += NOTICED
+    sums = weight.sum(axis=0)
+    return np.asarray(weight * np.divide(kinds, sums, out=np.zeros_like(kinds), where=sums > 0.0), np.float64)
 
 
 def weigh_onsets(symptoms: Symptoms, calls: Calls, window_us: int) -> Values:
@@ -82,14 +91,17 @@ class Ways:
         """`weight` (edges,) is how much a callee's symptoms count for this caller."""
         measured = (np.arange(calls.size) < calls.measured)[:, None]
         same, part = _share_out(symptoms.cost, calls, weight)
-        covered = np.minimum(np.divide(same, symptoms.cost, out=np.zeros_like(same), where=symptoms.cost > 0.0), 1.0)
+        covered = _part(same, symptoms.cost)
         covered[:, [kind for kind in Kind if kind not in PASSED_ON]] = 0.0
         covered = np.where(measured, covered, same > 0.0)
         causes = np.stack([_causes(symptoms.score, kind) for kind in Kind])
         largest = causes.max(axis=2).T
         reached, other_part = _share_out(largest, calls, weight)
-        other = np.where(measured & (reached > 0.0), (1.0 - covered) * OTHERWISE, 0.0)
-        other[:, [Kind.SILENCE, Kind.LESS_TRAFFIC]] = 0.0  # silence says enough; what is not sent is not a callee's
+        near = np.minimum(
+            np.divide(reached, symptoms.score, out=np.zeros_like(reached), where=symptoms.score > 0.0), 1.0
+        )
+        other = np.where(measured, (1.0 - covered) * OTHERWISE * near, 0.0)
+        other[:, [Kind.SILENCE, Kind.TRAFFIC]] = 0.0  # silence says enough; traffic comes from callers
         whole = causes.sum(axis=2, keepdims=True)
         split = np.divide(causes, whole, out=np.zeros_like(causes), where=whole > 0.0)
         sure = np.where(measured, 1.0 - DOUBT, 1.0)
@@ -114,6 +126,11 @@ def settle(begin: Values, ways: Ways, calls: Calls) -> Values:
     return np.asarray(kept + moving.sum(axis=1), np.float64)
 
 
+def _part(amount: Values, of: Values) -> Values:
+    """At most 1; 0 of nothing."""
+    return np.minimum(np.divide(amount, of, out=np.zeros_like(amount), where=of > 0.0), 1.0)
+
+
 def _share_out(amounts: Values, calls: Calls, weight: Values) -> tuple[Values, Values]:
     """Per caller the sum of its callees' amounts, (n, kinds), and which part of it is each edge's, (kinds, edges)."""
     offered = amounts[calls.callee].T * weight
@@ -125,7 +142,7 @@ def _share_out(amounts: Values, calls: Calls, weight: Values) -> tuple[Values, V
 def _causes(score: Values, kind: Kind) -> Values:
     """(n, kinds) the scores that may explain a caller's symptom of this kind, if its own kind does not."""
     causes = score.copy()
-    causes[:, Kind.LESS_TRAFFIC] = 0.0
+    causes[:, Kind.TRAFFIC] = 0.0
     if kind in PASSED_ON:
         causes[:, kind] = 0.0
     return causes

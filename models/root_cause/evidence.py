@@ -15,6 +15,9 @@ Values = NDArray[np.float64]
 UNKNOWN = np.iinfo(np.int64).max
 """The onset of a symptom of which nobody knows when it began: later than all others."""
 
+NOTHING = 1e-9
+"""Scores, and costs as a share of the largest, are not told from 0 below it: quotients of them stay finite."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -44,6 +47,18 @@ class Evidence:
             if (column < 0).any() or np.isinf(column).any():
                 raise ValueError(f"evidence has a {name} that is negative or infinite: 0 or NaN stand for none")
 
+    @classmethod
+    def from_rows(cls, rows: Sequence[tuple[int, str, bool, float, int, float]]) -> Evidence:
+        """From rows of (entity, metric, up, score, onset, cost)."""
+        return cls(
+            entity=np.array([row[0] for row in rows], np.int64),
+            metric=[row[1] for row in rows],
+            up=np.array([row[2] for row in rows], np.bool_),
+            score=np.array([row[3] for row in rows], np.float64),
+            onset=np.array([row[4] for row in rows], np.int64),
+            cost=np.array([row[5] for row in rows], np.float64),
+        )
+
 
 def cost(actual: Values, low: Values, high: Values, events: Values) -> Values:
     """(m,) by how much a mean per event lay outside of its expected range, times the events: what it cost in all.
@@ -58,7 +73,7 @@ def cost(actual: Values, low: Values, high: Values, events: Values) -> Values:
 @dataclass(frozen=True, slots=True)
 class Symptoms:
     """The evidence by entity and kind, all (n, kinds): 0 and `UNKNOWN` where there is none. `metric` is the row of the
-    evidence that says most, −1 for none.
+    evidence that says most, −1 for none. Costs are shares of the largest of their kind.
 
     Where costs of a kind are known for some entities only, the others' are put at what their score would cost there
     (the median); where for none, the score stands for the cost.
@@ -82,7 +97,7 @@ class Symptoms:
         """Of n entities. Raises ValueError where the evidence names another one."""
         if len(evidence.entity) and evidence.entity.max() >= n:
             raise ValueError(f"evidence names entity {evidence.entity.max()} (from 0), but there are {n} entities")
-        told = np.flatnonzero(evidence.score > 0.0)
+        told = np.flatnonzero(evidence.score > NOTHING)
         told = told[np.lexsort((_ranks([evidence.metric[row] for row in told.tolist()]), evidence.score[told]))]
         kinds = [kind_of(evidence.metric[row], bool(evidence.up[row])) for row in told.tolist()]
         at = (evidence.entity[told], np.array(kinds, np.int64))
@@ -102,7 +117,9 @@ def _costs(score: Values, priced: Values) -> Values:
         if known.any():
             typical = float(np.median(priced[known, kind] / score[known, kind]))
             costs[:, kind] = np.where(known, priced[:, kind], score[:, kind] * typical)
-    return costs
+    largest = costs.max(axis=0, initial=0.0)
+    costs = np.divide(costs, largest, out=np.zeros_like(costs), where=largest > 0.0)
+    return np.where(score > 0.0, np.maximum(costs, NOTHING), 0.0)
 
 
 def _ranks(names: list[str]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ class Kind(IntEnum):
     ERRORS = 1
     OTHER = 2
     SILENCE = 3
-    LESS_TRAFFIC = 4
+    TRAFFIC = 4
 
 
 PASSED_ON = (Kind.LATENCY, Kind.ERRORS)
@@ -43,5 +43,5 @@ def kind_of(metric: str, up: bool) -> Kind:
     if words & _LATENCY:
         return Kind.LATENCY if up else Kind.OTHER
     if words & _TRAFFIC:
-        return Kind.OTHER if up else Kind.LESS_TRAFFIC
+        return Kind.TRAFFIC
     return Kind.OTHER

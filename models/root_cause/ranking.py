@@ -10,6 +10,7 @@ import numpy as np
 from models.root_cause.blame import Ways, settle, start, weigh_onsets
 from models.root_cause.calls import Calls
 from models.root_cause.evidence import Evidence, Symptoms
+from models.root_cause.kinds import Kind
 from models.root_cause.sentences import findings_of, say
 
 WINDOW_US = 60_000_000
@@ -33,14 +34,17 @@ def rank(
     evidence: Evidence,
     calls: Iterable[tuple[str, str]] = (),
     *,
+    noticed: Kind | None = None,
     window_us: int = WINDOW_US,
 ) -> list[Candidate]:
     """All entities with symptoms, the most probable cause first, equal ones by name.
 
     `entities` are all that were measured in the incident, with or without evidence. `calls` are (caller, callee) pairs,
     cycles allowed; an entity that only they name is not measured, and is looked through. Without calls the evidence of
-    each entity has to speak for itself. The order of entities, evidence and calls changes nothing, nor does an entity
-    without symptoms. Raises ValueError for entities named twice and for evidence of others.
+    each entity has to speak for itself. `noticed` is the kind of symptom that the incident is about, where that is
+    known; `window_us` the width of the windows that onsets were read from. The order of entities, evidence and calls
+    changes nothing, nor does an entity without symptoms. Raises ValueError for entities named twice, for evidence of
+    others, and for windows without width.
 
     Cost: per round of the walk a few passes over the calls between entities with symptoms, and as many rounds as calls
     are deep (at most about 400, around cycles).
@@ -61,7 +65,7 @@ def rank(
     shown = graph.look_through(symptoms)
     ways = Ways.of(shown, graph, weigh_onsets(shown, graph, window_us))
     begin = np.zeros_like(shown.score)
-    begin[: len(names)] = start(symptoms)
+    begin[: len(names)] = start(symptoms, noticed)
     share = settle(begin, ways, graph)[: len(names)]
     share /= share.sum()
     findings = findings_of(shown, evidence, graph, ways, window_us)
