@@ -61,10 +61,11 @@ class Report:
     def of(cls, judged: Judged, agree: int, with_nab: bool, wanted: Sequence[Requirement]) -> Report:
         """Raises `WrongUse` where something is required that cannot be said of these rows."""
         streams, labelled = judged.streams(), judged.labelled
+        asked = [f"--require {one.name}" for one in wanted] + ["--nab"] * with_nab
+        if asked and not labelled:
+            raise WrongUse(f"{asked[0]}: no row of DATA has a label to judge by")
         values = figures(streams, with_nab) if labelled else {}
         for one in wanted:
-            if not labelled:
-                raise WrongUse(f"--require {one.name}: no row of DATA has a label to judge by")
             if one.name not in values:
                 raise WrongUse(f"--require {one.name}: SCORES names no incidents")
         entities = {stream.entity: _entity(stream, with_nab) for stream in streams} if labelled else {}

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from models.evaluation.pictures.metrics import Metrics, left_out
@@ -31,6 +32,8 @@ Values = NDArray[np.float64]
 
 _MOST = 6
 _POINTS = 1_200
+_MANY = 10_000.0
+"""Values from which on they are written as k, M, G."""
 _SHORTEST = 24
 """Rows and hours without which there is no day to speak of."""
 
@@ -83,6 +86,8 @@ def _over_time(axes: Axes, metrics: Metrics, j: int, code: int) -> None:
         )
     axes.tick_params(labelsize=8)
     axes.margins(x=0.005)
+    if np.nanmax(np.abs(values), initial=0.0) >= _MANY:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     plain(axes)
 
 

@@ -25,11 +25,11 @@ def stream(
     return Stream(entity, np.arange(len(label), dtype=np.int64) * minutes * MINUTE, values, flagged, label, learned)
 
 
-def random_stream(seed: int, rows: int = 300, decimals: int = 8) -> Stream:
+def random_stream(seed: int, rows: int = 300, decimals: int = 8, entity: str = "db") -> Stream:
     """Some events of 1 to 20 rows; scores a little higher inside; with few decimals many scores are equal."""
     rng = np.random.default_rng(seed)
     label = np.zeros(rows, np.bool_)
     for start in rng.integers(0, rows, 4):
         label[start : start + rng.integers(1, 20)] = True
     score = np.round(rng.random(rows) + 0.4 * label, decimals).astype(np.float64)
-    return Stream("db", np.arange(rows, dtype=np.int64) * 5 * MINUTE, score, score >= 1.0, label)
+    return Stream(entity, np.arange(rows, dtype=np.int64) * 5 * MINUTE, score, score >= 1.0, label)

@@ -11,10 +11,15 @@ import pytest
 from models.registry import Registry
 from schemas.times import parse_time
 from tests.support.cli import faultline
+from workers.cli.backtest import backtest
 from workers.cli.backtesting import replay, rows_of
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.sending import Voice
 from workers.settings import load_settings
+from workers.sources.save import EventsFile
+from workers.sources.synthetic.generate import generate
+from workers.sources.synthetic.plan import Plan
+from workers.sources.synthetic.truth import schedule
 
 QUICK = ("--detectors", "deviation", "--quiet")
 START = "2026-03-02T00:00:00Z"
@@ -50,7 +55,9 @@ def _registry(tmp_path: Path) -> dict[str, str]:
     return {"FAULTLINE_REGISTRY__URL": str(tmp_path / "registry")}
 
 
-def test_training_stores_promotes_and_says_what_it_made(tmp_path: Path, data: Path) -> None:
+def test_training_stores_promotes_and_says_what_it_made(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     env = _registry(tmp_path)
     done = faultline("train", str(data), "--split", "train", "--json", *QUICK, env=env, timeout=110)
     assert done.code == 0, done.err
@@ -63,6 +70,15 @@ def test_training_stores_promotes_and_says_what_it_made(tmp_path: Path, data: Pa
     assert {(entry["scope"], entry["alias"]) for entry in listed} == {("entity=db", "champion"), ("global", "champion")}
     shown = faultline("models", "show", made["global"][:8], "--json", env=env)
     assert shown.json["training"]["seed"] == 0
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    backtest([data], tmp_path / "scores.parquet", no_train=True, quiet=True)
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    jump = _table().query("split == 'test'")["label"].to_numpy() == 1
+    assert scores["is_anomaly"][jump].all()
+    blame = scores["contributions"][jump].iloc[-1]
+    assert {one["metric"] for one in blame} <= {"queue", "cpu_ratio"}
+    assert scores["contributions"][~scores["is_anomaly"]].isna().all()
     again = faultline("models", "promote", made["global"][:8], "--challenger", env=env)
     assert (again.code, "is the champion already" in again.err) == (2, True)
 
@@ -149,3 +165,18 @@ def test_a_group_gets_a_model_of_its_own_within_its_budget(tmp_path: Path) -> No
     assert (refused.code, "FAULTLINE_SCORING__GROUPS" in refused.err) == (2, True)
     wrong = faultline("train", str(folder), "--budget", "three a week", env=groups)
     assert (wrong.code, "such as 3/week" in wrong.err) == (2, True)
+
+
+def test_of_events_every_window_is_scored(tmp_path: Path) -> None:
+    place = tmp_path / "day.parquet"
+    plan = Plan(profile="host", days=0.5, seed=3)
+    with EventsFile(place) as file:
+        for block in generate(schedule(plan)):
+            file.write(block)
+    rows = rows_of([place])
+    assert (rows.open, len(rows)) == (True, 0)
+    voice = Voice.of(quiet=True, as_json=True)
+    with counted(open_tape([place], voice), voice, "scoring") as blocks:
+        verdicts = replay(blocks, rows, load_settings({"FAULTLINE_REGISTRY__URL": ""}))
+    assert verdicts.summary()["scored"] == len(rows) == 144
+    assert np.diff(rows.time).tolist() == [300_000_000] * 143
