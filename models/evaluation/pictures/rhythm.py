@@ -48,8 +48,10 @@ def draw_rhythm(metrics: Metrics) -> Figure:
     usual = ~metrics.label
     share = np.array([_explained(metrics.scaled[usual, j], hours[usual], weekend[usual]) for j in columns.tolist()])
     share_of = dict(zip(columns.tolist(), share.tolist(), strict=True))
-    order = metrics.unlike(columns[np.argsort(-share, kind="stable")], _MOST)
     code = _liveliest(metrics)
+    known = np.isfinite(metrics.scaled[:, columns])
+    here = known[metrics.entity == code].any(axis=0)  # a metric that varies elsewhere only would be a flat line
+    order = metrics.unlike(columns[np.lexsort((-share * known.mean(axis=0), ~here))], _MOST)
     note = f"values of {metrics.entities[code]}"
     note += ", shaded where anomalous" if metrics.labelled else ""
     if enough:
