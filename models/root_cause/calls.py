@@ -46,11 +46,11 @@ class Calls:
         edges = self.caller >= self.measured
         caller, callee = self.caller[edges], self.callee[edges]
         for _ in range(added):
-            before = score.sum() + costs.sum()
+            before = score.copy(), costs.copy(), onset.copy()
             np.maximum.at(score, caller, score[callee])
             np.maximum.at(costs, caller, costs[callee])
             np.minimum.at(onset, caller, onset[callee])
-            if score.sum() + costs.sum() == before:
+            if all(np.array_equal(was, now) for was, now in zip(before, (score, costs, onset), strict=True)):
                 break
         return Symptoms(score, costs, onset, np.pad(symptoms.metric, pad, constant_values=-1))
 

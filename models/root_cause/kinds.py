@@ -25,7 +25,7 @@ SILENCE = "silence"
 
 _WORD = re.compile(r"[A-Za-z]+|[0-9]+(?:xx)?")
 _LATENCY = frozenset({"latency", "duration", "elapsed", "response"})
-_ERRORS = frozenset({"error", "errors", "failure", "failures", "failed", "fatal", "fault", "faults", "5xx"})
+_ERRORS = frozenset({"error", "errors", "failure", "failures", "failed", "fatal", "5xx"})
 _HEALTH = frozenset({"availability", "success", "successes", "succeeded", "apdex"})
 _TRAFFIC = frozenset({"events", "request", "requests", "traffic", "throughput", "rps", "qps", "hits", "calls"})
 
