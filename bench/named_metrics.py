@@ -47,7 +47,7 @@ def main(data: Path, scores: Path) -> None:
     for event in events.itertuples():
         within = (flagged["timestamp"] >= event.start) & (flagged["timestamp"] <= event.end)
         rows = list(flagged[within & (flagged["entity"] == event.entity)].itertuples())
-        if any(len(row.contributions) for row in rows):
+        if named(rows):
             marked = {str(metric) for metric in np.asarray(event.metrics).tolist()}
             at_first.append((named(rows[:1]), marked))
             in_all.append((named(rows), marked))
