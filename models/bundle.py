@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import ArrayError, pack, unpack
+from models.detectors.base import GRAPH, Arrays
 from models.manifest import MANIFEST, BundleError, FileEntry, Manifest, version_of
 from models.model import PeriodModel
 from models.periods import ALL
@@ -40,9 +41,21 @@ class Bundle:
         entry = self.manifest.periods[name]
         blob = checked(self.read(entry.file), entry.file, self.manifest.files[entry.file])
         try:
-            return PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, unpack(blob))
+            arrays = self._with_graphs(unpack(blob))
+            return PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, arrays)
         except (ArrayError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise BundleError(f"{entry.file}: {error}") from error
+
+    def _with_graphs(self, arrays: Arrays) -> Arrays:
+        """The arrays of a period, each graph in place of its hash."""
+        found = dict(arrays)
+        for path in filter(_is_graph, arrays):
+            name = graph_file(arrays[path].tobytes().hex())
+            if name not in self.manifest.files:
+                raise BundleError(f"{path}: {name} is not in the manifest")
+            blob = checked(self.read(name), name, self.manifest.files[name])
+            found[path] = np.frombuffer(blob, np.uint8)
+        return found
 
     def verify(self) -> None:
         """Read everything once. Raises `BundleError` where any part is not what the manifest says."""
@@ -92,8 +105,17 @@ def checked(blob: bytes, name: str, entry: FileEntry) -> bytes:
 
 
 def files_of(models: Mapping[str, PeriodModel]) -> dict[str, bytes]:
-    """The files of a bundle's periods, by name in the bundle."""
-    return {period_file(name): pack(model.to_arrays()) for name, model in models.items()}
+    """The files of a bundle's periods, by name in the bundle: arrays by period, and ONNX graphs by their hash."""
+    files = {}
+    for name, model in models.items():
+        arrays = dict(model.to_arrays())
+        for path in filter(_is_graph, model.to_arrays()):
+            blob = arrays[path].tobytes()
+            digest = hashlib.sha256(blob).digest()
+            files[graph_file(digest.hex())] = blob
+            arrays[path] = np.frombuffer(digest, np.uint8)
+        files[period_file(name)] = pack(arrays)
+    return files
 
 
 def entries_of(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
@@ -103,3 +125,11 @@ def entries_of(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
 
 def period_file(name: str) -> str:
     return f"periods/{name}.npz"
+
+
+def graph_file(digest: str) -> str:
+    return f"graphs/{digest}.onnx"
+
+
+def _is_graph(path: str) -> bool:
+    return path.endswith(f"/{GRAPH}")

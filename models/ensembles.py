@@ -2,39 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from models.calibration import Tail
-from models.detectors import DETECTORS, IsolationForest, Neighbours, OneClassSVM
-from models.views import ALL, VIEWS, columns_of
+from models.detectors import DETECTORS, Autoencoder, Detector, IsolationForest, Lstm, Neighbours, OneClassSVM, OwnModel
+from models.detectors.graphs import Graph, read_graph
+from models.naming import Naming
+from models.views import ALL, RAW, SEQUENCES, VIEWS, Values, View, columns_of
 
 Fusion = Literal["mean", "max"]
 FUSIONS: tuple[Fusion, ...] = ("mean", "max")
 """The weighted mean of the members' calibrated scores, or the largest of them; either is calibrated once more."""
 
 
+OWN_VIEWS: Mapping[str, str] = {Lstm.kind: SEQUENCES, OwnModel.kind: RAW}
+"""Detectors that make sense in one view alone."""
+
+GRAPHS = frozenset({Autoencoder.kind, Lstm.kind, OwnModel.kind})
+
+FROM_FILE = f"{OwnModel.kind}:"
+
+
 @dataclass(frozen=True, slots=True)
 class MemberName:
-    """A detector and the view it has: `neighbours@steps`; the view `all` is not written."""
+    """A detector and the view it has: `neighbours@steps`; the view that a detector has anyway is not written.
+
+    `graph` is the model of somebody's own that becomes the detector `onnx`: a bundle has it among its files.
+    """
 
     detector: str
     view: str = ALL
+    graph: Graph | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError for a detector or a view that there is not."""
         detector, _, view = text.strip().partition("@")
-        view = view or ALL
         if detector not in DETECTORS:
             raise ValueError(f"no detector {detector!r}; there are {', '.join(DETECTORS)}")
-        if view != ALL and view not in VIEWS:
+        own = OWN_VIEWS.get(detector)
+        if own is not None and view not in ("", own):
+            raise ValueError(f"{detector} has a view of its own, not {view!r}")
+        view = view or own or ALL
+        if view not in (ALL, own) and view not in VIEWS:
             raise ValueError(f"no view {view!r}; there are {', '.join((ALL, *VIEWS))}")
         return cls(detector, view)
 
+    @classmethod
+    def asked_for(cls, text: str) -> Self:
+        """What somebody wrote: as `parse`, or `onnx:` and the path of a model, which is read. Raises ValueError."""
+        if text.strip().startswith(FROM_FILE):
+            return cls(OwnModel.kind, RAW, read_graph(text.strip().removeprefix(FROM_FILE)))
+        name = cls.parse(text)
+        if name.detector == OwnModel.kind:
+            raise ValueError(f"{OwnModel.kind} is a model of your own: {FROM_FILE}PATH")
+        return name
+
+    def fit(self, naming: Naming, used: Values, scaled: Values, seed: int) -> tuple[View, Detector]:
+        """The view and the detector of n training rows (n, d), as they came and as the time of day scales them.
+
+        Raises ValueError.
+        """
+        view = View.fit(self.view, naming, used, self.graph.features if self.graph is not None else ())
+        seen = view.of(used, scaled)
+        if self.graph is not None:
+            return view, OwnModel.around(self.graph, seen)
+        return view, DETECTORS[self.detector].fit(seen, seed)
+
     def __str__(self) -> str:
-        return self.detector if self.view == ALL else f"{self.detector}@{self.view}"
+        return self.detector if self.view == OWN_VIEWS.get(self.detector, ALL) else f"{self.detector}@{self.view}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +91,15 @@ class Ensemble:
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
         """One that somebody put together: the mean of its members. Raises ValueError."""
-        members = tuple(MemberName.parse(name) for name in names)
+        members = tuple(MemberName.asked_for(name) for name in names)
         if not members:
             raise ValueError(f"no detector given; there are {', '.join(DETECTORS)}")
         return cls(members)
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether a member is scored by ONNX Runtime."""
+        return any(member.detector in GRAPHS for member in self.members)
 
 
 LEVELS = Ensemble((MemberName(IsolationForest.kind), MemberName(OneClassSVM.kind)))
@@ -70,4 +113,5 @@ STEPS_AND_ROLLING = Ensemble(
 
 def default_for(names: Sequence[str]) -> Ensemble:
     """The ensemble for vectors with these feature names: by views where there are rolling features."""
-    return STEPS_AND_ROLLING if all(len(columns_of(view, names)) for view in VIEWS) else LEVELS
+    there = all(len(columns_of(member.view, names)) for member in STEPS_AND_ROLLING.members)
+    return STEPS_AND_ROLLING if there else LEVELS

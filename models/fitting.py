@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import Calibration
-from models.detectors import DETECTORS
 from models.ensembles import Ensemble
 from models.model import Member, PeriodModel, fuse
 from models.naming import Naming, naming
 from models.periods import Places
 from models.scaling import Scaler
 from models.thresholds import Series, episode_rates
-from models.views import View
 
 Values = NDArray[np.float64]
 
@@ -85,8 +83,7 @@ def fit_period(
     scaler, scaled = _scale(used, at)
     members = []
     for name, calibration in zip(ensemble.members, calibrations, strict=True):
-        view = View.fit(name.view, named, used)
-        detector = DETECTORS[name.detector].fit(view.of(used, scaled), policy.seed)
+        view, detector = name.fit(named, used, scaled, policy.seed)
         members.append(Member(detector, view, calibration))
     below, above = _ranges(used - scaler.expected(at))
     model = PeriodModel(
@@ -118,8 +115,7 @@ def _held_out(named: Naming, X: Values, at: Places, policy: FitPolicy) -> list[V
         scaler, scaled = _scale(learned, at.take(~test))
         unseen_scaled = scaler.transform(unseen, at.take(test))
         for number, name in enumerate(policy.ensemble.members):
-            view = View.fit(name.view, named, learned)
-            detector = DETECTORS[name.detector].fit(view.of(learned, scaled), policy.seed)
+            view, detector = name.fit(named, learned, scaled, policy.seed)
             scores[number][test] = detector.score(view.of(unseen, unseen_scaled))
     return scores
 

@@ -24,6 +24,7 @@ from models.table import VectorTable, learned
 from models.thresholds import Series
 
 LIBRARIES = ("numpy", "scikit-learn")
+GRAPH_LIBRARIES = ("jax", "onnxruntime")
 PROFILES_WITHOUT_PERIODS = frozenset({"event"})
 
 PERIOD_DAYS = 40
@@ -215,7 +216,7 @@ def _bundle(
         features=table.names,
         calendar=calendar,
         training=about,
-        libraries=_versions(),
+        libraries=_versions(ensemble),
         periods={
             name: PeriodEntry(period_file(name), members, ensemble.fusion, one.rows, one.held_out)
             for name, one in fitted.items()
@@ -225,10 +226,10 @@ def _bundle(
     return TrainedBundle(manifest, files)
 
 
-def _versions() -> dict[str, str]:
+def _versions(ensemble: Ensemble) -> dict[str, str]:
     """Of what may have a part in the result; what is not installed had none."""
     versions = {"python": platform.python_version()}
-    for name in LIBRARIES:
+    for name in LIBRARIES + (GRAPH_LIBRARIES if ensemble.has_graphs else ()):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions

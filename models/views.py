@@ -21,10 +21,16 @@ Values = NDArray[np.float64]
 STEPS = ("delta", "delta_before", "delta_before_2")
 ROLLING = ("delta", "mean_5", "mean_10", "mean_30", "std_5", "std_10", "std_30")
 
-ALL = "all"
-VIEWS: Mapping[str, tuple[str, ...]] = {"rolling": ROLLING, "steps": STEPS}
-"""Statistics of each metric that a view holds, in shares of the metric's own range in training. The view `all` holds
-everything that models learn from but the older steps, as the time of day scales it."""
+SEQUENCE = ("mean_30", "mean_10", "delta_before_2", "delta_before", "delta", "")
+"""What the last samples of a metric are read from, and what each step of the sequence is called by, oldest first: the
+mean of the samples 11 to 30 back, that of the samples 5 to 10 back, and the last four."""
+
+ALL, RAW = "all", "raw"
+SEQUENCES = "sequence"
+VIEWS: Mapping[str, tuple[str, ...]] = {"rolling": ROLLING, "steps": STEPS, SEQUENCES: SEQUENCE}
+"""Statistics of each metric that a view holds, in shares of the metric's own range in training; in the view `sequence`
+the samples themselves stand in their place. The view `all` holds everything that models learn from but the older steps,
+as the time of day scales it; the view `raw` all of it as it came, a mean where it is missing."""
 
 _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 
@@ -32,7 +38,7 @@ _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 @dataclass(frozen=True, slots=True)
 class View:
     """`columns` (v,) are places among the model's features; `centre` and `unit` (v,) scale their values, both unused
-    in the view `all`. A unit is infinite where nothing moved: those stay 0.
+    in the view `all`, the unit in the view `raw`. A unit is infinite where nothing moved: those stay 0.
     """
 
     name: str
@@ -41,15 +47,19 @@ class View:
     unit: Values
 
     @classmethod
-    def fit(cls, name: str, naming: Naming, X: Values) -> View:
-        """Learn from n rows (n, d) of the model's features, NaN where missing. Raises ValueError for an empty view."""
-        columns = columns_of(name, naming.names)
+    def fit(cls, name: str, naming: Naming, X: Values, only: Sequence[str] = ()) -> View:
+        """Learn from n rows (n, d) of the model's features, NaN where missing; `only` these features, where given.
+
+        Raises ValueError for an empty view, and for features that are not there.
+        """
+        columns = _places(only, naming.names) if only else columns_of(name, naming.names)
         if len(columns) == 0:
             raise ValueError(f"none of these features belongs to the view {name!r}")
         centre, unit = np.zeros(len(columns)), np.ones(len(columns))
         if name != ALL:
             there = np.maximum(np.count_nonzero(~np.isnan(X[:, columns]), axis=0), 1)
             centre = np.nansum(X[:, columns], axis=0) / there
+        if name in VIEWS:
             unit = _ranges(naming, X)[columns]
         return cls(name, columns, centre, unit)
 
@@ -57,7 +67,11 @@ class View:
         """(n, v) what the member sees of n vectors, as they came and as the time of day scales them (n, d)."""
         if self.name == ALL:
             return scaled if len(self.columns) == scaled.shape[1] else np.ascontiguousarray(scaled[:, self.columns])
-        return _in_units(values, self.columns, self.centre, self.unit)
+        if self.name == RAW:
+            chosen = values[:, self.columns]
+            return np.where(np.isnan(chosen), self.centre, chosen)
+        seen = _in_units(values, self.columns, self.centre, self.unit)
+        return _unrolled(seen) if self.name == SEQUENCES else seen
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {"columns": self.columns, "centre": self.centre, "unit": self.unit}
@@ -70,6 +84,7 @@ class View:
         fits = (
             columns.ndim == 1
             and len(columns) > 0
+            and (name != SEQUENCES or len(columns) % len(SEQUENCE) == 0)
             and centre.shape == unit.shape == columns.shape
             and bool((columns >= 0).all() and (columns < width).all())
             and bool(np.isfinite(centre).all() and (unit > 0).all())
@@ -81,12 +96,31 @@ class View:
 
 def columns_of(view: str, names: Sequence[str]) -> NDArray[np.int64]:
     """Where a view's features stand among these names."""
-    if view == ALL:
+    if view == RAW:
+        found = list(range(len(names)))
+    elif view == ALL:
         found = [i for i, name in enumerate(names) if not name.endswith(_OLDER)]
+    elif view == SEQUENCES:
+        found = _runs(names)
     else:
         endings = tuple(f"__{statistic}" for statistic in VIEWS[view])
         found = [i for i, name in enumerate(names) if name.endswith(endings)]
     return np.array(found, np.int64)
+
+
+def _runs(names: Sequence[str]) -> list[int]:
+    """The columns of every metric of which the whole sequence is there, metric by metric."""
+    place = {name: i for i, name in enumerate(names)}
+    runs = [[place.get(f"{name}__{part}" if part else name, -1) for part in SEQUENCE] for name in names]
+    return [column for run in runs if min(run) >= 0 for column in run]
+
+
+def _places(wanted: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
+    place = {name: i for i, name in enumerate(names)}
+    missing = [name for name in wanted if name not in place]
+    if missing:
+        raise ValueError(f"these features are not learned from, or most rows lack them: {', '.join(missing)}")
+    return np.array([place[name] for name in wanted], np.int64)
 
 
 def _ranges(naming: Naming, X: Values) -> Values:
@@ -106,4 +140,24 @@ def _in_units(values: Values, columns: NDArray[np.int64], centre: Values, unit: 
     for i in range(n):
         for j in range(v):
             out[i, j] = (values[i, columns[j]] - centre[j]) / unit[j]
+    return out
+
+
+@njit(cache=True)
+def _unrolled(X: Values) -> Values:
+    """(n, v) the last samples of each metric, oldest first, from its means and steps in the order of `SEQUENCE`.
+
+    All are in one unit per metric and have a mean of 0 in training; what they are made of has, too.
+    """
+    n, v = X.shape
+    out = np.empty((n, v))
+    for i in range(n):
+        for j in range(0, v, 6):
+            mean_30, mean_10, last = X[i, j], X[i, j + 1], X[i, j + 5]
+            second = last - X[i, j + 4]
+            third = second - X[i, j + 3]
+            fourth = third - X[i, j + 2]
+            out[i, j] = (30.0 * mean_30 - 10.0 * mean_10) / 20.0
+            out[i, j + 1] = (10.0 * mean_10 - (last + second + third + fourth)) / 6.0
+            out[i, j + 2], out[i, j + 3], out[i, j + 4], out[i, j + 5] = fourth, third, second, last
     return out

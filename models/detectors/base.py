@@ -13,6 +13,9 @@ Matrix = NDArray[np.float64]
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
+GRAPH = "graph"
+"""Name of the array that is an ONNX graph, byte by byte: a bundle keeps it as a file of its own."""
+
 
 class Detector(Protocol):
     """One way to see that a vector is unusual. Held to `tests/models/detector_contract.py`:
