@@ -5,8 +5,11 @@
 #   docker run --rm faultline --help
 
 ARG PYTHON=3.12-slim-bookworm
+# `worker-onnx` for workers that score by networks or by models of your own: 90 MB more.
+ARG LOCK=worker
 
 FROM python:${PYTHON} AS build
+ARG LOCK
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements requirements
@@ -14,7 +17,7 @@ RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --require-hashes -
 ENV PATH=/opt/uv/bin:$PATH
 RUN python -m venv --without-pip /opt/faultline \
     && uv pip install --python /opt/faultline/bin/python --no-cache --compile-bytecode \
-        --require-hashes -r requirements/worker.txt
+        --require-hashes -r requirements/${LOCK}.txt
 # What trains a model stays behind here: it is needed once, for something that scores by models to be compiled with.
 RUN uv pip install --python /opt/faultline/bin/python --target /opt/train --no-cache \
         --require-hashes -r requirements/run.txt

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from models.calibration import Tail
 from models.detectors import DETECTORS, Autoencoder, Detector, IsolationForest, Lstm, Neighbours, OneClassSVM, OwnModel
 from models.detectors.graphs import Graph, read_graph
+from models.detectors.networks.training import check_installed
 from models.naming import Naming
 from models.views import ALL, RAW, SEQUENCES, VIEWS, Values, View, columns_of
 
@@ -16,11 +17,10 @@ Fusion = Literal["mean", "max"]
 FUSIONS: tuple[Fusion, ...] = ("mean", "max")
 """The weighted mean of the members' calibrated scores, or the largest of them; either is calibrated once more."""
 
-
 OWN_VIEWS: Mapping[str, str] = {Lstm.kind: SEQUENCES, OwnModel.kind: RAW}
 """Detectors that make sense in one view alone."""
 
-GRAPHS = frozenset({Autoencoder.kind, Lstm.kind, OwnModel.kind})
+NETWORKS = frozenset({Autoencoder.kind, Lstm.kind})
 
 FROM_FILE = f"{OwnModel.kind}:"
 
@@ -52,12 +52,17 @@ class MemberName:
 
     @classmethod
     def asked_for(cls, text: str) -> Self:
-        """What somebody wrote: as `parse`, or `onnx:` and the path of a model, which is read. Raises ValueError."""
+        """What somebody wrote: as `parse`, or `onnx:` and the path of a model, which is read.
+
+        Raises ValueError; also where what trains a network is not installed, which is better known before the data.
+        """
         if text.strip().startswith(FROM_FILE):
             return cls(OwnModel.kind, RAW, read_graph(text.strip().removeprefix(FROM_FILE)))
         name = cls.parse(text)
         if name.detector == OwnModel.kind:
-            raise ValueError(f"{OwnModel.kind} is a model of your own: {FROM_FILE}PATH")
+            raise ValueError(f"{OwnModel.kind} is a model of your own, with its path: {FROM_FILE}PATH")
+        if name.detector in NETWORKS:
+            check_installed()
         return name
 
     def fit(self, naming: Naming, used: Values, scaled: Values, seed: int) -> tuple[View, Detector]:
@@ -99,7 +104,7 @@ class Ensemble:
     @property
     def has_graphs(self) -> bool:
         """Whether a member is scored by ONNX Runtime."""
-        return any(member.detector in GRAPHS for member in self.members)
+        return any(member.detector in (*NETWORKS, OwnModel.kind) for member in self.members)
 
 
 LEVELS = Ensemble((MemberName(IsolationForest.kind), MemberName(OneClassSVM.kind)))

