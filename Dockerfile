@@ -5,7 +5,7 @@
 #   docker run --rm faultline --help
 
 ARG PYTHON=3.12-slim-bookworm
-# `worker-onnx` for workers that score by networks or by models of your own: 90 MB more.
+# `worker-onnx` for workers that score by networks or by models of your own: about 95 MB more.
 ARG LOCK=worker
 
 FROM python:${PYTHON} AS build

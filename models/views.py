@@ -54,7 +54,8 @@ class View:
         """
         columns = _places(only, naming.names) if only else columns_of(name, naming.names)
         if len(columns) == 0:
-            raise ValueError(f"none of these features belongs to the view {name!r}")
+            needed = ", ".join(f"<metric>__{part}" if part else "<metric>" for part in VIEWS.get(name, ()))
+            raise ValueError(f"none of these features belongs to the view {name!r}" + f" ({needed})" * bool(needed))
         centre, unit = np.zeros(len(columns)), np.ones(len(columns))
         if name != ALL:
             there = np.maximum(np.count_nonzero(~np.isnan(X[:, columns]), axis=0), 1)

@@ -22,6 +22,7 @@ from models.table import VectorTable
 from models.train import TrainedBundle, TrainingError, TrainPolicy, train
 from tests.models.detectors.own_graphs import length
 from tests.models.learned import FIVE_MINUTES, START
+from workers.runtime.errors import Fatal
 from workers.scoring.loading import Loading
 
 STATISTICS = ("mean_10", "mean_30", "delta", "delta_before", "delta_before_2")
@@ -133,7 +134,7 @@ def test_a_graph_that_may_not_run_is_refused_even_if_every_hash_fits(trained: Tr
             opened(put_in(trained, blob)).verify()
 
 
-def test_without_onnx_runtime_such_a_bundle_is_not_put_into_force_and_the_extra_is_named(
+def test_without_onnx_runtime_such_a_bundle_is_not_put_into_force_and_one_in_force_stops_with_the_extra_named(
     trained: TrainedBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = Registry(str(tmp_path))
@@ -144,6 +145,9 @@ def test_without_onnx_runtime_such_a_bundle_is_not_put_into_force_and_the_extra_
     problem = loading.problem("generic", "global", Aliases(trained.version))
     assert problem is not None
     assert "pip install 'faultline[onnx]'" in problem
+    bundle = loading.bundle("generic", "global", trained.version)
+    with pytest.raises(Fatal, match=r"cannot be loaded: .*pip install 'faultline\[onnx\]'"):
+        loading.model(bundle, ALL)
 
 
 def test_a_model_that_does_not_fit_the_features_says_how_to_name_them(tmp_path: Path) -> None:

@@ -36,8 +36,9 @@ app = typer.Typer(help="Fit models on telemetry and put them into the registry."
 Detectors = Annotated[
     str,
     typer.Option(
-        help="Members of the ensemble, separated by commas, each perhaps with a view (neighbours@steps); default: what "
-        f"suits the features (docs/detection.md). There are {', '.join(DETECTORS)}."
+        help="Members of the ensemble, separated by commas, each perhaps with a view (neighbours@steps), or onnx:PATH, "
+        "a model of your own (docs/models.md); default: what suits the features (docs/detection.md). There are "
+        f"{', '.join(DETECTORS)}."
     ),
 ]
 
