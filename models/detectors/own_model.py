@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,11 @@ class OwnModel:
         return len(self.usual)
 
     @classmethod
-    def fit(cls, X: Matrix, seed: int) -> OwnModel:
+    def fit(cls, X: Matrix, seed: int) -> Self:
         raise ValueError(f"{cls.kind} learns nothing: it is a model that comes from a file")
 
     @classmethod
-    def around(cls, model: Graph, X: Matrix) -> OwnModel:
+    def around(cls, model: Graph, X: Matrix) -> Self:
         """The detector that the model is for rows as these (n, d). Raises ValueError where they do not fit together."""
         check_training(X)
         if model.width not in (None, X.shape[1]):
@@ -75,7 +75,7 @@ class OwnModel:
         return {"usual": self.usual, "middle": np.array(self.middle), GRAPH: self.model.array}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> OwnModel:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         usual, middle = np.ascontiguousarray(arrays["usual"], np.float64), float(arrays["middle"].item())
         model = Graph.of(arrays[GRAPH].tobytes())
         fits = (

@@ -18,7 +18,8 @@ def length(width: int | None = None, features: Sequence[str] = ()) -> bytes:
     model = model_of([helper.make_node("ReduceL2", ["rows"], ["score"], axes=[1], keepdims=0)], [rows])
     if features:
         helper.set_model_props(model, {"faultline.features": json.dumps(list(features))})
-    return model.SerializeToString()
+    blob: bytes = model.SerializeToString()
+    return blob
 
 
 def model_of(

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Self
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ class FromFile(OwnModel):
     """A model of one's own that is fitted as the others are: to rows of any width."""
 
     @classmethod
-    def fit(cls, X: Matrix, seed: int) -> OwnModel:
+    def fit(cls, X: Matrix, seed: int) -> Self:
         return cls.around(Graph.of(length()), X)
 
 

@@ -17,8 +17,8 @@ from tests.models.detectors.own_graphs import ROWS, SCORE, length, model_of
 ONE = numpy_helper.from_array(np.array([1.0], np.float32), "one")
 
 
-def norm(**changes: object) -> onnx.NodeProto:
-    return helper.make_node("ReduceL2", ["rows"], ["score"], axes=[1], keepdims=0, **changes)
+def norm(domain: str = "") -> onnx.NodeProto:
+    return helper.make_node("ReduceL2", ["rows"], ["score"], domain=domain, axes=[1], keepdims=0)
 
 
 def branch(node: onnx.NodeProto) -> onnx.GraphProto:
@@ -38,7 +38,9 @@ def elsewhere(place: str) -> onnx.TensorProto:
     return tensor
 
 
-def value(name: str, kind: int = TensorProto.FLOAT, shape: tuple[object, ...] = ("n", None)) -> onnx.ValueInfoProto:
+def value(
+    name: str, kind: int = TensorProto.FLOAT, shape: tuple[str | int | None, ...] = ("n", None)
+) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
 
 

@@ -119,7 +119,7 @@ def test_what_never_moved_has_no_say_and_what_is_always_right_a_floor() -> None:
     ],
 )
 def test_arrays_that_are_no_network_are_refused(change: dict[str, NDArray[Any]]) -> None:
-    whole = {
+    whole: dict[str, NDArray[Any]] = {
         "spread": np.ones(WIDTH),
         "usual": np.ones(WIDTH),
         GRAPH: np.frombuffer(DENSE.graph(drawn(DENSE)), np.uint8),
