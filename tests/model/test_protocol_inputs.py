@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from tests.model.broker import Entry, Log
 from tests.model.counting import Counting
@@ -20,10 +18,8 @@ FIRST = TopicPartition(IN, 0)
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def quiet() -> None:
     silence()
-    yield
-    structlog.reset_defaults()
 
 
 def world_of(stage: Any, seed: int = 1, **policy: Any) -> World:

@@ -6,10 +6,7 @@ and how to run them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 
 from tests.model.chance import Chance
 from tests.model.crowd import STAGES, Outcome, play_all
@@ -66,10 +63,8 @@ MUST_HAPPEN = (
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def quiet() -> None:
     silence()
-    yield
-    structlog.reset_defaults()
 
 
 def _assert_kept(stage: str, outcome: Outcome) -> None:

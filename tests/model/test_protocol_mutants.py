@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from tests.model.broker import Broker
 from tests.model.schedules import Build, gives_up, run, silence
@@ -261,10 +260,8 @@ MUTANTS: tuple[Mutate, ...] = (
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def quiet() -> None:
     silence()
-    yield
-    structlog.reset_defaults()
 
 
 def _noticed(build: Build) -> bool:
