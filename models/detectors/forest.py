@@ -15,21 +15,18 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.detectors.base import Arrays, Matrix, check_training
+from models.detectors.trees import Single, add_leaves, is_forest, rises
 
 TREES = 100
 SAMPLES = 256
 
-_LEAF = -1
-BLOCK = 64
-
 
 @dataclass(frozen=True, slots=True)
 class IsolationForest:
-    """All nodes of all trees in one table of N rows; `roots` are the first nodes of the trees.
+    """All nodes of all trees in one table (`models.detectors.trees`), whose values are depths.
 
-    `feature` is −1 in a leaf. A row goes to `left` where x ≤ threshold, x rounded to single precision as scikit-learn
-    does, else to `left + 1`: siblings lie side by side. `depth` of a leaf is what the tree adds to the row's depth; of
-    an inner node it is the mean of that over the training samples that came by.
+    Values are compared in single precision, as scikit-learn does. `depth` of a leaf is what the tree adds to the row's
+    depth; of an inner node it is the mean of that over the training samples that came by.
     """
 
     kind: ClassVar[str] = "isolation_forest"
@@ -57,17 +54,18 @@ class IsolationForest:
         return flatten(trained)
 
     def score(self, X: Matrix) -> NDArray[np.float64]:
-        X = np.ascontiguousarray(X, np.float64)
-        depths = _depths(self.roots, self.feature, self.left, self.threshold, self.depth, X)
+        depths = np.zeros(len(X))
+        rows = _known(np.ascontiguousarray(X, np.float64))
+        add_leaves(self.roots, self.feature, self.left, self.threshold, self.depth, rows, depths)
         if self.normaliser == 0.0:  # grown on one sample: nothing can be told apart
             return np.full(len(X), 0.5)
         scores: NDArray[np.float64] = 2.0 ** -(depths / self.normaliser)
         return scores
 
     def explain(self, X: Matrix, rows: NDArray[np.intp]) -> Matrix:
-        return _shortfalls(
-            self.roots, self.feature, self.left, self.threshold, self.depth, np.ascontiguousarray(X[rows], np.float64)
-        )
+        known = _known(np.ascontiguousarray(X[rows], np.float64))
+        columns = (self.roots, self.feature, self.left, self.threshold, self.depth)
+        return rises(*columns, known, self.width, -1.0)
 
     def to_arrays(self) -> Arrays:
         return {
@@ -91,88 +89,17 @@ class IsolationForest:
             normaliser=float(arrays["normaliser"].item()),
             width=int(arrays["width"].item()),
         )
-        _check(forest)
+        columns = (forest.roots, forest.feature, forest.left, forest.threshold, forest.depth)
+        if not is_forest(*columns, forest.width) or not 0.0 <= forest.normaliser < np.inf:
+            raise ValueError("the arrays are no isolation forest")
         return forest
 
 
-def _check(forest: IsolationForest) -> None:
-    """The compiled walk reads without bounds: every index must be in range, and every step must lead forward."""
-    n = len(forest.feature)
-    inner = forest.feature != _LEAF
-    nodes = np.arange(n)
-    fits = (
-        n > 0
-        and len(forest.roots) > 0
-        and len(forest.left) == len(forest.threshold) == len(forest.depth) == n
-        and all(column.ndim == 1 for column in (forest.roots, forest.feature, forest.left, forest.threshold))
-        and bool(np.all((forest.roots >= 0) & (forest.roots < n)))
-        and bool(np.all((forest.feature >= _LEAF) & (forest.feature < forest.width)))
-        and bool(np.all((forest.left[inner] > nodes[inner]) & (forest.left[inner] < n - 1)))
-        and bool(np.isfinite(forest.depth).all())
-        and bool(np.isfinite(forest.threshold).all())
-        and np.isfinite(forest.normaliser)
-        and forest.normaliser >= 0
-    )
-    if not fits:
-        raise ValueError("the arrays are no isolation forest")
-
-
 @njit(cache=True)
-def _depths(
-    roots: NDArray[np.int32],
-    feature: NDArray[np.int32],
-    left: NDArray[np.int32],
-    threshold: NDArray[np.float64],
-    depth: NDArray[np.float64],
-    X: Matrix,
-) -> NDArray[np.float64]:
-    """Sum over the trees, in their order, of what each adds to a row's depth.
-
-    Rows go through a tree together, BLOCK at a time: so the tree stays in the processor's cache. The order of the sum
-    is a row's own, whatever the block.
-    """
-    n, d = X.shape
-    out = np.zeros(n)
-    block = np.empty((min(n, BLOCK), d), np.float32)
-    for start in range(0, n, BLOCK):
-        size = min(BLOCK, n - start)
-        for i in range(size):
-            for j in range(d):
-                x = X[start + i, j]
-                block[i, j] = np.float32(0.0) if np.isnan(x) else np.float32(x)
-        for root in roots:
-            for i in range(size):
-                node = root
-                while feature[node] >= 0:
-                    node = left[node] + (1 if block[i, feature[node]] > threshold[node] else 0)
-                out[start + i] += depth[node]
-    return out
-
-
-@njit(cache=True)
-def _shortfalls(
-    roots: NDArray[np.int32],
-    feature: NDArray[np.int32],
-    left: NDArray[np.int32],
-    threshold: NDArray[np.float64],
-    depth: NDArray[np.float64],
-    X: Matrix,
-) -> Matrix:
-    """Per row and feature the depth lost at its splits, summed over the trees; negative sums count as 0."""
-    n, d = X.shape
-    out = np.zeros((n, d))
-    row = np.empty(d, np.float32)
-    for i in range(n):
-        for j in range(d):
-            row[j] = np.float32(0.0) if np.isnan(X[i, j]) else np.float32(X[i, j])
-        for root in roots:
-            node = root
-            while feature[node] >= 0:
-                f = feature[node]
-                below = left[node] + (1 if row[f] > threshold[node] else 0)
-                out[i, f] += depth[node] - depth[below]
-                node = below
-        for j in range(d):
-            if out[i, j] < 0.0:
-                out[i, j] = 0.0
+def _known(X: Matrix) -> Single:
+    """In single precision, as scikit-learn compares; a missing value is the expected one."""
+    out = np.empty(X.shape, np.float32)
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            out[i, j] = np.float32(0.0) if np.isnan(X[i, j]) else np.float32(X[i, j])
     return out
