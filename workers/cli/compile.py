@@ -110,6 +110,7 @@ def _learn(features: Records, folder: str) -> bool:
 
 def _run_detectors() -> None:
     """Every detector on two rows. What scikit-learn would fit is made up: to score takes none."""
+    from models.detectors.boosted_trees import BoostedTrees
     from models.detectors.forest import IsolationForest
     from models.detectors.local_outlier import LocalOutlier
     from models.detectors.mahalanobis import Mahalanobis
@@ -128,7 +129,17 @@ def _run_detectors() -> None:
     machine = OneClassSVM(
         spread=np.ones(1), reference=np.zeros((1, 1), np.float32), weight=np.ones(1), gamma=1.0, offset=1.0
     )
+    trees = BoostedTrees(
+        ubj=np.empty(0, np.uint8),
+        base=np.float32(0.0),
+        roots=forest.roots,
+        feature=forest.feature,
+        left=forest.left,
+        threshold=np.zeros(3, np.float32),
+        value=np.ones(3, np.float32),
+        whole=np.ones(1, np.bool_),
+    )
     X = np.array([[-1.0], [1.0]])
-    for detector in (forest, machine, *(kind.fit(X, 0) for kind in (Neighbours, LocalOutlier, Mahalanobis))):
+    for detector in (forest, machine, trees, *(kind.fit(X, 0) for kind in (Neighbours, LocalOutlier, Mahalanobis))):
         detector.score(X)
         detector.explain(X, np.arange(2))
