@@ -35,7 +35,8 @@ class Model:
 
         The boundary is that of training: the threshold that an entity finds for itself is the scoring worker's to know.
         Returns a frame with its index and the columns `anomaly_score` (0 … 10), `is_anomaly` (at least 1.0),
-        `severity`, `confidence`, `metric` and `direction` (the largest contribution) and `period`.
+        `probability` (that it is an anomaly), `severity`, `confidence` (that the verdict is right), `metric` and
+        `direction` (the largest contribution) and `period`.
         """
         import pandas as pd
 
@@ -55,6 +56,7 @@ class Model:
             {
                 "anomaly_score": score,
                 "is_anomaly": score >= 1.0,
+                "probability": np.where(score >= 1.0, out["confidence"], 1.0 - out["confidence"]),
                 "severity": np.array(NAMES, object)[self._cuts.rank(score)],
                 "confidence": out["confidence"],
                 "metric": out["metric"],

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from models.calibration import Tail
-from models.detectors import DETECTORS, Autoencoder, Detector, IsolationForest, Lstm, Neighbours, OneClassSVM, OwnModel
+from models.detectors import (
+    BY_LABELS,
+    DETECTORS,
+    Autoencoder,
+    BoostedTrees,
+    Detector,
+    IsolationForest,
+    Lstm,
+    Neighbours,
+    OneClassSVM,
+    OwnModel,
+)
 from models.detectors.graphs import Graph, read_graph
 from models.detectors.networks.training import check_installed
 from models.naming import Naming
@@ -17,7 +28,7 @@ Fusion = Literal["mean", "max"]
 FUSIONS: tuple[Fusion, ...] = ("mean", "max")
 """The weighted mean of the members' calibrated scores, or the largest of them; either is calibrated once more."""
 
-OWN_VIEWS: Mapping[str, str] = {Lstm.kind: SEQUENCES, OwnModel.kind: RAW}
+OWN_VIEWS: Mapping[str, str] = {Lstm.kind: SEQUENCES, OwnModel.kind: RAW, BoostedTrees.kind: ALL}
 """Detectors that make sense in one view alone."""
 
 NETWORKS = frozenset({Autoencoder.kind, Lstm.kind})
@@ -40,8 +51,8 @@ class MemberName:
     def parse(cls, text: str) -> Self:
         """Raises ValueError for a detector or a view that there is not."""
         detector, _, view = text.strip().partition("@")
-        if detector not in DETECTORS:
-            raise ValueError(f"no detector {detector!r}; there are {', '.join(DETECTORS)}")
+        if detector not in DETECTORS and detector not in BY_LABELS:
+            raise ValueError(f"no detector {detector!r}; there are {', '.join((*DETECTORS, *BY_LABELS))}")
         own = OWN_VIEWS.get(detector)
         if own is not None and view not in ("", own):
             raise ValueError(f"{detector} has a view of its own, not {view!r}")
@@ -76,6 +87,11 @@ class MemberName:
             return view, OwnModel.around(self.graph, seen)
         return view, DETECTORS[self.detector].fit(seen, seed)
 
+    @property
+    def by_labels(self) -> bool:
+        """Whether it learns from labels."""
+        return self.detector in BY_LABELS
+
     def __str__(self) -> str:
         return self.detector if self.view == OWN_VIEWS.get(self.detector, ALL) else f"{self.detector}@{self.view}"
 
@@ -98,13 +114,26 @@ class Ensemble:
         """One that somebody put together: the mean of its members. Raises ValueError."""
         members = tuple(MemberName.asked_for(name) for name in names)
         if not members:
-            raise ValueError(f"no detector given; there are {', '.join(DETECTORS)}")
+            raise ValueError(f"no detector given; there are {', '.join((*DETECTORS, *BY_LABELS))}")
         return cls(members)
 
     @property
     def has_graphs(self) -> bool:
         """Whether a member is scored by ONNX Runtime."""
         return any(member.detector in (*NETWORKS, OwnModel.kind) for member in self.members)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether any member learns from labels."""
+        return any(member.by_labels for member in self.members)
+
+    def with_labels(self) -> Self:
+        """With a member more that learns from labels."""
+        return replace(self, members=(*self.members, MemberName(BoostedTrees.kind)))
+
+    def without_labels(self) -> Self:
+        """Without the members that learn from labels; perhaps without any."""
+        return replace(self, members=tuple(member for member in self.members if not member.by_labels))
 
 
 LEVELS = Ensemble((MemberName(IsolationForest.kind), MemberName(OneClassSVM.kind)))

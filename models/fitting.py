@@ -7,13 +7,15 @@ held out. With fewer than three days the last fifth is held out instead. The fin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import Calibration
-from models.ensembles import Ensemble
+from models.ensembles import Ensemble, MemberName
+from models.manifest import Validation
 from models.model import Member, PeriodModel, fuse
 from models.naming import Naming, naming
 from models.periods import Places
@@ -21,6 +23,7 @@ from models.scaling import Scaler
 from models.thresholds import Series, episode_rates
 
 Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 FOLDS = 3
 HELD_OUT = 0.2
@@ -34,7 +37,7 @@ RANGE = (0.005, 0.995)
 @dataclass(frozen=True, slots=True)
 class FitPolicy:
     """How a model is fitted. `alpha` is the share of rows that may be flagged by chance, `rows_a_day` how many an
-    entity has before any are left out.
+    entity has before any are left out; `search` and `jobs` are for trees grown by labels (`models.growing`).
     """
 
     ensemble: Ensemble
@@ -42,17 +45,49 @@ class FitPolicy:
     alpha: float
     rows_a_day: float
     seed: int
+    search: bool = False
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """n rows in time order: their values (n, d) of the features that are used, where they lie in time, whose they are.
+
+    `columns` (d,) are the places of these features among all, `named` their names.
+    """
+
+    columns: NDArray[np.int64]
+    named: Naming
+    used: Values
+    at: Places
+    series: Series
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], learned: NDArray[np.int64], X: Values, at: Places, series: Series) -> Self:
+        """Those of the `learned` columns of X (n, k) that most rows have. Raises ValueError where there is none."""
+        columns = learned[np.count_nonzero(~np.isnan(X[:, learned]), axis=0) >= MIN_SHARE * len(X)]
+        if len(columns) == 0:
+            raise ValueError("no feature has values in at least half of the rows")
+        return cls(columns, naming(names).take(columns), np.ascontiguousarray(X[:, columns]), at, series)
+
+    def take(self, rows: Mask) -> Self:
+        series = self.series.take(np.flatnonzero(rows))
+        return replace(self, used=self.used[rows], at=self.at.take(rows), series=series)
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model and its held-out figures; `score` and `series` are of the rows held out, as calibrated."""
+    """A model and its held-out figures; `score` and `series` are of the rows held out, as calibrated.
+
+    `validation` is what labels say of it, where they were used.
+    """
 
     model: PeriodModel
     rows: int
     held_out: dict[str, float]
     score: Values
     series: Series
+    validation: Validation | None = None
 
 
 def fit_period(
@@ -67,28 +102,23 @@ def fit_period(
 
     Raises ValueError where no feature has values, or none that a view needs.
     """
-    columns = learned[np.count_nonzero(~np.isnan(X[:, learned]), axis=0) >= MIN_SHARE * len(X)]
-    if len(columns) == 0:
-        raise ValueError("no feature has values in at least half of the rows")
-    used = np.ascontiguousarray(X[:, columns])
-    named = naming(names).take(columns)
-    ensemble = policy.ensemble
-    held = _held_out(named, used, at, policy)
+    data, ensemble = Data.of(names, learned, X, at, series), policy.ensemble
+    held = held_out(data, ensemble.members, by_days(at) or [last_fifth(len(X))], policy.seed)
     rows = np.flatnonzero(~np.isnan(held[0]))
     calibrations = [_calibrated(raw[rows], policy) for raw in held]
     parts = [c.score(raw[rows]) for c, raw in zip(calibrations, held, strict=True)]
     fused = fuse(ensemble.fusion, parts, [1.0] * len(parts))
     final = _calibrated(fused, policy)
     score = final.score(fused)
-    scaler, scaled = _scale(used, at)
+    scaler, scaled = scale(data)
     members = []
     for name, calibration in zip(ensemble.members, calibrations, strict=True):
-        view, detector = name.fit(named, used, scaled, policy.seed)
+        view, detector = name.fit(data.named, data.used, scaled, policy.seed)
         members.append(Member(detector, view, calibration))
-    below, above = _ranges(used - scaler.expected(at))
+    below, above = ranges(data, scaler)
     model = PeriodModel(
         names,
-        columns,
+        data.columns,
         scaler,
         tuple(members),
         ensemble.fusion,
@@ -97,47 +127,63 @@ def fit_period(
         above,
         episode_rates(score, series.take(rows), policy.rows_a_day),
     )
-    figures = {
-        "rows": float(len(rows)),
-        "effective_rows": final.sample,
+    return Fitted(model, len(X), figures(score, final), score, series.take(rows))
+
+
+def figures(score: Values, calibration: Calibration) -> dict[str, float]:
+    """What is told of held-out scores."""
+    return {
+        "rows": float(len(score)),
+        "effective_rows": calibration.sample,
         "flagged_share": float(np.mean(score >= 1.0)),
         "score_median": float(np.median(score)),
         "score_p99": float(np.quantile(score, 0.99)),
     }
-    return Fitted(model, len(used), figures, score, series.take(rows))
 
 
-def _held_out(named: Naming, X: Values, at: Places, policy: FitPolicy) -> list[Values]:
-    """Raw scores per member of rows as their fold's model sees them, in row order; NaN for rows never held out."""
-    scores = [np.full(len(X), np.nan) for _ in policy.ensemble.members]
-    for test in _folds(at, len(X)):
-        learned, unseen = X[~test], X[test]
-        scaler, scaled = _scale(learned, at.take(~test))
-        unseen_scaled = scaler.transform(unseen, at.take(test))
-        for number, name in enumerate(policy.ensemble.members):
-            view, detector = name.fit(named, learned, scaled, policy.seed)
-            scores[number][test] = detector.score(view.of(unseen, unseen_scaled))
+def held_out(
+    data: Data, members: Sequence[MemberName], folds: Sequence[Mask], seed: int, usual: Mask | None = None
+) -> list[Values]:
+    """Raw scores (n,) per member of rows as a model without their fold sees them; NaN for rows of no fold.
+
+    Only `usual` rows are learned from, all if None.
+    """
+    scores = [np.full(len(data.used), np.nan) for _ in members]
+    for test in folds:
+        learned = data.take(~test if usual is None else ~test & usual)
+        unseen = data.take(test)
+        scaler, scaled = scale(learned)
+        unseen_scaled = scaler.transform(unseen.used, unseen.at)
+        for number, name in enumerate(members):
+            view, detector = name.fit(learned.named, learned.used, scaled, seed)
+            scores[number][test] = detector.score(view.of(unseen.used, unseen_scaled))
     return scores
+
+
+def by_days(at: Places) -> list[Mask]:
+    """Days dealt into three folds; none where there are fewer than three."""
+    days = np.unique(at.day)
+    fold = np.searchsorted(days, at.day) % FOLDS
+    return [fold == number for number in range(FOLDS)] if len(days) >= FOLDS else []
+
+
+def last_fifth(n: int) -> Mask:
+    return np.arange(n) >= n - max(2, int(n * HELD_OUT))
+
+
+def scale(data: Data) -> tuple[Scaler, Values]:
+    """A scaler of these rows, and the rows as it scales them."""
+    scaler = Scaler.fit(data.used, data.at)
+    return scaler, scaler.transform(data.used, data.at)
+
+
+def ranges(data: Data, scaler: Scaler) -> tuple[Values, Values]:
+    """(d,) how far below and above what was expected nearly all of these rows lie."""
+    residual = data.used - scaler.expected(data.at)
+    safe = np.where(np.isnan(residual), 0.0, residual)
+    below, above = np.quantile(safe, RANGE, axis=0)
+    return below, above
 
 
 def _calibrated(raw: Values, policy: FitPolicy) -> Calibration:
     return Calibration.fit(raw, policy.alpha, policy.contamination, policy.ensemble.tail)
-
-
-def _folds(at: Places, n: int) -> Sequence[NDArray[np.bool_]]:
-    days = np.unique(at.day)
-    if len(days) < FOLDS:
-        return [np.arange(n) >= n - max(2, int(n * HELD_OUT))]
-    fold = np.searchsorted(days, at.day) % FOLDS
-    return [fold == number for number in range(FOLDS)]
-
-
-def _scale(X: Values, at: Places) -> tuple[Scaler, Values]:
-    scaler = Scaler.fit(X, at)
-    return scaler, scaler.transform(X, at)
-
-
-def _ranges(residual: Values) -> tuple[Values, Values]:
-    safe = np.where(np.isnan(residual), 0.0, residual)
-    below, above = np.quantile(safe, RANGE, axis=0)
-    return below, above

@@ -13,7 +13,7 @@ from typing import Any
 from models.ensembles import FUSIONS, Fusion, MemberName
 from models.periods import ALL, PERIODS, Calendar
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 
 _FILE = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*\.(npz|json|onnx|ubj)")
@@ -25,9 +25,26 @@ class BundleError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """How labels judged the later part of the rows: the `rows` labelled there, `anomalous` ones, in `episodes`.
+
+    `members` has the figures of all that were tried, each alone, and their `weight`, 0 for what was left out;
+    `ensemble` those of what became of them; `trees` how members that learn from labels were grown. Boundary, weights
+    and number of trees were chosen on the same rows.
+    """
+
+    rows: int
+    anomalous: int
+    episodes: int
+    trees: Mapping[str, Mapping[str, float]]
+    members: Mapping[str, Mapping[str, float]]
+    ensemble: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class PeriodEntry:
     """One period's model: its file, its members in order (`MemberName`), how many rows it learned from, held-out
-    figures.
+    figures, and what labels say of it, where they were used.
     """
 
     file: str
@@ -35,6 +52,7 @@ class PeriodEntry:
     fusion: Fusion
     rows: int
     held_out: Mapping[str, float]
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,8 @@ class FileEntry:
 class Training:
     """What went in: times are epoch microseconds of the first and last window's end.
 
-    `trimmed` of the `rows` were plainly anomalous and left out; `alpha` is the share of rows that may be flagged.
+    `trimmed` of the `rows` were anomalous, plainly or by their label, and are no example of what is usual; `alpha` is
+    the share of rows that may be flagged.
     """
 
     tag: str
@@ -88,6 +107,11 @@ class Manifest:
     def version(self) -> str:
         return version_of(self.encode())
 
+    @property
+    def by_labels(self) -> bool:
+        """Whether labels have set the boundary: then it is not for an entity to find."""
+        return self.periods[ALL].validation is not None
+
     @classmethod
     def decode(cls, blob: bytes) -> Manifest:
         """Raises `BundleError` for anything that `encode` would not have written."""
@@ -123,7 +147,9 @@ def _calendar(entry: Mapping[str, Any]) -> Calendar:
 
 
 def _period(entry: Mapping[str, Any]) -> PeriodEntry:
-    return PeriodEntry(**{**entry, "members": tuple(entry["members"])})
+    validation = entry["validation"]
+    found = {"members": tuple(entry["members"]), "validation": Validation(**validation) if validation else None}
+    return PeriodEntry(**{**entry, **found})
 
 
 def _check(manifest: Manifest) -> None:

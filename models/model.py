@@ -10,15 +10,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.calibration import Calibration
-from models.detectors import DETECTORS, Detector
+from models.calibration import LARGEST, Calibration
+from models.detectors import BY_LABELS, DETECTORS, Scorer
 from models.ensembles import Fusion, MemberName
 from models.explain import top_reasons
 from models.naming import Naming, naming
 from models.periods import Places
 from models.scaling import Scaler, slot_position
 from models.scored import Reasons, Scored
-from models.thresholds import LEVELS
+from models.thresholds import LEVELS, published
 from models.views import View
 
 Values = NDArray[np.float64]
@@ -33,7 +33,7 @@ EXPLAINED_FROM = 0.5
 class Member:
     """A detector, what it sees of a vector, how its raw scores are calibrated, and its weight in a mean."""
 
-    detector: Detector
+    detector: Scorer
     view: View
     calibration: Calibration
     weight: float = 1.0
@@ -44,7 +44,8 @@ class PeriodModel:
     """Scores vectors of one feature list. `columns` are the features used, d of them; the others are ignored.
 
     `below` and `above` (d,) span what 99 % of the training rows kept around their expected value. `episodes` is how
-    often a day the held-out scores reached each of `thresholds.LEVELS`.
+    often a day the held-out scores reached each of `thresholds.LEVELS`. `boundary` is the calibrated score that becomes
+    1.0: another one than 1 where labels say so.
     """
 
     names: tuple[str, ...]
@@ -56,6 +57,7 @@ class PeriodModel:
     below: Values
     above: Values
     episodes: Values
+    boundary: float = 1.0
     used: Naming = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,10 +73,17 @@ class PeriodModel:
         if ignored is not None:
             used = np.where(ignored, np.nan, used)
         scaled = self.scaler.transform(used, places)
+        if ignored is not None:
+            scaled = np.where(ignored, 0.0, scaled)  # as expected: what learned from labels knows of missing values
         seen = [member.view.of(used, scaled) for member in self.members]
         parts = [m.calibration.score(m.detector.score(X)) for m, X in zip(self.members, seen, strict=True)]
         score = self.calibration.score(fuse(self.fusion, parts, [member.weight for member in self.members]))
-        reasons = self._reasons(self._weights(seen, parts, score), scaled, used, places)
+        if self.boundary != 1.0:
+            score = published(score, np.full(len(score), self.boundary))
+        weights = self._weights(seen, parts, score)
+        if ignored is not None:
+            weights[ignored] = 0.0
+        reasons = self._reasons(weights, scaled, used, places)
         return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
 
     def _weights(self, seen: list[Values], parts: list[Values], score: Values) -> Values:
@@ -119,6 +128,7 @@ class PeriodModel:
             "below": self.below,
             "above": self.above,
             "episodes": self.episodes,
+            "boundary": np.array(self.boundary),
         }
         arrays |= {f"scaler/{name}": array for name, array in self.scaler.to_arrays().items()}
         arrays |= {f"fused/{name}": array for name, array in self.calibration.to_arrays().items()}
@@ -141,6 +151,9 @@ class PeriodModel:
             raise ValueError("the arrays are no model")
         if episodes.shape != LEVELS.shape or not (np.isfinite(episodes) & (episodes >= 0)).all():
             raise ValueError("the arrays hold no rates of episodes")
+        boundary = float(arrays["boundary"].item())
+        if not 0.0 < boundary < LARGEST:
+            raise ValueError(f"a boundary lies between 0 and {LARGEST:g}, not at {boundary}")
         if len(columns) == 0 or columns.min() < 0 or columns.max() >= len(names):
             raise ValueError("the model uses features that it does not name")
         return cls(
@@ -153,6 +166,7 @@ class PeriodModel:
             below=below,
             above=above,
             episodes=episodes,
+            boundary=boundary,
         )
 
 
@@ -170,7 +184,8 @@ def fuse(fusion: Fusion, parts: Sequence[Values], weights: Sequence[float]) -> V
 
 
 def _member(arrays: Mapping[str, NDArray[Any]], number: int, name: MemberName, width: int) -> Member:
-    detector = DETECTORS[name.detector].from_arrays(_below(arrays, f"{number}/detector"))
+    kinds: Mapping[str, type[Scorer]] = {**DETECTORS, **BY_LABELS}
+    detector = kinds[name.detector].from_arrays(_below(arrays, f"{number}/detector"))
     view = View.from_arrays(name.view, width, _below(arrays, f"{number}/view"))
     if detector.width != len(view.columns):
         raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.columns)}")

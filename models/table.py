@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features.series import STATISTICS
-from models.naming import feature_names
+from models.naming import feature_names, naming
 from models.views import ROLLING, STEPS
 from schemas.columns import Vectors
 
@@ -43,11 +43,17 @@ def _is_learned(name: str) -> bool:
     return not name.startswith(_CONTEXT) and not relative and (not rolling or statistic in LEARNED_STATISTICS)
 
 
+def thinned(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of the rows, evenly spread over them."""
+    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // max(most, 1)]
+
+
 @dataclass(frozen=True, slots=True)
 class VectorTable:
     """n vectors of one profile and feature set, in time order within each entity; silent ones are left out.
 
-    `values` (n, k) follows `names`; `window_end` is in epoch microseconds; `entity` codes into `entities`.
+    `values` (n, k) follows `names`; `window_end` is in epoch microseconds; `entity` codes into `entities`. `label` (n,)
+    says what is known of the rows (`models.labels`), None where nobody wants that used.
     """
 
     profile: str
@@ -58,6 +64,7 @@ class VectorTable:
     entity: NDArray[np.int32]
     window_end: NDArray[np.int64]
     values: NDArray[np.float64]
+    label: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.window_end)
@@ -80,6 +87,7 @@ class VectorTable:
             self.entity[rows],
             self.window_end[rows],
             self.values[rows],
+            None if self.label is None else self.label[rows],
         )
 
     def rows_a_day(self) -> float:
@@ -88,6 +96,11 @@ class VectorTable:
         gaps = np.diff(self.window_end)[same]
         gaps = gaps[gaps > 0]
         return 86_400e6 / float(np.median(gaps)) if len(gaps) else 288.0
+
+
+def learned_columns(table: VectorTable) -> NDArray[np.int64]:
+    """The columns that models learn from."""
+    return np.flatnonzero(np.array(learned(table.names)) & (naming(table.names).group >= 0))
 
 
 def tables_of(blocks: Iterable[Vectors]) -> list[VectorTable]:

@@ -14,23 +14,32 @@ from numpy.typing import NDArray
 from models.bundle import entries_of, files_of, period_file
 from models.calibration import nominal_rate
 from models.cleaning import plainly_anomalous
-from models.ensembles import Ensemble, default_for
-from models.fitting import FitPolicy, Fitted, fit_period
+from models.ensembles import Ensemble, MemberName, default_for
+from models.fitting import Data, FitPolicy, Fitted, fit_period
+from models.growing import GRID
+from models.knowledge import BY_NAME, Knowledge, Rule
+from models.labelled import Labelled, fit_labelled
+from models.labels import ANOMALOUS, lesson, what_is_missing
 from models.manifest import Manifest, PeriodEntry, Training
-from models.naming import naming
+from models.naming import Naming
 from models.periods import ALL, PERIODS, Calendar, Places
 from models.scope import GLOBAL, check_scope, entity_scope
-from models.table import VectorTable, learned
+from models.table import VectorTable, learned_columns, thinned
 from models.thresholds import Series
 
 LIBRARIES = ("numpy", "scikit-learn")
 GRAPH_LIBRARIES = ("jax", "onnxruntime")
+LABEL_LIBRARIES = ("xgboost-cpu", "xgboost")
 PROFILES_WITHOUT_PERIODS = frozenset({"event"})
 
 PERIOD_DAYS = 40
 """Local days from which a behavioural period gets a model of its own."""
 
 Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+Values = NDArray[np.float64]
+
+_MANY = 1 << 40  # events of a vector whose number a table does not hold
 
 Progress = Callable[[str, str], None]
 """Told scope and period before each model is fitted."""
@@ -65,7 +74,8 @@ class TrainPolicy:
     A scope needs `min_rows` vectors. A period gets a model of its own from `min_period_rows` on `min_period_days` local
     days on: a tail of one alarm in days cannot be told from fewer, and the scaler knows the hour in any case
     (docs/detection.md). At most `max_rows`, evenly thinned, are learned from per model: overlapping windows say little
-    more.
+    more. Where the rows have labels, `search` looks for the best way to grow trees, with so many `jobs` at a time, and
+    `rules` are what the scoring worker knows of the metrics.
     """
 
     ensemble: Ensemble | None = None
@@ -79,6 +89,9 @@ class TrainPolicy:
     min_period_rows: int = 1_000
     min_period_days: int = PERIOD_DAYS
     max_rows: int = 20_000
+    search: bool = False
+    jobs: int = 1
+    rules: tuple[Rule, ...] = BY_NAME
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.contamination < 0.5:
@@ -87,10 +100,11 @@ class TrainPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TrainedBundle:
-    """A bundle that is not stored yet."""
+    """A bundle that is not stored yet; `remark` says what of the wish could not be fulfilled, if anything."""
 
     manifest: Manifest
     files: dict[str, bytes]
+    remark: str = ""
 
     @property
     def version(self) -> str:
@@ -100,12 +114,28 @@ class TrainedBundle:
 def train_entities(
     table: VectorTable, policy: TrainPolicy, progress: Progress | None = None
 ) -> Iterator[TrainedBundle | str]:
-    """A bundle for each entity with enough rows; for each other one a sentence that says why not."""
-    for entity in table.entities:
-        try:
-            yield train(table.of_entity(entity), entity_scope(entity), policy, progress)
-        except TrainingError as error:
-            yield f"{entity}: {error}"
+    """A bundle for each entity with enough rows; for each other one a sentence that says why not.
+
+    So many `jobs` of the policy at a time, each in a process of its own, and then without word of the periods; but one
+    after the other where a rate is chosen, which is the caller's to tell of.
+    """
+    if policy.jobs == 1 or policy.rate is not None:
+        yield from (_train_entity(table.of_entity(entity), entity, policy, progress) for entity in table.entities)
+        return
+    from joblib import Parallel, delayed
+
+    alone = replace(policy, jobs=1)
+    tasks = (delayed(_train_entity)(table.of_entity(entity), entity, alone) for entity in table.entities)
+    yield from Parallel(n_jobs=policy.jobs, return_as="generator")(tasks)
+
+
+def _train_entity(
+    table: VectorTable, entity: str, policy: TrainPolicy, progress: Progress | None = None
+) -> TrainedBundle | str:
+    try:
+        return train(table, entity_scope(entity), policy, progress)
+    except TrainingError as error:
+        return f"{entity}: {error}"
 
 
 def train(
@@ -117,14 +147,37 @@ def train(
     if len(table) < policy.min_rows:
         raise TrainingError(f"{len(table)} vectors are too few to learn from, {policy.min_rows} are needed")
     table = table.take(np.lexsort((table.window_end, table.entity)))
-    ensemble = policy.ensemble or default_for(table.names)
-    clean = _cleaned(table, policy) if ensemble.trimmed else table
-    about = _about(table, len(table) - len(clean), policy)
-    table = clean.take(np.argsort(clean.window_end, kind="stable"))
+    ensemble = policy.ensemble or _usual_ensemble(table)
+    unusual = _unusual(table, ensemble, policy)
+    about = _about(table, int(np.count_nonzero(unusual)), policy)
+    fit = FitPolicy(
+        ensemble, policy.contamination, about.alpha, about.rows_a_day, policy.seed, policy.search, policy.jobs
+    )
+    told = progress or (lambda scope, period: None)
+    remark = ""
+    if table.label is not None:
+        rows = lesson(table.label, table.window_end, unusual, policy.max_rows)
+        remark = what_is_missing(table.label[rows], Series(table.entity[rows], table.window_end[rows]))
+        if not remark:
+            told(scope, f"{ALL}, by labels" + (f", {len(GRID)} ways to grow trees" if policy.search else ""))
+            fitted = {ALL: _fit_labelled(table.take(rows), ~unusual[rows], fit, policy)}
+            return _bundle(table, scope, policy.calendar, ensemble, fitted, about)
+        remark = f"labels say too little: {remark}"
+    fit = replace(fit, ensemble=ensemble.without_labels())
+    if not fit.ensemble.members:
+        raise TrainingError(remark or f"{ensemble.members[0]} learns from labels, and none are given")
+    fitted, about = _fit_periods(table.take(np.flatnonzero(~unusual)), scope, fit, about, policy, told)
+    return _bundle(table, scope, policy.calendar, fit.ensemble, fitted, about, remark)
+
+
+def _fit_periods(
+    table: VectorTable, scope: str, fit: FitPolicy, about: Training, policy: TrainPolicy, told: Progress
+) -> tuple[dict[str, Fitted], Training]:
+    """The model of all hours, those of periods with enough rows, and what is said of them with the rate in force."""
+    table = table.take(np.argsort(table.window_end, kind="stable"))
     places = policy.calendar.place(table.window_end)
-    fit = FitPolicy(ensemble, policy.contamination, about.alpha, about.rows_a_day, policy.seed)
     if policy.rate is not None:
-        rows = _thinned(np.arange(len(table)), policy.max_rows)
+        rows = thinned(np.arange(len(table)), policy.max_rows)
         first = _fit(table, places, rows, fit)
         held = HeldOut(first.score, first.series, about.alpha, about.rows_a_day, len(table) / len(rows))
         about = replace(about, alpha=policy.rate(scope, held))
@@ -135,10 +188,40 @@ def train(
             break
         rows = _rows(places, period)
         if period == ALL or _enough(rows, places, policy):
-            if progress is not None:
-                progress(scope, period)
-            fitted[period] = _fit(table, places, _thinned(rows, policy.max_rows), fit)
-    return _bundle(table, scope, policy.calendar, ensemble, fitted, about)
+            told(scope, period)
+            fitted[period] = _fit(table, places, thinned(rows, policy.max_rows), fit)
+    return fitted, about
+
+
+def _usual_ensemble(table: VectorTable) -> Ensemble:
+    ensemble = default_for(table.names)
+    return ensemble if table.label is None else ensemble.with_labels()
+
+
+def _unusual(table: VectorTable, ensemble: Ensemble, policy: TrainPolicy) -> Mask:
+    """The rows that are no example of what is usual: plainly anomalous ones, and those that are labelled so."""
+    unusual = np.zeros(len(table), np.bool_) if table.label is None else table.label == ANOMALOUS
+    if ensemble.trimmed and policy.contamination > 0.0:
+        places = policy.calendar.place(table.window_end)
+        X = np.ascontiguousarray(table.values[:, learned_columns(table)])
+        unusual = unusual | plainly_anomalous(X, places, table.entity, policy.contamination)
+    return unusual
+
+
+def _fit_labelled(table: VectorTable, usual: Mask, fit: FitPolicy, policy: TrainPolicy) -> Fitted:
+    assert table.label is not None
+    knowledge, entities = Knowledge(policy.rules), [table.entities[code] for code in table.entity.tolist()]
+    events = np.full(len(table), _MANY, np.int64)
+
+    def harmless(naming: Naming, values: Values, expected: Values) -> Mask | None:
+        return knowledge.harmless(naming, entities, values, expected, events)
+
+    try:
+        series, places = Series(table.entity, table.window_end), policy.calendar.place(table.window_end)
+        data = Data.of(table.names, learned_columns(table), table.values, places, series)
+        return fit_labelled(table.names, Labelled.of(data, table.label, usual, harmless), fit)
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
 
 
 def _rows(places: Places, period: str) -> Rows:
@@ -151,34 +234,12 @@ def _enough(rows: Rows, places: Places, policy: TrainPolicy) -> bool:
     return len(rows) >= policy.min_period_rows and len(np.unique(places.day[rows])) >= policy.min_period_days
 
 
-def _thinned(rows: Rows, most: int) -> Rows:
-    """At most so many of the rows, evenly spread over them."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.arange(most) * len(rows) // most]
-
-
 def _fit(table: VectorTable, places: Places, rows: Rows, policy: FitPolicy) -> Fitted:
     try:
         series = Series(table.entity[rows], table.window_end[rows])
-        return fit_period(table.names, _learned(table), table.values[rows], places.take(rows), series, policy)
+        return fit_period(table.names, learned_columns(table), table.values[rows], places.take(rows), series, policy)
     except ValueError as error:
         raise TrainingError(str(error)) from error
-
-
-def _learned(table: VectorTable) -> NDArray[np.int64]:
-    """The columns that models learn from."""
-    group = naming(table.names).group
-    return np.flatnonzero(np.array(learned(table.names)) & (group >= 0))
-
-
-def _cleaned(table: VectorTable, policy: TrainPolicy) -> VectorTable:
-    """Without the stretches that are plainly anomalous."""
-    if policy.contamination == 0.0:
-        return table
-    places = policy.calendar.place(table.window_end)
-    X = np.ascontiguousarray(table.values[:, _learned(table)])
-    return table.take(np.flatnonzero(~plainly_anomalous(X, places, table.entity, policy.contamination)))
 
 
 def _about(table: VectorTable, trimmed: int, policy: TrainPolicy) -> Training:
@@ -205,8 +266,8 @@ def _bundle(
     ensemble: Ensemble,
     fitted: dict[str, Fitted],
     about: Training,
+    remark: str = "",
 ) -> TrainedBundle:
-    members = tuple(str(member) for member in ensemble.members)
     files = files_of({name: one.model for name, one in fitted.items()})
     manifest = Manifest(
         profile=table.profile,
@@ -217,19 +278,23 @@ def _bundle(
         calendar=calendar,
         training=about,
         libraries=_versions(ensemble),
-        periods={
-            name: PeriodEntry(period_file(name), members, ensemble.fusion, one.rows, one.held_out)
-            for name, one in fitted.items()
-        },
+        periods={name: _entry(name, one) for name, one in fitted.items()},
         files=entries_of(files),
     )
-    return TrainedBundle(manifest, files)
+    return TrainedBundle(manifest, files, remark)
+
+
+def _entry(period: str, fitted: Fitted) -> PeriodEntry:
+    model = fitted.model
+    members = tuple(str(MemberName(member.detector.kind, member.view.name)) for member in model.members)
+    return PeriodEntry(period_file(period), members, model.fusion, fitted.rows, fitted.held_out, fitted.validation)
 
 
 def _versions(ensemble: Ensemble) -> dict[str, str]:
     """Of what may have a part in the result; what is not installed had none."""
     versions = {"python": platform.python_version()}
-    for name in LIBRARIES + (GRAPH_LIBRARIES if ensemble.has_graphs else ()):
+    of_labels = LABEL_LIBRARIES if ensemble.needs_labels else ()
+    for name in (*LIBRARIES, *(GRAPH_LIBRARIES if ensemble.has_graphs else ()), *of_labels):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions

@@ -217,7 +217,8 @@ def _published(judged: Judged, threshold: NDArray[np.float64]) -> Scored:
 
 
 def _finds_its_own(judged: Judged) -> bool:
-    return judged.block.profile not in PROFILES_WITHOUT_OWN_THRESHOLDS
+    by_labels = judged.bundle is not None and judged.bundle.manifest.by_labels
+    return not by_labels and judged.block.profile not in PROFILES_WITHOUT_OWN_THRESHOLDS
 
 
 def _model_code(own: OwnThresholds, bundle: Bundle, loading: Loading) -> int:
