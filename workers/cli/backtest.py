@@ -10,14 +10,17 @@ import typer
 
 from models.periods import Calendar
 from models.registry import Aliases, Registry
+from models.table import VectorTable
 from models.train import PERIOD_DAYS, TrainPolicy
 from workers.cli.backtesting import TableRows, Verdicts, replay, rows_of
 from workers.cli.budget import Budget
 from workers.cli.failures import Failure, WrongUse
+from workers.cli.labels import Grid, Jobs, UseLabels, check_labels
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.promoting import open_registry
 from workers.cli.sending import Voice
 from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
+from workers.knowing import knowledge_of
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
 
@@ -36,6 +39,9 @@ def backtest(
     period_days: Annotated[
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
     ] = PERIOD_DAYS,
+    use_labels: UseLabels = False,
+    grid: Grid = False,
+    jobs: Jobs = 1,
     seed: Annotated[int, typer.Option(help="The same data and seed give the same scores.")] = 0,
     no_train: Annotated[
         bool, typer.Option("--no-train", help="Score by the models that the registry has in force; train nothing.")
@@ -47,23 +53,30 @@ def backtest(
 
     Writes entity, timestamp, anomaly_score, is_anomaly, severity, incident_id, reason and, where flagged, the
     contributions. Entities without training rows are scored by the untrained rule. Of events instead of tables every
-    window is scored, by the registry's models with --no-train. Labels are not read.
+    window is scored, by the registry's models with --no-train. Labels are read only with --use-labels, and those of
+    split=train alone.
 
     Example: faultline backtest tables/ --out scores.parquet
     """
-    settings, voice = load_settings(), Voice.of(quiet, as_json)
+    settings, voice, ensemble = load_settings(), Voice.of(quiet, as_json), ensemble_of(detectors)
+    check_labels(use_labels, grid, budget, ensemble)
+    if no_train and use_labels:
+        raise WrongUse("--use-labels is for training, and --no-train trains nothing: give one of them")
     configure("warning", settings.log.format)
     rows = rows_of(data)
     if not len(rows) and not rows.open:
         raise WrongUse("no row of DATA is to be scored: all have split=train, or no table has timestamp and entity")
     calendar = Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays))
     policy = TrainPolicy(
-        ensemble=ensemble_of(detectors),
+        ensemble=ensemble,
         contamination=contamination,
         min_period_days=period_days,
         seed=seed,
         calendar=calendar,
         tag="backtest",
+        search=grid,
+        rules=knowledge_of(settings).rules,
+        jobs=jobs,
     )
     if no_train:
         open_registry(settings)
@@ -72,7 +85,8 @@ def backtest(
         with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
             registry = Registry(folder)
             if rows.has_train:
-                _train(data, settings, voice, policy, registry, budget_of(budget))
+                tables = read_tables(data, settings, voice, "train", use_labels)
+                _train(tables, settings, voice, policy, registry, budget_of(budget))
             local = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": folder})})
             verdicts = _score(data, local, voice, rows)
     verdicts.write(out)
@@ -85,14 +99,14 @@ def _score(data: list[Path], settings: Settings, voice: Voice, rows: TableRows) 
 
 
 def _train(
-    data: list[Path],
+    tables: list[VectorTable],
     settings: Settings,
     voice: Voice,
     policy: TrainPolicy,
     registry: Registry,
     budget: Budget | None,
 ) -> None:
-    for table in read_tables(data, settings, voice, split="train"):
+    for table in tables:
         for one in learn(table, Scope.entity, policy, registry, voice, settings, budget):
             registry.promote(one.manifest.profile, one.manifest.scope, Aliases(one.version))
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from models.manifest import Validation
 from models.registry import Aliases, Entry
 from schemas.times import format_time
 from workers.cli.failures import Failure, WrongUse
@@ -55,6 +56,9 @@ def show(version: Version, as_json: AsJson = False) -> None:
         for name, p in entry.manifest.periods.items()
     ]
     print_table(columns, rows, title="held out")
+    for name, period in entry.manifest.periods.items():
+        if period.validation is not None:
+            _print_validation(name, period.validation)
 
 
 @app.command("promote")
@@ -132,6 +136,19 @@ def _line(entry: Entry) -> dict[str, object]:
         "to": format_time(training.end),
         "bytes": sum(file.bytes for file in entry.manifest.files.values()),
     }
+
+
+def _print_validation(period: str, found: Validation) -> None:
+    """What labels say of the members, each alone, and of all together."""
+    figures = ("average_precision", "roc_auc", "f1", "precision", "recall", "accuracy")
+    columns = ("member", "weight", *(name.replace("_", " ") for name in figures))
+    rows = [
+        (name, f"{one['weight']:.2f}", *(f"{one[figure]:.4f}" for figure in figures))
+        for name, one in found.members.items()
+    ]
+    rows.append(("together", "", *(f"{found.ensemble[figure]:.4f}" for figure in figures)))
+    judged = f"{found.rows:,} later rows, {found.anomalous:,} anomalous ones in {found.episodes} episodes"
+    print_table(columns, rows, title=f"{period}, by labels: {judged}")
 
 
 def _share(value: float) -> str:

@@ -61,8 +61,8 @@ class Voice:
         if not self.quiet:
             self.console.print(text, markup=False)
 
-    def counter(self, label: str, total: int | None = None) -> Counter:
-        return Counter(self.console, label, total, quiet=self.quiet)
+    def counter(self, label: str, total: int | None = None, unit: str = "events") -> Counter:
+        return Counter(self.console, label, total, unit, quiet=self.quiet)
 
     def report(self, text: str, document: dict[str, object]) -> None:
         """What was done, for people or for a machine."""

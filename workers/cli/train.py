@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,23 +12,27 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from models.detectors import DETECTORS
+from models.detectors import BY_LABELS, DETECTORS
 from models.ensembles import Ensemble
-from models.periods import Calendar, PeriodError
+from models.periods import ALL, Calendar, PeriodError
 from models.registry import Aliases, Registry
 from models.scope import GLOBAL, group_scope
 from models.table import VectorTable, tables_of
 from models.train import PERIOD_DAYS, HeldOut, TrainedBundle, TrainingError, TrainPolicy, train, train_entities
 from workers.cli.budget import Budget, buy
 from workers.cli.failures import Failure, WrongUse
+from workers.cli.feature_export import save_features
+from workers.cli.labels import Grid, Jobs, UseLabels, check_labels, read_labels
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
 from workers.cli.promoting import open_registry, promote, tells_workers
 from workers.cli.sending import Voice
 from workers.incidents.policy import Policy as IncidentPolicy
+from workers.knowing import knowledge_of
 from workers.scoring.blocks import PROFILES_WITHOUT_OWN_THRESHOLDS
 from workers.scoring.policy import Policy as ScoringPolicy
 from workers.settings import Settings, load_settings
+from workers.sources.progress import Counter
 
 app = typer.Typer(help="Fit models on telemetry and put them into the registry.")
 
@@ -38,7 +42,7 @@ Detectors = Annotated[
     typer.Option(
         help="Members of the ensemble, separated by commas, each perhaps with a view (neighbours@steps), or onnx:PATH, "
         "a model of your own (docs/models.md); default: what suits the features (docs/detection.md). There are "
-        f"{', '.join(DETECTORS)}."
+        f"{', '.join((*DETECTORS, *BY_LABELS))}."
     ),
 ]
 
@@ -96,9 +100,20 @@ def train_command(
     period_days: Annotated[
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
     ] = PERIOD_DAYS,
+    use_labels: UseLabels = False,
+    grid: Grid = False,
+    jobs: Jobs = 1,
     seed: Annotated[int, typer.Option(help="The same data and seed give the same models.")] = 0,
     tag: Annotated[str, typer.Option(help="Kept in the bundle: what went in. Default: the names of the files.")] = "",
     split: Annotated[str, typer.Option(help="Of tables with a column split, only rows of this one.")] = "",
+    save_features_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-features",
+            metavar="FOLDER",
+            help="Also save the vectors as Parquet and CSV (full, train, validation), with what is known of each.",
+        ),
+    ] = None,
     no_promote: Annotated[bool, typer.Option("--no-promote", help="Store the models without using them.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no words: only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was trained as JSON.")] = False,
@@ -108,20 +123,26 @@ def train_command(
     Example: faultline source synthetic --days 7 --save-data week.parquet && faultline train week.parquet
     """
     settings, voice = load_settings(), Voice.of(quiet, as_json)
-    registry = open_registry(settings)
+    registry, ensemble = open_registry(settings), ensemble_of(detectors)
+    check_labels(use_labels, grid, budget, ensemble)
     try:
         policy = TrainPolicy(
-            ensemble=ensemble_of(detectors),
+            ensemble=ensemble,
             contamination=contamination,
             min_period_days=period_days,
             seed=seed,
             calendar=Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays)),
             tag=tag or " ".join(path.name for path in data),
+            search=grid,
+            rules=knowledge_of(settings).rules,
+            jobs=jobs,
         )
     except PeriodError as error:
         raise WrongUse(str(error)) from error
     trained = []
-    for table in read_tables(data, settings, voice, split):
+    for table in read_tables(data, settings, voice, split, use_labels):
+        if save_features_to is not None:
+            voice.say(f"saved {len(table):,} vectors in {save_features(table, save_features_to)}")
         trained += learn(table, scope, policy, registry, voice, settings, budget_of(budget))
     if not trained:
         raise Failure("no model was trained; see above")
@@ -130,11 +151,15 @@ def train_command(
     voice.report(_summary(trained, settings, told), document)
 
 
-def read_tables(data: list[Path], settings: Settings, voice: Voice, split: str) -> list[VectorTable]:
-    """The vectors of the files, one table per profile and feature set."""
+def read_tables(
+    data: list[Path], settings: Settings, voice: Voice, split: str, use_labels: bool = False
+) -> list[VectorTable]:
+    """The vectors of the files, one table per profile and feature set; with their labels if these are to be used."""
     tape = open_tape(data, voice, split)
+    known = read_labels(data, tape.files, split) if use_labels else None
     with counted(tape, voice, "reading") as blocks:
-        return tables_of(vector_blocks(blocks, settings))
+        tables = tables_of(vector_blocks(blocks, settings))
+    return tables if known is None else [known.of(table) for table in tables]
 
 
 def learn(
@@ -166,24 +191,29 @@ def learn(
     def said(scope_name: str, period: str) -> None:
         voice.say(f"{table.profile} {scope_name}: {period}")
 
-    def keep(result: TrainedBundle | str) -> None:
+    def keep(result: TrainedBundle | str, counter: Counter) -> None:
         if isinstance(result, str):
             voice.say(f"{table.profile} {result}")
         else:
+            if result.remark:
+                voice.say(f"{table.profile} {result.manifest.scope}: {result.remark}")
             registry.save(result.manifest, result.files)
             stored.append(result)
+        counter.add(1)
 
-    if scope in (Scope.entity, Scope.both):
-        for result in train_entities(table, within_budget(len(table.entities)), said):
-            keep(result)
     wanted = {GLOBAL: table} if scope in (Scope.everything, Scope.both) else {}
     if scope is Scope.group:
         wanted = _groups(table, settings.scoring.groups)
-    for name, part in wanted.items():
-        try:
-            keep(train(part, name, within_budget(len(np.unique(part.entity))), said))
-        except TrainingError as error:
-            keep(f"{name}: {error}")
+    entities = len(table.entities) if scope in (Scope.entity, Scope.both) else 0
+    with voice.counter("learning", entities + len(wanted), "models") as counter:
+        if entities:
+            for result in train_entities(table, within_budget(entities), said):
+                keep(result, counter)
+        for name, part in wanted.items():
+            try:
+                keep(train(part, name, within_budget(len(np.unique(part.entity))), said), counter)
+            except TrainingError as error:
+                keep(f"{name}: {error}", counter)
     return stored
 
 
@@ -209,7 +239,7 @@ def _promote_all(trained: list[TrainedBundle], settings: Settings, registry: Reg
 
 
 def _line(one: TrainedBundle) -> dict[str, object]:
-    m = one.manifest
+    m, validation = one.manifest, one.manifest.periods[ALL].validation
     return {
         "profile": m.profile,
         "scope": m.scope,
@@ -217,13 +247,27 @@ def _line(one: TrainedBundle) -> dict[str, object]:
         "rows": m.training.rows,
         "periods": {name: dict(entry.held_out) for name, entry in m.periods.items()},
         "bytes": sum(entry.bytes for entry in m.files.values()),
+        "by_labels": None if validation is None else asdict(validation),
+        "remark": one.remark,
     }
+
+
+def _by_labels(one: TrainedBundle) -> str:
+    """What labels say of a model, or why they were not used; empty without any."""
+    found = one.manifest.periods[ALL].validation
+    if found is None:
+        return f"; {one.remark}" if one.remark else ""
+    members = " + ".join(one.manifest.periods[ALL].members)
+    return (
+        f"; by labels {members}, F1 {found.ensemble['f1']:.3f} and average precision "
+        f"{found.ensemble['average_precision']:.3f} on {found.rows:,} later rows, {found.anomalous:,} anomalous"
+    )
 
 
 def _summary(trained: list[TrainedBundle], settings: Settings, told: bool | None) -> str:
     lines = [
         f"{one.manifest.profile} {one.manifest.scope}: {one.version}, {one.manifest.training.rows:,} vectors, "
-        f"periods {', '.join(one.manifest.periods)}"
+        f"periods {', '.join(one.manifest.periods)}{_by_labels(one)}"
         for one in trained
     ]
     if told is None:
