@@ -55,7 +55,9 @@ def later_part(label: Labels, series: Series) -> NDArray[np.bool_]:
     """
     known = label != UNKNOWN if (label != UNKNOWN).any() else np.ones(len(label), np.bool_)
     episode = episodes(label, series)
-    times = np.sort([series.time[episode == number].min() for number in range(int(episode.max()) + 1)])
+    times = np.full(int(episode.max()) + 1, np.inf)
+    np.minimum.at(times, episode[episode >= 0], series.time[episode >= 0])
+    times = np.sort(times)
     fifth = float(np.quantile(series.time[known], 1.0 - LATER))
     return from_time(label, series, min(fifth, *times[-LATER_EPISODES:]) if len(times) else fifth)
 
