@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import Calibration
+from models.drift import Reference
 from models.ensembles import Ensemble, MemberName
 from models.manifest import Validation
 from models.model import Member, PeriodModel, fuse
@@ -126,6 +127,7 @@ def fit_period(
         below,
         above,
         episode_rates(score, series.take(rows), policy.rows_a_day),
+        reference(data, scaler),
     )
     return Fitted(model, len(X), figures(score, final), score, series.take(rows))
 
@@ -183,6 +185,11 @@ def ranges(data: Data, scaler: Scaler) -> tuple[Values, Values]:
     safe = np.where(np.isnan(residual), 0.0, residual)
     below, above = np.quantile(safe, RANGE, axis=0)
     return below, above
+
+
+def reference(data: Data, scaler: Scaler) -> Reference:
+    """What drift from these rows will be measured against."""
+    return Reference.fit(data.named, data.used, scaler.expected(data.at), data.series)
 
 
 def _calibrated(raw: Values, policy: FitPolicy) -> Calibration:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from models.calibration import Calibration
 from models.detectors import BoostedTrees
 from models.ensembles import MemberName
-from models.fitting import Data, FitPolicy, Fitted, by_days, figures, held_out, ranges, scale
+from models.fitting import Data, FitPolicy, Fitted, by_days, figures, held_out, ranges, reference, scale
 from models.growing import Grown, grow
 from models.judging import Mixture, Rate, Rows, best_mixture, boundary, calibrated, confidences, each_alone, judged
 from models.labels import ANOMALOUS, UNKNOWN, Labels, count, episodes, later_part
@@ -106,6 +106,7 @@ def fit_labelled(names: tuple[str, ...], known: Labelled, policy: FitPolicy) -> 
         below,
         above,
         episode_rates(quiet, series, policy.rows_a_day),
+        reference(usual, scaler),
         at,
     )
     validation = _validation(known, tried, mixture, at, rate)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.calibration import LARGEST, Calibration
 from models.detectors import BY_LABELS, DETECTORS, Scorer
+from models.drift import Reference
 from models.ensembles import Fusion, MemberName
 from models.explain import top_reasons
 from models.naming import Naming, naming
@@ -45,7 +46,7 @@ class PeriodModel:
 
     `below` and `above` (d,) span what 99 % of the training rows kept around their expected value. `episodes` is how
     often a day the held-out scores reached each of `thresholds.LEVELS`. `boundary` is the calibrated score that becomes
-    1.0: another one than 1 where labels say so.
+    1.0: another one than 1 where labels say so. `reference` is what drift is measured against.
     """
 
     names: tuple[str, ...]
@@ -57,6 +58,7 @@ class PeriodModel:
     below: Values
     above: Values
     episodes: Values
+    reference: Reference
     boundary: float = 1.0
     used: Naming = field(init=False, repr=False)
 
@@ -85,6 +87,12 @@ class PeriodModel:
             weights[ignored] = 0.0
         reasons = self._reasons(weights, scaled, used, places)
         return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
+
+    def cells(self, values: Values, places: Places) -> NDArray[np.uint8]:
+        """(n, d) the cells that the watched features of n vectors (n, k) fall into (`models.drift`)."""
+        columns = self.reference.columns
+        residual = values[:, self.columns[columns]] - self.scaler.expected(places, columns)
+        return self.reference.codes(residual)
 
     def _weights(self, seen: list[Values], parts: list[Values], score: Values) -> Values:
         """(n, d) shares of the features; 0 for rows far below the boundary, where deviations explain enough.
@@ -131,6 +139,7 @@ class PeriodModel:
             "boundary": np.array(self.boundary),
         }
         arrays |= {f"scaler/{name}": array for name, array in self.scaler.to_arrays().items()}
+        arrays |= {f"reference/{name}": array for name, array in self.reference.to_arrays().items()}
         arrays |= {f"fused/{name}": array for name, array in self.calibration.to_arrays().items()}
         for number, member in enumerate(self.members):
             arrays |= {f"{number}/detector/{name}": array for name, array in member.detector.to_arrays().items()}
@@ -166,6 +175,7 @@ class PeriodModel:
             below=below,
             above=above,
             episodes=episodes,
+            reference=Reference.from_arrays(_below(arrays, "reference"), len(columns)),
             boundary=boundary,
         )
 

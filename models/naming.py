@@ -30,11 +30,13 @@ class Naming:
     groups: int
     metrics: tuple[str, ...]
     """The metrics' own names, by the number of their group."""
+    service: bool
+    """Whether they are of a service."""
 
     def take(self, columns: NDArray[np.int64]) -> Naming:
         """Some of the features, of the same metrics: what a few of them are called does not tell whose they are."""
         names = tuple(self.names[column] for column in columns.tolist())
-        return Naming(names, self.group[columns], self.level[columns], self.groups, self.metrics)
+        return Naming(names, self.group[columns], self.level[columns], self.groups, self.metrics, self.service)
 
 
 @lru_cache(maxsize=10_000)
@@ -54,7 +56,7 @@ def naming(names: tuple[str, ...]) -> Naming:
             continue
         group[i] = found.setdefault(metric, len(found))
         level[i] = not any(part in name for part in _DERIVED) if service else "__" not in name
-    return Naming(names, group, level, len(found), tuple(found))
+    return Naming(names, group, level, len(found), tuple(found), service)
 
 
 @lru_cache(maxsize=1_000)

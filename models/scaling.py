@@ -55,10 +55,11 @@ class Scaler:
         slot, share = slot_position(places.hour)
         return _scaled(np.ascontiguousarray(X), self.centre, self.scale, places.weekend, slot, share)
 
-    def expected(self, places: Places) -> NDArray[np.float64]:
-        """(n, d) expected values."""
+    def expected(self, places: Places, columns: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """(n, d) expected values, of some of the features if these are given."""
         slot, share = slot_position(places.hour)
-        return _expected(self.centre, places.weekend, slot, share)
+        centre = self.centre if columns is None else np.ascontiguousarray(self.centre[:, :, columns])
+        return _expected(centre, places.weekend, slot, share)
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {"centre": self.centre, "scale": self.scale}

@@ -206,6 +206,7 @@ class ScoringSettings(Section):
     own_thresholds: bool = Field(
         True, description="each entity finds its own boundary; false: as calibrated in training"
     )
+    watch_drift: bool = Field(True, description="a record a day and entity: how far it lies from training")
     severity_medium: float = Field(1.5, ge=1, le=10, description="medium from this anomaly score on (low: 1.0)")
     severity_high: float = Field(2.0, ge=1, le=10, description="high from this anomaly score on")
     severity_critical: float = Field(3.0, ge=1, le=10, description="critical from this anomaly score on")

@@ -35,7 +35,7 @@ _NEEDS = {
     "anomalies": {"WRITE"},
     "incidents": {"WRITE"},
     "incident_state": {"WRITE"},
-    "drift": {"WRITE"},
+    "drift": {"READ", "WRITE"},
     "state.windows": {"READ", "WRITE"},
     "state.scoring": {"READ", "WRITE"},
     "state.incidents": {"READ", "WRITE"},

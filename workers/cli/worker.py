@@ -77,7 +77,7 @@ def scoring(accept_cold_state: Cold = False) -> None:
     from workers.topics import state_topic
 
     t = _settings(accept_cold_state)
-    outputs = [t.topics.scores, t.topics.anomalies, state_topic(t, "scoring")]
+    outputs = [t.topics.scores, t.topics.anomalies, t.topics.drift, state_topic(t, "scoring")]
     written = "Score" if t.worker.anomaly_format == "avro" else ""
     _run(t, "scoring", [t.topics.features], outputs, lambda counts: build(t, *_framed(t, t.topics.scores, written)))
 

@@ -17,7 +17,7 @@ from models.bundle import Bundle
 from models.clocks import misjudged
 from models.fallback import score_untrained, usual_untrained
 from models.knowledge import Knowledge
-from models.model import Known, PeriodModel, Values
+from models.model import Known, Values
 from models.naming import Naming, feature_names, naming
 from models.periods import ALL, PERIODS, Calendar, Places
 from models.ripeness import unripe
@@ -25,6 +25,7 @@ from models.scored import Scored
 from models.severity import SeverityCuts
 from models.thresholds import Expectation, published
 from schemas.columns import Vectors
+from workers.scoring.judged import Judged, Learned, Rows
 from workers.scoring.loading import Loading
 from workers.scoring.lookup import Lookup
 from workers.scoring.own_thresholds import DAY_US, SLICE_US, OwnThresholds
@@ -35,30 +36,11 @@ from workers.scoring.scores import (
     ModelName,
     Record,
     clock_records,
-    score_records,
     silence_records,
 )
 
-Rows = NDArray[np.intp]
-
 PROFILES_WITHOUT_OWN_THRESHOLDS = frozenset({"event"})
 """Their vectors come one an event and not by the clock: an hour without one says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Rows of one block that one model has scored, or the untrained rule (`bundle` None)."""
-
-    block: Vectors
-    rows: Rows
-    names: Sequence[str]
-    scored: Scored
-    said: ModelName
-    bundle: Bundle | None = None
-    model: PeriodModel | None = None
-
-    def records(self, cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:
-        return score_records(self.block, self.rows.tolist(), self.names, self.scored, self.said, cuts)
 
 
 def judge_block(
@@ -135,7 +117,7 @@ def find_thresholds(
 
     `offsets` are those of the chunk's n records, `watermarks` (n + 1,) the partition's before the first and after each.
     """
-    chosen = [i for i, one in enumerate(judged) if one.bundle is not None and _finds_its_own(one)]
+    chosen = [i for i, one in enumerate(judged) if _finds_its_own(one)]
     scores = _Scores.of(own, [judged[i] for i in chosen], loading)
     threshold = np.ones(len(scores.record))
     logged: list[tuple[int, bytes, bytes | None]] = []
@@ -176,12 +158,12 @@ class _Scores:
         score = [np.empty(0)]
         for one in judged:
             block, rows = one.block, one.rows
-            assert one.bundle is not None
+            assert one.by is not None
             owners = [own.slot((block.profile, one.said.role, block.entity[row])) for row in rows.tolist()]
             record.append(block.at[rows].astype(np.int64))
             slot.append(np.array(owners, np.int64))
             time.append(block.window_end[rows])
-            model.append(np.full(len(rows), _model_code(own, one.bundle, loading), np.int64))
+            model.append(np.full(len(rows), _model_code(own, one.by.bundle, loading), np.int64))
             score.append(one.scored.score)
         order = np.argsort(np.concatenate(record), kind="stable")
         record_, slot_, time_, model_ = (np.concatenate(parts)[order] for parts in (record, slot, time, model))
@@ -209,16 +191,17 @@ def _learn(
 
 
 def _published(judged: Judged, threshold: NDArray[np.float64]) -> Scored:
-    scored, model = judged.scored, judged.model
-    assert model is not None
+    assert judged.by is not None
+    scored, model = judged.scored, judged.by.model
     score = published(scored.score, threshold)
     note = [f"own threshold {t:.2f}" if s >= 1.0 else "" for s, t in zip(score.tolist(), threshold, strict=True)]
     return replace(scored, score=score, confidence=model.calibration.confidence(score), note=note)
 
 
 def _finds_its_own(judged: Judged) -> bool:
-    by_labels = judged.bundle is not None and judged.bundle.manifest.by_labels
-    return not by_labels and judged.block.profile not in PROFILES_WITHOUT_OWN_THRESHOLDS
+    if judged.by is None or judged.by.bundle.manifest.by_labels:
+        return False
+    return judged.block.profile not in PROFILES_WITHOUT_OWN_THRESHOLDS
 
 
 def _model_code(own: OwnThresholds, bundle: Bundle, loading: Loading) -> int:
@@ -250,8 +233,10 @@ def _by_period(
             values = np.where(young, np.nan, values)
         values = bundle.align(names, values)
         model = loading.model(bundle, served)
-        scored = model.score(values, places.take(here), _known(knowledge, block, here))
-        yield Judged(block, here, bundle.manifest.features, scored, ModelName.of(bundle, role, served), bundle, model)
+        there = places.take(here)
+        scored = model.score(values, there, _known(knowledge, block, here))
+        by, said = Learned(bundle, model, values, there), ModelName.of(bundle, role, served)
+        yield Judged(block, here, bundle.manifest.features, scored, said, by)
 
 
 def _known(knowledge: Knowledge, block: Vectors, rows: Rows) -> Known:

@@ -21,6 +21,7 @@ from models.thresholds import SIZE, Thresholds
 from workers.runtime.stage import Part
 
 KEY = b"threshold/"
+PARTS = "thresholds/"
 SHARDS = 256
 """Parts of a checkpoint that the slots are divided into; one is written again only when a slot in it changed."""
 
@@ -132,7 +133,7 @@ class OwnThresholds:
 
     def parts(self) -> dict[str, Part]:
         return {
-            f"thresholds/{number}": Part(self._versions[number], partial(self._encode, number))
+            f"{PARTS}{number}": Part(self._versions[number], partial(self._encode, number))
             for number, shard in enumerate(self._shards)
             if shard
         }
@@ -143,7 +144,7 @@ class OwnThresholds:
         for name, blob in parts.items():
             head, _, states = blob.partition(b"\n")
             known = orjson.loads(head)
-            self._versions[int(name.partition("/")[2])] = known["version"]
+            self._versions[int(name.removeprefix(PARTS))] = known["version"]
             slots = [self.slot(tuple(owner)) for owner, *_ in known["slots"]]
             self.columns.decode_all(np.array(slots, np.int64), states)
             for slot, (_, logged, offset, watermark) in zip(slots, known["slots"], strict=True):

@@ -13,7 +13,7 @@ from models.severity import SeverityCuts
 from workers.knowing import knowledge_of
 from workers.settings import Settings
 
-_VERSION = 2
+_VERSION = 3
 """Raised when the meaning of outputs or of the logged state changes."""
 
 
@@ -23,11 +23,13 @@ class Policy:
 
     scores: str
     anomalies: str
+    drift: str
     log: str
     form: Literal["json", "avro"] = "json"
     cuts: SeverityCuts = field(default_factory=SeverityCuts)
     groups: Mapping[str, str] = field(default_factory=dict)
     own_thresholds: bool = True
+    watch_drift: bool = True
     knowledge: Knowledge = field(default_factory=Knowledge)
 
     @classmethod
@@ -38,11 +40,13 @@ class Policy:
         return cls(
             scores=settings.topics.scores,
             anomalies=settings.topics.anomalies,
+            drift=settings.topics.drift,
             log=state_topic(settings, "scoring"),
             form=settings.worker.anomaly_format,
             cuts=SeverityCuts(s.severity_medium, s.severity_high, s.severity_critical),
             groups=dict(s.groups),
             own_thresholds=s.own_thresholds,
+            watch_drift=s.watch_drift,
             knowledge=knowledge_of(settings),
         )
 
@@ -53,11 +57,13 @@ class Policy:
         fields = (
             self.scores,
             self.anomalies,
+            self.drift,
             self.log,
             self.form,
             self.cuts,
             tuple(self.groups.items()),
             self.own_thresholds,
+            self.watch_drift,
             self.knowledge.rules,
         )
         return hashlib.blake2b(repr((_VERSION, rules, fields)).encode(), digest_size=8).hexdigest()

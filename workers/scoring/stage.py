@@ -1,7 +1,7 @@
 """The scoring worker: vectors of a partition in, a calibrated score with reasons out for each.
 
-What is kept is which models are in force, logged to the state topic when it changes, and each entity's own threshold
-(`own_thresholds`), logged there too and check-pointed.
+What is kept is which models are in force, logged to the state topic when it changes; and each entity's own threshold
+(`own_thresholds`) and what its day was like (`drift`), logged there too and check-pointed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import structlog
@@ -17,12 +18,15 @@ from numpy.typing import NDArray
 from models.registry import Aliases, Registry
 from schemas.columns import Vectors
 from schemas.framing import Resolver, Writer
+from schemas.records import encode
 from schemas.vectors import decode_vectors
 from workers.runtime.records import Chunk, DeadLetter, Headers, Output, Records
 from workers.runtime.stage import Control, Logged, Part, RebuildPoint
 from workers.scoring.aliases import Name, TakeUp, shard_of
 from workers.scoring.blocks import Found, find_thresholds, judge_block, unjudged_records
 from workers.scoring.controls import read_control
+from workers.scoring.drift import Watched
+from workers.scoring.judged import Judged
 from workers.scoring.loading import Loading
 from workers.scoring.lookup import Lookup
 from workers.scoring.policy import Policy
@@ -42,7 +46,8 @@ class ScoringStage:
     """`Stage` of the worker `scoring`, and `Controlled` by alias records.
 
     Counts: `processed`, `skipped_progress`, `dead`, `anomalies` (written to the topic of anomalies), `logged`
-    (thresholds), and those of `blocks`.
+    (thresholds and days), `drift_records`, `drift_shifted` (of these, with a feature that shifted), and those of
+    `blocks`.
     """
 
     name = "scoring"
@@ -51,7 +56,7 @@ class ScoringStage:
         self, policy: Policy, loading: Loading, framing: Writer | None = None, resolver: Resolver | None = None
     ) -> None:
         self._policy, self._loading = policy, loading
-        self._encoder, self._resolver = Encoder(policy.form, framing), resolver
+        self._encoder, self._framing, self._resolver = Encoder(policy.form, framing), framing, resolver
         self.config_hash = policy.hash
         self.state_topic: str | None = policy.log
 
@@ -165,9 +170,12 @@ class ScoringStage:
             self._write(block, unjudged_records(block, cuts, counts), kept, outputs, counts)
         for one in found.judged:
             self._write(one.block, one.records(cuts), kept, outputs, counts)
-        for record, key, value in found.logged:
+        watched = self._watch_drift(state, found.judged, records.offsets[kept], watermarks, counts)
+        for record, drift in watched.records:
+            outputs[kept[record]].append(self._drift_output(drift))
+        for record, key, value in found.logged + watched.logged:
             outputs[kept[record]].append(Output(self._policy.log, key, value))
-        counts["logged"] += len(found.logged)
+        counts["logged"] += len(found.logged) + len(watched.logged)
         if len(records):
             state.next_offset = int(records.offsets[-1]) + 1
         counts["processed"] += len(kept) - len(faults)
@@ -177,6 +185,25 @@ class ScoringStage:
         return Chunk(
             start + len(records), outputs=logged + list(chain.from_iterable(outputs)), dead=dead, counts=+counts
         )
+
+    def _watch_drift(
+        self,
+        state: ScoringState,
+        judged: Sequence[Judged],
+        offsets: NDArray[np.int64],
+        watermarks: NDArray[np.int64],
+        counts: Counter[str],
+    ) -> Watched:
+        if not self._policy.watch_drift:
+            return Watched()
+        watched = state.drift.watch(judged, offsets, watermarks, self._loading)
+        counts["drift_records"] += len(watched.records)
+        counts["drift_shifted"] += watched.shifted
+        return watched
+
+    def _drift_output(self, record: dict[str, Any]) -> Output:
+        (value,) = encode("Drift", [record], self._policy.form, self._framing)
+        return Output(self._policy.drift, record["entity"].encode(), value)
 
     def _write(
         self,

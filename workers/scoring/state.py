@@ -1,4 +1,4 @@
-"""What scoring knows of one partition: its time, which models are in force from which record on, and thresholds."""
+"""What scoring knows of one partition: its time, which models are in force from which record on, thresholds, drift."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import orjson
 
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.scoring.aliases import AliasTable, Name
+from workers.scoring.drift import PARTS as DRIFT
+from workers.scoring.drift import DriftWatch
 from workers.scoring.lookup import Lookup
+from workers.scoring.own_thresholds import PARTS as THRESHOLDS
 from workers.scoring.own_thresholds import OwnThresholds
 
 _HEAD, _ALIASES = "head", "aliases"
@@ -29,6 +32,7 @@ class ScoringState:
     next_offset: int = _NEVER
     aliases: AliasTable = field(default_factory=AliasTable)
     own: OwnThresholds = field(default_factory=OwnThresholds)
+    drift: DriftWatch = field(default_factory=DriftWatch)
     fresh: bool = True
     deferred: dict[Name, str] = field(default_factory=dict)
     lookup: Lookup | None = None
@@ -41,8 +45,8 @@ class ScoringState:
         for entry in logged:
             if state.aliases.decode(entry.key, entry.value):
                 state.fresh = False
-            else:
-                state.own.take(entry.key, entry.value)
+            elif not state.own.take(entry.key, entry.value):
+                state.drift.take(entry.key, entry.value)
         return state
 
     def rebuild_point(self) -> RebuildPoint | None:
@@ -57,6 +61,7 @@ class ScoringState:
             _HEAD: Part(self.next_offset, self._encode_head),
             _ALIASES: Part(self.aliases.version, self._encode_aliases),
             **self.own.parts(),
+            **self.drift.parts(),
         }
 
     @classmethod
@@ -66,7 +71,8 @@ class ScoringState:
         state = cls(partition, head["watermark"], head["next_offset"], fresh=head["fresh"])
         for key, value in orjson.loads(parts[_ALIASES]).items():
             state.aliases.decode(key.encode(), value.encode())
-        state.own.restore({name: blob for name, blob in parts.items() if name not in (_HEAD, _ALIASES)})
+        for kept, folder in ((state.own, THRESHOLDS), (state.drift, DRIFT)):
+            kept.restore({name: blob for name, blob in parts.items() if name.startswith(folder)})
         return state
 
     def _encode_head(self) -> bytes:

@@ -26,7 +26,18 @@ from tests.contract.stage_contract import (
     random_cut,
     run,
 )
-from tests.workers.scoring.vectors import ANOMALIES, LOG, POLICY, SCORES, promote, records, stage, traffic, trained
+from tests.workers.scoring.vectors import (
+    ANOMALIES,
+    DRIFT,
+    LOG,
+    POLICY,
+    SCORES,
+    promote,
+    records,
+    stage,
+    traffic,
+    trained,
+)
 from workers.runtime.errors import Fatal
 from workers.runtime.stage import NO_WATERMARK, Logged
 from workers.scoring.policy import Policy
@@ -190,7 +201,7 @@ def test_progress_records_of_others_are_passed_over() -> None:
 
 
 def test_severities_are_cut_where_the_settings_say() -> None:
-    strict = stage(policy=Policy(SCORES, ANOMALIES, LOG, cuts=SeverityCuts(1.0, 1.0, 1.2)))
+    strict = stage(policy=Policy(SCORES, ANOMALIES, DRIFT, LOG, cuts=SeverityCuts(1.0, 1.0, 1.2)))
     for score in _scores(_run(strict, traffic(ENTITIES, 90)), ANOMALIES):
         assert score["severity"] == ("critical" if score["anomaly_score"] >= 1.2 else "high")
 
@@ -198,18 +209,20 @@ def test_severities_are_cut_where_the_settings_say() -> None:
 def test_avro_scores_hold_what_json_scores_hold() -> None:
     values = traffic(ENTITIES, 70)
     plain = _scores(_run(stage(), values))
-    binary = _scores(_run(stage(policy=Policy(SCORES, ANOMALIES, LOG, form="avro")), values))
+    binary = _scores(_run(stage(policy=Policy(SCORES, ANOMALIES, DRIFT, LOG, form="avro")), values))
     assert repr(binary) == repr(plain)  # NaN equals itself in text
 
 
 def test_every_setting_that_outputs_depend_on_changes_the_configuration_hash() -> None:
     variants = [
         POLICY,
-        Policy("other", ANOMALIES, LOG),
-        Policy(SCORES, ANOMALIES, LOG, form="avro"),
-        Policy(SCORES, ANOMALIES, LOG, cuts=SeverityCuts(1.1, 2.0, 3.0)),
-        Policy(SCORES, ANOMALIES, LOG, groups={"g": "a*"}),
-        Policy(SCORES, ANOMALIES, LOG, own_thresholds=False),
+        Policy("other", ANOMALIES, DRIFT, LOG),
+        Policy(SCORES, ANOMALIES, DRIFT, LOG, form="avro"),
+        Policy(SCORES, ANOMALIES, DRIFT, LOG, cuts=SeverityCuts(1.1, 2.0, 3.0)),
+        Policy(SCORES, ANOMALIES, DRIFT, LOG, groups={"g": "a*"}),
+        Policy(SCORES, ANOMALIES, DRIFT, LOG, own_thresholds=False),
+        Policy(SCORES, ANOMALIES, DRIFT, LOG, watch_drift=False),
+        Policy(SCORES, ANOMALIES, "other", LOG),
     ]
     assert len({stage(policy=policy).config_hash for policy in variants}) == len(variants)
 
@@ -229,7 +242,7 @@ def test_a_model_in_force_that_cannot_be_loaded_stops_the_worker_with_words(serv
 
 def test_a_group_model_serves_the_entities_of_its_pattern(tmp_path: Path) -> None:
     promote(Registry(str(tmp_path)), trained("group=shops"))
-    grouped = stage(tmp_path, Policy(SCORES, ANOMALIES, LOG, groups={"shops": "check*"}))
+    grouped = stage(tmp_path, Policy(SCORES, ANOMALIES, DRIFT, LOG, groups={"shops": "check*"}))
     found = {(s["entity"], s["model"]["scope"]) for s in _scores(_run(grouped, traffic(ENTITIES, 2)))}
     assert found == {("checkout", "group=shops"), ("päyment/ü", "global"), ("search", "global")}
 

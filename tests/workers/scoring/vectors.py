@@ -25,8 +25,8 @@ from workers.scoring.loading import Loading
 from workers.scoring.policy import Policy
 from workers.scoring.stage import ScoringStage
 
-SCORES, ANOMALIES, LOG = "scores", "anomalies", "log"
-POLICY = Policy(SCORES, ANOMALIES, LOG)
+SCORES, ANOMALIES, DRIFT, LOG = "scores", "anomalies", "drift", "log"
+POLICY = Policy(SCORES, ANOMALIES, DRIFT, LOG)
 FAST = TrainPolicy(Ensemble.of(("deviation",)), seed=1, calendar=Calendar("Europe/Berlin"))
 
 

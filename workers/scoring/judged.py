@@ -1,0 +1,44 @@
+"""What one model has said of some rows of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle
+from models.model import PeriodModel
+from models.periods import Places
+from models.scored import Scored
+from models.severity import SeverityCuts
+from schemas.columns import Vectors
+from workers.scoring.scores import ModelName, Record, score_records
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The model that scored n rows, of which bundle, and what it saw: values (n, k) by its names, and their places."""
+
+    bundle: Bundle
+    model: PeriodModel
+    values: NDArray[np.float64]
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows of one block that one model has scored, or the untrained rule (`by` None)."""
+
+    block: Vectors
+    rows: Rows
+    names: Sequence[str]
+    scored: Scored
+    said: ModelName
+    by: Learned | None = None
+
+    def records(self, cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:
+        return score_records(self.block, self.rows.tolist(), self.names, self.scored, self.said, cuts)
