@@ -1,9 +1,10 @@
 """How far a day's vectors lie from those of training: the population stability index of what people can read in them.
 
-Of each watched feature training leaves a histogram of ten cells that hold as much as each other, and one for missing
-values, of what is left after the time of day. A day's own histogram beside it gives the index, the symmetric
-Kullback-Leibler divergence of both (Siddiqi, "Credit Risk Scorecards", 2006): 0 for the same, customarily a shift from
-0.25 on. A level that wanders slowly shifts on every single day; what training's own days had is the measure for that.
+Of each watched feature training leaves a histogram of what is left after the time of day: ten cells that hold as much
+as each other, one on either side for what it has not seen, and one for missing values. A day's own histogram beside it
+gives the index, the symmetric Kullback-Leibler divergence of both (Siddiqi, "Credit Risk Scorecards", 2006): 0 for the
+same, customarily a shift from 0.25 on. But a single day is seldom like the whole: weekends are quiet, and a level that
+wanders slowly is another one on any day. What training's own days had is the measure for that.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from models.thresholds import Series
 Values = NDArray[np.float64]
 Codes = NDArray[np.uint8]
 
-CELLS = 11
-"""Ten of equal shares in training, and the last one for missing values."""
+TENTHS = 10
+CELLS = TENTHS + 3
+"""Below all of training, ten of equal shares, above all of training, missing."""
 
 MISSING = CELLS - 1
 SHIFTED = 0.25
@@ -33,10 +35,13 @@ LEAST = 20
 
 MOST_FEATURES = 128
 
-_USUAL = 0.95
 _LEAST_DAYS = 5
-_HALF = 0.5
-"""Added to every cell, so that an empty one has a logarithm (Krichevsky and Trofimov, 1981)."""
+_PRIOR = CELLS / 2
+"""Rows that every histogram is given before any are counted, so that empty cells have a logarithm: half a row a cell in
+training (Krichevsky and Trofimov, 1981), and as in training on a day, so that what both lack counts for nothing."""
+
+_CLOCK = 0.9
+"""Share of steps that lead upwards from which a feature is a clock, as an uptime is, and tells of time alone."""
 
 _ROUNDING = 1e-9
 _DAY_US = 86_400_000_000
@@ -46,8 +51,8 @@ _DAY_US = 86_400_000_000
 class Reference:
     """What training knows of the d watched features: `columns` (d,) their places among those that the model uses.
 
-    `edges` (d, CELLS − 2) lie between cells, ascending, `shares` (d, CELLS) of them sum to 1, and `usual` (d,) is the
-    index that 95 % of training's own days kept below, 0 where there were too few.
+    `edges` (d, TENTHS + 1) lie between cells, ascending, `shares` (d, CELLS) of them sum to 1, and `usual` (d,) is the
+    highest index of training's own days, 0 where there were too few.
     """
 
     columns: NDArray[np.int64]
@@ -56,11 +61,11 @@ class Reference:
     usual: Values
 
     @classmethod
-    def fit(cls, named: Naming, used: Values, expected: Values, series: Series) -> Self:
-        """Learn from n rows (n, k) of the features used, and what was expected of them by the time of day."""
-        columns = watched(named)
-        residual = used[:, columns] - expected[:, columns]
-        edges = _edges(residual, np.nanmax(np.abs(used[:, columns]), axis=0, initial=0.0))
+    def fit(cls, columns: NDArray[np.int64], used: Values, residual: Values, series: Series) -> Self:
+        """Learn from n rows (n, d) of the watched features, and what is left of them after the time of day."""
+        kept = ~_clocks(used, series)
+        columns, used, residual = columns[kept], used[:, kept], np.ascontiguousarray(residual[:, kept])
+        edges = _edges(residual, np.nanmax(np.abs(used), axis=0, initial=0.0))
         codes = _codes(residual, edges)
         whole = _histograms(codes, np.zeros(len(codes), np.int64), 1)[0]
         found = cls(columns, edges, _shares(whole), np.zeros(len(columns)))
@@ -69,8 +74,7 @@ class Reference:
         days = _histograms(codes, group, len(rows))[rows >= LEAST]
         if len(days) < _LEAST_DAYS:
             return found
-        usual = np.quantile(np.array([found.indices(day) for day in days]), _USUAL, axis=0)
-        return cls(columns, edges, found.shares, usual)
+        return cls(columns, edges, found.shares, np.max([found.indices(day) for day in days], axis=0))
 
     def codes(self, residual: Values) -> Codes:
         """(n, d) the cell of each value (n, d), given as what is left after the time of day; NaN where missing."""
@@ -78,13 +82,16 @@ class Reference:
 
     def indices(self, counts: NDArray[np.integer]) -> Values:
         """(d,) the index of each feature by the rows counted in its cells (d, CELLS)."""
-        seen = _shares(counts)
+        seen = (counts + _PRIOR * self.shares) / (counts.sum(axis=1, keepdims=True) + _PRIOR)
         found: Values = ((seen - self.shares) * np.log(seen / self.shares)).sum(axis=1)
         return found
 
     def shifted(self, indices: Values) -> NDArray[np.bool_]:
-        """(d,) whether these are beyond what is customary, and beyond what training's own days had."""
-        return np.asarray(indices > np.maximum(SHIFTED, self.usual))
+        """(d,) whether these are beyond what is customary, and twice beyond what any day of training had.
+
+        Twice, since there are many features and few days of training: docs/detection.md has what it gives.
+        """
+        return np.asarray(indices > np.maximum(SHIFTED, 2.0 * self.usual))
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {"columns": self.columns, "edges": self.edges, "shares": self.shares, "usual": self.usual}
@@ -95,7 +102,7 @@ class Reference:
         columns = np.asarray(arrays["columns"], np.int64)
         edges, shares, usual = (np.ascontiguousarray(arrays[name], np.float64) for name in ("edges", "shares", "usual"))
         d = len(columns)
-        fits = edges.shape == (d, CELLS - 2) and shares.shape == (d, CELLS) and usual.shape == (d,)
+        fits = edges.shape == (d, TENTHS + 1) and shares.shape == (d, CELLS) and usual.shape == (d,)
         if not fits or d > MOST_FEATURES or not ((columns >= 0) & (columns < width)).all():
             raise ValueError("the arrays are no reference for drift")
         if not (np.isfinite(edges).all() and (shares > 0.0).all() and (shares <= 1.0).all() and (usual >= 0.0).all()):
@@ -112,23 +119,31 @@ def watched(named: Naming) -> NDArray[np.int64]:
 
 
 def _edges(residual: Values, size: Values) -> Values:
-    """(d, 9) the tenths of what is there.
+    """(d, TENTHS + 1) the least, the tenths and the largest of what is there.
 
     Several that coincide are a value that comes again and again: it gets a cell of its own, as wide as rounding is.
     """
-    wanted = np.arange(1, CELLS - 1) / (CELLS - 1)
     there = np.where(np.isnan(residual).all(axis=0), 0.0, residual)
-    edges = np.nanquantile(there, wanted, axis=0).T.copy()
+    edges = np.nanquantile(there, np.linspace(0.0, 1.0, TENTHS + 1), axis=0).T.copy()
     for row, room in zip(edges, _ROUNDING * np.maximum(size, _ROUNDING), strict=True):
         for value in np.unique(row[1:][np.diff(row) == 0.0]):
             same = np.flatnonzero(row == value)
             row[same[0]], row[same[1:]] = value - room, value + room
+        row[0], row[-1] = row[0] - room, row[-1] + room
         row.sort()
     return edges
 
 
+def _clocks(values: Values, series: Series) -> NDArray[np.bool_]:
+    """(d,) which features only ever rise."""
+    order = np.lexsort((series.time, series.entity))
+    steps = np.diff(values[order], axis=0)[series.entity[order][1:] == series.entity[order][:-1]]
+    risen, known = np.count_nonzero(steps > 0.0, axis=0), np.count_nonzero(~np.isnan(steps), axis=0)
+    return np.asarray((known > 0) & (risen >= _CLOCK * known))
+
+
 def _shares(counts: NDArray[np.integer]) -> Values:
-    filled = counts + _HALF
+    filled = counts + _PRIOR / CELLS
     shares: Values = filled / filled.sum(axis=1, keepdims=True)
     return shares
 

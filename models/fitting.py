@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import Calibration
-from models.drift import Reference
+from models.drift import Reference, watched
 from models.ensembles import Ensemble, MemberName
 from models.manifest import Validation
 from models.model import Member, PeriodModel, fuse
@@ -127,7 +127,7 @@ def fit_period(
         below,
         above,
         episode_rates(score, series.take(rows), policy.rows_a_day),
-        reference(data, scaler),
+        reference(data),
     )
     return Fitted(model, len(X), figures(score, final), score, series.take(rows))
 
@@ -187,9 +187,19 @@ def ranges(data: Data, scaler: Scaler) -> tuple[Values, Values]:
     return below, above
 
 
-def reference(data: Data, scaler: Scaler) -> Reference:
-    """What drift from these rows will be measured against."""
-    return Reference.fit(data.named, data.used, scaler.expected(data.at), data.series)
+def reference(data: Data) -> Reference:
+    """What drift from these rows will be measured against: what was left of each by a time of day that others taught.
+
+    By its own rows a time of day is known better than it will be.
+    """
+    columns = watched(data.named)
+    used = np.ascontiguousarray(data.used[:, columns])
+    residual = np.full(used.shape, np.nan)
+    folds = by_days(data.at) or [last_fifth(len(used))]
+    for test in folds:
+        residual[test] = used[test] - Scaler.fit(used[~test], data.at.take(~test)).expected(data.at.take(test))
+    held = np.any(folds, axis=0)
+    return Reference.fit(columns, used[held], residual[held], data.series.take(np.flatnonzero(held)))
 
 
 def _calibrated(raw: Values, policy: FitPolicy) -> Calibration:

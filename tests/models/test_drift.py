@@ -29,10 +29,15 @@ def _data(n: int, seed: int = 0) -> NDArray[np.float64]:
     return np.column_stack((noise, 100.0 + np.cumsum(steps), np.full(n, 16e9), sparse))
 
 
+def _fit(used: NDArray[np.float64], series: Series) -> Reference:
+    """What is learned where no time of day is like another."""
+    return Reference.fit(np.arange(used.shape[1]), used, used, series)
+
+
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     used = _data(14 * 288)
-    return Reference.fit(naming(NAMES), used, np.zeros_like(used), _series(14 * 288))
+    return _fit(used, _series(14 * 288))
 
 
 def _indices(reference: Reference, residual: NDArray[np.float64]) -> dict[str, float]:
@@ -88,17 +93,17 @@ def test_each_value_has_one_cell_whatever_stands_beside_it(reference: Reference,
 
 def test_few_days_and_few_rows_are_learned_from_as_far_as_they_go() -> None:
     used = _data(30)
-    found = Reference.fit(naming(NAMES), used, np.zeros_like(used), _series(30))
+    found = _fit(used, _series(30))
     assert (found.usual == 0.0).all()
     assert np.isfinite(_indices(found, used).popitem()[1])
     nothing = np.full((3, 4), np.nan)
-    empty = Reference.fit(naming(NAMES), nothing, np.zeros_like(nothing), _series(3))
+    empty = _fit(nothing, _series(3))
     assert np.isfinite(list(_indices(empty, used).values())).all()
 
 
 def test_entities_of_unlike_levels_are_measured_by_their_own_days() -> None:
     two = np.concatenate((_data(14 * 288), _data(14 * 288) + 1e3))
-    found = Reference.fit(naming(NAMES), two, np.zeros_like(two), _series(14 * 288, entities=2))
+    found = _fit(two, _series(14 * 288, entities=2))
     assert not found.shifted(np.array(list(_indices(found, two[3 * 288 : 4 * 288]).values()))).any()
 
 
@@ -108,6 +113,12 @@ def test_readable_features_are_watched_and_of_a_service_those_over_five_minutes(
     assert "latency_p99_ms_5m" in names
     assert all(name.endswith("_5m") for name in names)
     assert len(watched(naming(tuple(f"m{i}" for i in range(300))))) == MOST_FEATURES
+
+
+def test_a_clock_tells_of_time_alone_and_is_not_watched() -> None:
+    used = _data(14 * 288)
+    used[:, 1] = np.arange(len(used)) * 300.0
+    assert _fit(used, _series(14 * 288)).columns.tolist() == [0, 2, 3]
 
 
 def test_arrays_come_back_as_they_were_and_others_are_refused(reference: Reference) -> None:

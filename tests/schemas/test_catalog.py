@@ -19,7 +19,7 @@ FINGERPRINTS = {
     "IncidentState": "29a5e7fa98d975c2",
     "GroupEvent": "7491706d10befd0f",
     "Control": "9aca5fee88633792",
-    "Drift": "9c00e504e9bdc612",
+    "Drift": "9c804fe16b322fa2",
 }
 
 FIELDS = {
@@ -36,7 +36,7 @@ FIELDS = {
     "impact recommendation contributions state",
     "GroupEvent": "group_id type sequence time incident_ids entities root_causes severity",
     "Control": "kind id time author expires_at body",
-    "Drift": "entity time profile scope version psi score_mean alarm_rate",
+    "Drift": "entity time profile scope version psi score_mean alarm_rate shifted windows",
 }
 
 NULLABLE = {

@@ -36,6 +36,7 @@ COMMANDS = (
     Entry("topics", "topics", OPERATE, "Create the topics as the workers need them, or compare them."),
     Entry("config", "config", OPERATE, "Check the settings against everything they name, or show them."),
     Entry("status", "status", OPERATE, "Groups, owners, lag, oldest watermark and models."),
+    Entry("drift", "drift", OPERATE, "Tell whether telemetry is still like what the models were trained on."),
     Entry("deadletter", "deadletter", OPERATE, "List, read and replay records that could not be processed."),
     Entry("scores", "scores", OPERATE, "Follow the scores as they are committed."),
     Entry("incidents", "incidents", OPERATE, "Follow the incidents as they are committed."),

@@ -13,7 +13,7 @@ import typer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from workers.cli import cluster, shadow
+from workers.cli import cluster, drifting, shadow
 from workers.cli.clients import TIMEOUT, connect
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
@@ -24,6 +24,9 @@ from workers.settings import Settings, load_settings
 app = typer.Typer(help="Groups, owners, lag, oldest watermark and models.")
 
 Place = tuple[str, int]
+
+_MOST_DRIFT = 20_000
+"""Records of drift that are read: about two seconds' work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def status(
     Lag is in committed records. The watermark is the event time up to which a partition is complete; the oldest one
     says how late the latest news is. Lag with no member: start the worker. Lag with members: add some, or look at
     the logs. No lag and an old watermark: the producers are quiet, or their clocks are wrong. Where a scope has a
-    challenger, its latest scores stand beside the champion's.
+    challenger, its latest scores stand beside the champion's. Drift is what the last two days' records say.
 
     Example: faultline status --json | jq '.workers[] | select(.lag > 100000)'
     """
@@ -74,6 +77,7 @@ def status(
     workers = [worker_status(admin, settings, name, topics) for name, topics in inputs(settings).items()]
     models, trouble = _models(settings)
     found, unread = _shadows(settings, admin, shadow.in_shadow(models))
+    drift, unmeasured = _drift(settings)
     if as_json:
         print_json(
             {
@@ -82,6 +86,8 @@ def status(
                 "models_error": trouble,
                 "shadow": None if found is None else shadow.document(found),
                 "shadow_error": unread,
+                "drift": None if drift is None else drift.document()["scopes"],
+                "drift_error": unmeasured,
             }
         )
         return
@@ -111,6 +117,10 @@ def status(
         )
     elif unread is not None:
         console().print(f"\nchallengers in shadow: {unread}", markup=False)
+    if drift is not None and drift.days:
+        print_table(drifting.COLUMNS, drift.rows(), title="\ndrift over the last two days (`faultline drift` has more)")
+    elif unmeasured is not None:
+        console().print(f"\ndrift: {unmeasured}", markup=False)
 
 
 def _models(settings: Settings) -> tuple[list[dict[str, str | None]], str | None]:
@@ -129,6 +139,16 @@ def _shadows(
         return None, None
     try:
         return shadow.recent(settings, admin, served), None
+    except Failure as failure:
+        return None, str(failure)
+    except KafkaException as error:
+        return None, f"Kafka: {error.args[0].str()}"
+
+
+def _drift(settings: Settings) -> tuple[drifting.Drift | None, str | None]:
+    """How far the last days are from training, or why that cannot be told."""
+    try:
+        return drifting.Drift.of(drifting.written(settings, "2d", _MOST_DRIFT)), None
     except Failure as failure:
         return None, str(failure)
     except KafkaException as error:

@@ -89,7 +89,7 @@ class Watched:
 
 
 class DriftWatch:
-    """The days of one partition's entities. Memory: about 400 bytes for each, and eleven for each watched feature."""
+    """The days of one partition's entities. Memory: about 400 bytes for each, and thirteen for each watched feature."""
 
     def __init__(self) -> None:
         self._days: dict[Owner, Day] = {}
@@ -188,18 +188,26 @@ class DriftWatch:
 
     def _record(self, owner: Owner, day: Day, bundle: Bundle, loading: Loading, found: Watched) -> dict[str, Any]:
         model = loading.model(bundle, ALL)
-        indices = model.reference.indices(day.cells)
-        found.shifted += bool(model.reference.shifted(indices).any())
-        names = [model.used.names[column] for column in model.reference.columns.tolist()]
+        reference = model.reference
+        indices = reference.indices(day.cells)
+        names = [model.used.names[column] for column in reference.columns.tolist()]
+        order = np.argsort(-indices, kind="stable")
+        shifted = [names[place] for place in order[reference.shifted(indices)[order]].tolist()]
+        found.shifted += bool(shifted)
         return {
             "entity": owner[1],
             "time": (day.number + 1) * _DAY_US,
             "profile": owner[0],
             "scope": bundle.manifest.scope,
             "version": bundle.version,
-            "psi": [{"feature": name, "psi": psi} for name, psi in zip(names, indices.tolist(), strict=True)],
+            "psi": [
+                {"feature": name, "psi": psi, "usual": usual}
+                for name, psi, usual in zip(names, indices.tolist(), reference.usual.tolist(), strict=True)
+            ],
             "score_mean": day.total / day.windows,
             "alarm_rate": day.anomalous / day.windows,
+            "shifted": shifted,
+            "windows": day.windows,
         }
 
     def _forget(self, record: int, offsets: NDArray[np.int64], days: NDArray[np.int64], found: Watched) -> None:
