@@ -122,7 +122,7 @@ def main() -> None:
             registry.promote("generic", "global", Aliases(bundle.version))
             for entities in ENTITIES:
                 given = batches(encode_vectors(vectors(metrics, entities, VECTORS, 1)))
-                stage = ScoringStage(Policy("scores", "anomalies", "log"), Loading(registry, 100))
+                stage = ScoringStage(Policy("scores", "anomalies", "drift", "log"), Loading(registry, 100))
 
                 def step(stage: ScoringStage = stage, given: list[Records] = given) -> None:
                     state = stage.start(0, NO_WATERMARK, [])

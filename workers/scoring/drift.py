@@ -1,9 +1,10 @@
-"""Drift watched live: for every entity one window in ten minutes is counted, and each day gives a record.
+"""Drift watched live: for every entity a window in some ten minutes is counted, and each day gives a record.
 
 A day's record is written at the first window counted of a later day. It says how far the day lies from what the
 champion was trained on (`models.drift`), its mean score and how many windows were anomalous. A day in which the
-champion changed begins anew with it. What is counted is logged with each window that is, so a rebuild needs no replay
-for it; and a window of ten minutes that were counted already is passed over, so a replay counts nothing twice.
+champion changed begins anew with it. Six to fourteen minutes pass between two that are counted: by the clock, what
+happens by the clock would be counted always or never. Each is logged at once with all before, and none counts before
+the next is due: so a rebuild needs no replay for it, and a replay counts nothing twice.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ PARTS = "drift/"
 SHARDS = 256
 """Parts of a checkpoint that the entities are divided into; one is written again only when a day in it changed."""
 
-SLICE_US = 600_000_000
-DAY_SLICES = 144
-_DAY_US = DAY_SLICES * SLICE_US
+PAUSE_US = 360_000_000
+SPREAD_US = 480_000_000
+_DAY_US = 86_400_000_000
 _FORGET_DAYS = 60
 
-_HEAD = struct.Struct("<16siBBdB")
-"""Version, number of the last ten minutes counted, windows, anomalous ones, sum of scores, features."""
+_HEAD = struct.Struct("<16sqqBBdB")
+"""Version, time of the last window counted, when the next is due, windows, anomalous ones, sum of scores, features."""
 
 _NEVER = -1
 
@@ -49,10 +50,14 @@ Owner = tuple[str, str]
 
 @dataclass(slots=True)
 class Day:
-    """What was counted of a day, up to `slice` (number of ten minutes since 1970): `cells` is (d, CELLS)."""
+    """What was counted of a day up to the window that ended at `last` (µs), none before `due`: `cells` is (d, CELLS).
+
+    At most 240 windows are, so a byte counts them.
+    """
 
     version: bytes
-    slice: int
+    last: int
+    due: int
     cells: NDArray[np.uint8]
     windows: int = 0
     anomalous: int = 0
@@ -60,10 +65,10 @@ class Day:
 
     @property
     def number(self) -> int:
-        return self.slice // DAY_SLICES
+        return self.last // _DAY_US
 
     def encode(self) -> bytes:
-        head = (self.version, self.slice, self.windows, self.anomalous, self.total, len(self.cells))
+        head = (self.version, self.last, self.due, self.windows, self.anomalous, self.total, len(self.cells))
         return _HEAD.pack(*head) + self.cells.tobytes()
 
     @classmethod
@@ -71,11 +76,11 @@ class Day:
         """Raises ValueError for what `encode` has not written."""
         if len(blob) < _HEAD.size:
             raise ValueError("a day's counts end too early")
-        version, number, windows, anomalous, total, d = _HEAD.unpack_from(blob)
+        version, last, due, windows, anomalous, total, d = _HEAD.unpack_from(blob)
         if len(blob) != _HEAD.size + d * CELLS:
             raise ValueError(f"a day's counts of {d} features are {d * CELLS} bytes, not {len(blob) - _HEAD.size}")
         cells = np.frombuffer(blob, np.uint8, offset=_HEAD.size).reshape(d, CELLS).copy()
-        return cls(version, number, cells, windows, anomalous, total)
+        return cls(version, last, due, cells, windows, anomalous, total)
 
 
 @dataclass(slots=True)
@@ -149,36 +154,36 @@ class DriftWatch:
         return len(self._days)
 
     def _samples(self, judged: Sequence[Judged], loading: Loading) -> Iterator[_Sample]:
-        """The first windows of ten minutes that were not counted yet, and others that may be."""
+        """The windows that may be counted: all that end when one is due, or later."""
         for number, one in enumerate(judged):
             if one.by is None or one.said.role != CHAMPION:
                 continue
             block, rows = one.block, one.rows.tolist()
-            slices = (block.window_end[one.rows] // SLICE_US).tolist()
+            times = block.window_end[one.rows].tolist()
             chosen = [
                 place
-                for place, (row, ten_minutes) in enumerate(zip(rows, slices, strict=True))
-                if (day := self._days.get((block.profile, block.entity[row]))) is None or ten_minutes > day.slice
+                for place, (row, time) in enumerate(zip(rows, times, strict=True))
+                if (day := self._days.get((block.profile, block.entity[row]))) is None or time >= day.due
             ]
             if chosen:
                 at = np.array(chosen)
                 cells = loading.model(one.by.bundle, ALL).cells(one.by.values[at], one.by.places.take(at))
                 for place, row_cells in zip(chosen, cells, strict=True):
-                    yield _Sample(int(block.at[rows[place]]), number, place, slices[place], row_cells)
+                    yield _Sample(int(block.at[rows[place]]), number, place, times[place], row_cells)
 
     def _count(self, sample: _Sample, one: Judged, offset: int, loading: Loading, found: Watched) -> None:
         assert one.by is not None
         owner = one.block.profile, one.block.entity[int(one.rows[sample.place])]
         version, day = bytes.fromhex(one.by.bundle.version), self._days.get(owner)
-        if day is not None and sample.slice <= day.slice:
+        if day is not None and sample.time < day.due:
             return
-        if day is None or day.version != version or day.number < sample.slice // DAY_SLICES:
+        if day is None or day.version != version or day.number < sample.time // _DAY_US:
             if day is not None and day.version == version and day.windows >= LEAST:
                 found.records.append((sample.record, self._record(owner, day, one.by.bundle, loading, found)))
-            day = Day(version, sample.slice, np.zeros((len(sample.cells), CELLS), np.uint8))
+            day = Day(version, sample.time, 0, np.zeros((len(sample.cells), CELLS), np.uint8))
             self._put(owner, day)
         score = float(one.scored.score[sample.place])
-        day.slice = sample.slice
+        day.last, day.due = sample.time, _next(owner, sample.time)
         day.windows += 1
         day.anomalous += score >= 1.0
         day.total += score
@@ -233,13 +238,18 @@ class DriftWatch:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Sample:
-    """A window that may be counted: of which record and judgement, its row there, its ten minutes and cells (d,)."""
+    """A window that may be counted: of which record and judgement, its row there, its end and cells (d,)."""
 
     record: int
     judged: int
     place: int
-    slice: int = field(compare=False)
+    time: int = field(compare=False)
     cells: NDArray[np.uint8] = field(compare=False)
+
+
+def _next(owner: Owner, time: int) -> int:
+    """When the window after one that was counted is due: at some moment, but always the same."""
+    return time + PAUSE_US + 1_000_000 * (zlib.crc32(repr((owner, time)).encode()) % (SPREAD_US // 1_000_000))
 
 
 def _key(owner: Owner) -> bytes:

@@ -26,7 +26,7 @@ from tests.workers.scoring.vectors import DRIFT, LOG, POLICY, block, promote, re
 from workers.runtime.records import Records
 from workers.runtime.stage import NO_WATERMARK, Control, Logged
 from workers.scoring.controls import control_key, control_record
-from workers.scoring.drift import KEY, Day
+from workers.scoring.drift import KEY, PAUSE_US, SPREAD_US, Day
 
 DAY_US = 86_400_000_000
 FIVE_MINUTES = 300_000_000
@@ -94,13 +94,16 @@ def test_cuts_checkpoints_and_rebuilds_do_not_show(served: Path) -> None:
         assert_rebuild_is_exact(stage(served), given, at)
 
 
-def test_windows_of_ten_seconds_count_once_in_ten_minutes(served: Path) -> None:
-    given = _days(0.1, every=10_000_000)
+def test_of_windows_of_ten_seconds_one_in_some_ten_minutes_is_counted(served: Path) -> None:
+    given = _days(0.25, every=10_000_000)
     key = KEY + b'["service","a"]'
     days = [Day.decode(value) for value in _run(served, given).values(LOG, key) if value]
     assert [day.windows for day in days] == list(range(1, len(days) + 1))
-    assert len(days) == 15, "of 2.4 hours"
-    assert (days[-1].cells.sum(axis=1) == 15).all()
+    times = np.array([day.last for day in days])
+    assert 30 <= len(days) <= 43, "of six hours"
+    assert PAUSE_US <= np.diff(times).min() < np.diff(times).max() <= PAUSE_US + SPREAD_US
+    assert len(set((times // 10_000_000 % 60).tolist())) > 15, "at all seconds of the ten minutes"
+    assert (days[-1].cells.sum(axis=1) == len(days)).all()
 
 
 def test_an_entity_that_comes_late_or_seldom_gives_no_record_of_that_day(served: Path) -> None:
