@@ -71,6 +71,10 @@ class Data:
             raise ValueError("no feature has values in at least half of the rows")
         return cls(columns, naming(names).take(columns), np.ascontiguousarray(X[:, columns]), at, series)
 
+    def beside(self, X: Values, at: Places, series: Series) -> Self:
+        """The same features of other rows (n, k)."""
+        return replace(self, used=np.ascontiguousarray(X[:, self.columns]), at=at, series=series)
+
     def take(self, rows: Mask) -> Self:
         series = self.series.take(np.flatnonzero(rows))
         return replace(self, used=self.used[rows], at=self.at.take(rows), series=series)
@@ -91,20 +95,13 @@ class Fitted:
     validation: Validation | None = None
 
 
-def fit_period(
-    names: tuple[str, ...],
-    learned: NDArray[np.int64],
-    X: Values,
-    at: Places,
-    series: Series,
-    policy: FitPolicy,
-) -> Fitted:
-    """Fit on n rows (n, k) in time order; `learned` are the columns that may be used.
+def fit_period(names: tuple[str, ...], data: Data, everything: Data, policy: FitPolicy) -> Fitted:
+    """Fit on rows of `names` in time order; `everything` has the same features also of what is no example.
 
-    Raises ValueError where no feature has values, or none that a view needs.
+    Raises ValueError where a view needs features that there are not.
     """
-    data, ensemble = Data.of(names, learned, X, at, series), policy.ensemble
-    held = held_out(data, ensemble.members, by_days(at) or [last_fifth(len(X))], policy.seed)
+    ensemble = policy.ensemble
+    held = held_out(data, ensemble.members, by_days(data.at) or [last_fifth(len(data.used))], policy.seed)
     rows = np.flatnonzero(~np.isnan(held[0]))
     calibrations = [_calibrated(raw[rows], policy) for raw in held]
     parts = [c.score(raw[rows]) for c, raw in zip(calibrations, held, strict=True)]
@@ -126,10 +123,10 @@ def fit_period(
         final,
         below,
         above,
-        episode_rates(score, series.take(rows), policy.rows_a_day),
-        reference(data),
+        episode_rates(score, data.series.take(rows), policy.rows_a_day),
+        reference(everything),
     )
-    return Fitted(model, len(X), figures(score, final), score, series.take(rows))
+    return Fitted(model, len(data.used), figures(score, final), score, data.series.take(rows))
 
 
 def figures(score: Values, calibration: Calibration) -> dict[str, float]:
@@ -190,7 +187,8 @@ def ranges(data: Data, scaler: Scaler) -> tuple[Values, Values]:
 def reference(data: Data) -> Reference:
     """What drift from these rows will be measured against: what was left of each by a time of day that others taught.
 
-    By its own rows a time of day is known better than it will be.
+    By its own rows a time of day is known better than it will be. All rows belong here, those that models are not to
+    learn from too: days to come will have such.
     """
     columns = watched(data.named)
     used = np.ascontiguousarray(data.used[:, columns])

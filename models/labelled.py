@@ -106,7 +106,7 @@ def fit_labelled(names: tuple[str, ...], known: Labelled, policy: FitPolicy) -> 
         below,
         above,
         episode_rates(quiet, series, policy.rows_a_day),
-        reference(usual),
+        reference(known.data),
         at,
     )
     validation = _validation(known, tried, mixture, at, rate)

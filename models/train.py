@@ -166,19 +166,34 @@ def train(
     fit = replace(fit, ensemble=ensemble.without_labels())
     if not fit.ensemble.members:
         raise TrainingError(remark or f"{ensemble.members[0]} learns from labels, and none are given")
-    fitted, about = _fit_periods(table.take(np.flatnonzero(~unusual)), scope, fit, about, policy, told)
+    fitted, about = _fit_periods(table, unusual, scope, fit, about, policy, told)
     return _bundle(table, scope, policy.calendar, fit.ensemble, fitted, about, remark)
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Rows (n, k) of a table, with where they lie in time and whose they are."""
+
+    values: Values
+    places: Places
+    series: Series
+
+    @classmethod
+    def of(cls, table: VectorTable, calendar: Calendar) -> _Placed:
+        return cls(table.values, calendar.place(table.window_end), Series(table.entity, table.window_end))
+
+
 def _fit_periods(
-    table: VectorTable, scope: str, fit: FitPolicy, about: Training, policy: TrainPolicy, told: Progress
+    table: VectorTable, unusual: Mask, scope: str, fit: FitPolicy, about: Training, policy: TrainPolicy, told: Progress
 ) -> tuple[dict[str, Fitted], Training]:
     """The model of all hours, those of periods with enough rows, and what is said of them with the rate in force."""
-    table = table.take(np.argsort(table.window_end, kind="stable"))
+    order = np.argsort(table.window_end, kind="stable")
+    everything = _Placed.of(table.take(thinned(order, policy.max_rows)), policy.calendar)
+    table = table.take(order[~unusual[order]])
     places = policy.calendar.place(table.window_end)
     if policy.rate is not None:
         rows = thinned(np.arange(len(table)), policy.max_rows)
-        first = _fit(table, places, rows, fit)
+        first = _fit(table, places, rows, fit, everything)
         held = HeldOut(first.score, first.series, about.alpha, about.rows_a_day, len(table) / len(rows))
         about = replace(about, alpha=policy.rate(scope, held))
         fit = replace(fit, alpha=about.alpha)
@@ -189,7 +204,7 @@ def _fit_periods(
         rows = _rows(places, period)
         if period == ALL or _enough(rows, places, policy):
             told(scope, period)
-            fitted[period] = _fit(table, places, thinned(rows, policy.max_rows), fit)
+            fitted[period] = _fit(table, places, thinned(rows, policy.max_rows), fit, everything)
     return fitted, about
 
 
@@ -234,10 +249,12 @@ def _enough(rows: Rows, places: Places, policy: TrainPolicy) -> bool:
     return len(rows) >= policy.min_period_rows and len(np.unique(places.day[rows])) >= policy.min_period_days
 
 
-def _fit(table: VectorTable, places: Places, rows: Rows, policy: FitPolicy) -> Fitted:
+def _fit(table: VectorTable, places: Places, rows: Rows, policy: FitPolicy, everything: _Placed) -> Fitted:
     try:
         series = Series(table.entity[rows], table.window_end[rows])
-        return fit_period(table.names, learned_columns(table), table.values[rows], places.take(rows), series, policy)
+        data = Data.of(table.names, learned_columns(table), table.values[rows], places.take(rows), series)
+        whole = data.beside(everything.values, everything.places, everything.series)
+        return fit_period(table.names, data, whole, policy)
     except ValueError as error:
         raise TrainingError(str(error)) from error
 
