@@ -28,7 +28,7 @@ CELLS = TENTHS + 3
 """Below all of training, ten of equal shares, above all of training, missing."""
 
 MISSING = CELLS - 1
-SHIFTED = 0.25
+SHIFTED, BEYOND = 0.25, 1.5
 
 LEAST = 20
 """Windows of a day from which its histograms say anything."""
@@ -87,11 +87,11 @@ class Reference:
         return found
 
     def shifted(self, indices: Values) -> NDArray[np.bool_]:
-        """(d,) whether these are beyond what is customary, and twice beyond what any day of training had.
+        """(d,) whether these are as far beyond one and a half times what any day of training had as is customary.
 
-        Twice, since there are many features and few days of training: docs/detection.md has what it gives.
+        There are many features and few days of training: docs/detection.md has what it gives.
         """
-        return np.asarray(indices > np.maximum(SHIFTED, 2.0 * self.usual))
+        return np.asarray(indices > bound(self.usual))
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {"columns": self.columns, "edges": self.edges, "shares": self.shares, "usual": self.usual}
@@ -108,6 +108,11 @@ class Reference:
         if not (np.isfinite(edges).all() and (shares > 0.0).all() and (shares <= 1.0).all() and (usual >= 0.0).all()):
             raise ValueError("the reference for drift holds no shares")
         return cls(columns, edges, shares, usual)
+
+
+def bound(usual: Values) -> Values:
+    """(d,) the index from which a feature has shifted."""
+    return SHIFTED + BEYOND * usual
 
 
 def watched(named: Naming) -> NDArray[np.int64]:

@@ -36,8 +36,8 @@ def drift(
 ) -> None:
     """Compare each entity's days with the training of the model that scores it.
 
-    A feature has shifted where its population stability index is above 0.25 and above twice the highest of training's
-    own days. A day is told of when the next one has begun.
+    A feature has shifted where its population stability index is above 0.25 and one and a half times the highest of
+    training's own days together. A day is told of when the next one has begun.
 
     Example: faultline drift --since 2d --require 0.2 || faultline train last_month/
     """

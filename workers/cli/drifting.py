@@ -149,5 +149,5 @@ def latest_rows(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[object, 
 
 
 def _beyond(record: Mapping[str, Any]) -> float:
-    """How far the index of any feature lies above where a shift begins."""
-    return max(float(one["psi"] - 2.0 * one["usual"]) for one in record["psi"])
+    """How far the index of any feature lies above what training's own days had."""
+    return max(float(one["psi"] - one["usual"]) for one in record["psi"])

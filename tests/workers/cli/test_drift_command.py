@@ -21,7 +21,7 @@ MONDAY = 1_772_409_600_000_000
 
 def _table(first_day: int, days: int, queue: float = 50.0) -> pd.DataFrame:
     rng = np.random.default_rng(first_day)
-    n = days * 288 + 2
+    n = days * 288 + 4  # twenty minutes of the next day: one of its windows is counted for sure
     start = pd.Timestamp(MONDAY + first_day * DAY_US, unit="us", tz="UTC")
     return pd.DataFrame(
         {
