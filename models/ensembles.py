@@ -13,6 +13,7 @@ from models.detectors import (
     Autoencoder,
     BoostedTrees,
     Detector,
+    Forecast,
     IsolationForest,
     Lstm,
     Neighbours,
@@ -28,7 +29,12 @@ Fusion = Literal["mean", "max"]
 FUSIONS: tuple[Fusion, ...] = ("mean", "max")
 """The weighted mean of the members' calibrated scores, or the largest of them; either is calibrated once more."""
 
-OWN_VIEWS: Mapping[str, str] = {Lstm.kind: SEQUENCES, OwnModel.kind: RAW, BoostedTrees.kind: ALL}
+OWN_VIEWS: Mapping[str, str] = {
+    Lstm.kind: SEQUENCES,
+    Forecast.kind: SEQUENCES,
+    OwnModel.kind: RAW,
+    BoostedTrees.kind: ALL,
+}
 """Detectors that make sense in one view alone."""
 
 NETWORKS = frozenset({Autoencoder.kind, Lstm.kind})

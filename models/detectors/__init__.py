@@ -8,6 +8,7 @@ from models.detectors.autoencoder import Autoencoder
 from models.detectors.base import Detector, Scorer
 from models.detectors.boosted_trees import BoostedTrees
 from models.detectors.deviation import Deviation
+from models.detectors.forecast import Forecast
 from models.detectors.forest import IsolationForest
 from models.detectors.local_outlier import LocalOutlier
 from models.detectors.lstm import Lstm
@@ -25,6 +26,7 @@ DETECTORS: Mapping[str, type[Detector]] = {
         LocalOutlier,
         OneClassSVM,
         Mahalanobis,
+        Forecast,
         Autoencoder,
         Lstm,
         OwnModel,
@@ -40,6 +42,7 @@ __all__ = [
     "Autoencoder",
     "BoostedTrees",
     "Detector",
+    "Forecast",
     "IsolationForest",
     "Lstm",
     "Neighbours",

@@ -111,6 +111,7 @@ def _learn(features: Records, folder: str) -> bool:
 def _run_detectors() -> None:
     """Every detector on two rows. What scikit-learn would fit is made up: to score takes none."""
     from models.detectors.boosted_trees import BoostedTrees
+    from models.detectors.forecast import Forecast
     from models.detectors.forest import IsolationForest
     from models.detectors.local_outlier import LocalOutlier
     from models.detectors.mahalanobis import Mahalanobis
@@ -140,6 +141,7 @@ def _run_detectors() -> None:
         whole=np.ones(1, np.bool_),
     )
     X = np.array([[-1.0], [1.0]])
-    for detector in (forest, machine, trees, *(kind.fit(X, 0) for kind in (Neighbours, LocalOutlier, Mahalanobis))):
+    fitted = (kind.fit(X, 0) for kind in (Neighbours, LocalOutlier, Mahalanobis, Forecast))
+    for detector in (forest, machine, trees, *fitted):
         detector.score(X)
         detector.explain(X, np.arange(2))
