@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle, open_bundle
-from models.periods import PERIODS
+from models.periods import ALL, PERIODS, Places
 from models.scored import Scored
 from models.severity import NAMES, SeverityCuts
 
@@ -40,14 +40,10 @@ class Model:
         """
         import pandas as pd
 
-        stamps = pd.to_datetime(frame["timestamp"], utc=True).dt.as_unit("us")
-        times = np.asarray(stamps.astype("int64"), np.int64)
-        values = frame.reindex(columns=list(self.features)).to_numpy(np.float64)
-        places = self.bundle.manifest.calendar.place(times)
+        values, places, used = self._read(frame)
         n = len(frame)
         out: dict[str, NDArray[Any]] = {"anomaly_score": np.zeros(n), "confidence": np.zeros(n)}
         out |= {"metric": np.empty(n, object), "direction": np.empty(n, object)}
-        used = np.array([self.bundle.period_for(name) for name in PERIODS], object)[places.period]
         for name in sorted(set(used.tolist())):
             rows = np.flatnonzero(used == name)
             self._put(out, rows, self._models[name].score(values[rows], places.take(rows)))
@@ -65,6 +61,41 @@ class Model:
             },
             index=frame.index,
         )
+
+    def forecast(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """What each metric was expected to be, by the samples before it; the frame is that of `score`.
+
+        Returns a row for each row and metric, with the frame's index and the columns `metric`, `actual`, `forecast`,
+        `low` and `high`: the interval that holds the value 99 times in 100. NaN where a row lacks the metric's past,
+        and for what never moved in training. Raises ValueError where no member of the model forecasts.
+        """
+        import pandas as pd
+
+        values, _, used = self._read(frame)
+        parts = []
+        for name in sorted(set(used.tolist())) or [ALL]:
+            model, rows = self._models[name], np.flatnonzero(used == name)
+            found = model.foretell(values[rows])
+            if found is None:
+                raise ValueError("the model has no forecast: name one among its detectors (`--detectors forecast`)")
+            columns = model.columns[found.columns]
+            numbers = {"actual": values[np.ix_(rows, columns)], "forecast": found.expected}
+            numbers |= {"low": found.low, "high": found.high}
+            metric = np.tile(np.array(self.features)[columns], len(rows))
+            part = pd.DataFrame({"row": np.repeat(rows, len(columns)), "metric": metric})
+            parts.append(part.assign(**{name: number.ravel() for name, number in numbers.items()}))
+        whole = pd.concat(parts).sort_values("row", kind="stable")
+        return whole.set_index(frame.index[whole.pop("row")])
+
+    def _read(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], Places, NDArray[Any]]:
+        """The values (n, k) of a frame, where its rows lie in time, and the model (n,) that is to judge each."""
+        import pandas as pd
+
+        stamps = pd.to_datetime(frame["timestamp"], utc=True).dt.as_unit("us")
+        places = self.bundle.manifest.calendar.place(np.asarray(stamps.astype("int64"), np.int64))
+        values = frame.reindex(columns=list(self.features)).to_numpy(np.float64)
+        used = np.array([self.bundle.period_for(name) for name in PERIODS], object)[places.period]
+        return values, places, used
 
     def _put(self, out: dict[str, NDArray[Any]], rows: NDArray[np.intp], scored: Scored) -> None:
         out["anomaly_score"][rows], out["confidence"][rows] = scored.score, scored.confidence

@@ -11,10 +11,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.calibration import LARGEST, Calibration
-from models.detectors import BY_LABELS, DETECTORS, Scorer
+from models.detectors import BY_LABELS, DETECTORS, Forecast, Scorer
 from models.drift import Reference
 from models.ensembles import Fusion, MemberName
 from models.explain import top_reasons
+from models.foretold import Foretold
 from models.naming import Naming, naming
 from models.periods import Places
 from models.scaling import Scaler, slot_position
@@ -86,7 +87,22 @@ class PeriodModel:
         if ignored is not None:
             weights[ignored] = 0.0
         reasons = self._reasons(weights, scaled, used, places)
+        foretold = self._foretold(seen)
+        if foretold is not None:
+            foretold.narrow(reasons, self.columns, len(self.names))
         return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
+
+    def foretell(self, values: Values) -> Foretold | None:
+        """What is expected of the newest samples of n vectors (n, k) by their past; None without a forecast."""
+        used = np.ascontiguousarray(values[:, self.columns])
+        return self._foretold([member.view.of(used, used) for member in self.members])
+
+    def _foretold(self, seen: list[Values]) -> Foretold | None:
+        """By the first member that forecasts."""
+        for member, X in zip(self.members, seen, strict=True):
+            if isinstance(member.detector, Forecast):
+                return Foretold.by(member.detector, member.view, X)
+        return None
 
     def cells(self, values: Values, places: Places) -> NDArray[np.uint8]:
         """(n, d) the cells that the watched features of n vectors (n, k) fall into (`models.drift`)."""

@@ -59,7 +59,7 @@ class Forecast:
         check_training(X)
         d = X.shape[1]
         runs = np.pad(X, ((0, 0), (0, -d % RUN))).reshape(len(X), -1, RUN)
-        whole = ~np.isnan(runs).any(axis=2)
+        whole: NDArray[np.bool_] = np.all(~np.isnan(runs), axis=2)
         rows = np.where(whole[:, :, None], runs, 0.0)
         weights, error = _learn(rows)
         squares = (error**2).sum(axis=0) / np.maximum(whole.sum(axis=0), 1)[:, None]
