@@ -87,21 +87,20 @@ class PeriodModel:
         if ignored is not None:
             weights[ignored] = 0.0
         reasons = self._reasons(weights, scaled, used, places)
-        foretold = self._foretold(seen)
+        foretold = self._foretold(used)
         if foretold is not None:
             foretold.narrow(reasons, self.columns, len(self.names))
         return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
 
     def foretell(self, values: Values) -> Foretold | None:
         """What is expected of the newest samples of n vectors (n, k) by their past; None without a forecast."""
-        used = np.ascontiguousarray(values[:, self.columns])
-        return self._foretold([member.view.of(used, used) for member in self.members])
+        return self._foretold(np.ascontiguousarray(values[:, self.columns]))
 
-    def _foretold(self, seen: list[Values]) -> Foretold | None:
-        """By the first member that forecasts."""
-        for member, X in zip(self.members, seen, strict=True):
+    def _foretold(self, used: Values) -> Foretold | None:
+        """By the first member that forecasts; it takes values as they came."""
+        for member in self.members:
             if isinstance(member.detector, Forecast):
-                return Foretold.by(member.detector, member.view, X)
+                return Foretold.by(member.detector, member.view, member.view.of(used, used))
         return None
 
     def cells(self, values: Values, places: Places) -> NDArray[np.uint8]:
