@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.scored import TOP, Reasons, Scored
 from models.untrained import samples, service
 
-MODEL_ID, MODEL_VERSION = "fallback", "1"
+MODEL_ID, MODEL_VERSION = "fallback", "2"
 LARGEST = 10.0
 NEEDED = 30
 """Panes or samples before it judges."""

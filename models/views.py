@@ -72,7 +72,7 @@ class View:
             chosen = values[:, self.columns]
             return np.where(np.isnan(chosen), self.centre, chosen)
         seen = _in_units(values, self.columns, self.centre, self.unit)
-        return _unrolled(seen) if self.name == SEQUENCES else seen
+        return unrolled(seen) if self.name == SEQUENCES else seen
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {"columns": self.columns, "centre": self.centre, "unit": self.unit}
@@ -145,7 +145,7 @@ def _in_units(values: Values, columns: NDArray[np.int64], centre: Values, unit: 
 
 
 @njit(cache=True)
-def _unrolled(X: Values) -> Values:
+def unrolled(X: Values) -> Values:
     """(n, v) the last samples of each metric, oldest first, from its means and steps in the order of `SEQUENCE`.
 
     All are in one unit per metric and have a mean of 0 in training; what they are made of has, too.

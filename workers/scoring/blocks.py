@@ -1,7 +1,8 @@
 """Scoring the vectors of one chunk: who scores which rows, by which threshold, and the records that say so.
 
-Three passes: every model scores its rows at once; then the entities' own thresholds are found in record order, since
-each depends on the scores before; then the records are made.
+Four passes: every model scores its rows at once; then, in record order, since each depends on what came before,
+entities without a model are judged by their own errors so far, and the others' own thresholds are found; then the
+records are made.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def judge_block(
         if ignored is not None:
             values = np.where(ignored, np.nan, values)
         scored = score_untrained(names, values, (block.window_end - block.window_start)[rows])
-        yield Judged(block, rows, names, scored, UNTRAINED)
+        yield Judged(block, rows, names, scored, UNTRAINED, untrained=values)
     for role, served in ((CHAMPION, champions), (CHALLENGER, challengers)):
         for bundle, chosen in served.values():
             counts[role] += len(chosen)

@@ -31,7 +31,7 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rows of one block that one model has scored, or the untrained rule (`by` None)."""
+    """Rows of one block that one model has scored, or the untrained rule (`by` None), which saw `untrained` (n, k)."""
 
     block: Vectors
     rows: Rows
@@ -39,6 +39,7 @@ class Judged:
     scored: Scored
     said: ModelName
     by: Learned | None = None
+    untrained: NDArray[np.float64] | None = None
 
     def records(self, cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:
         return score_records(self.block, self.rows.tolist(), self.names, self.scored, self.said, cuts)

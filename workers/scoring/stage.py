@@ -159,6 +159,7 @@ class ScoringStage:
         knowledge = self._policy.knowledge
         judged = [one for b in blocks for one in judge_block(b, lookup, self._loading, knowledge, counts)]
         watermarks = _watermarks(state.watermark, blocks, len(kept))
+        judged, errors = state.errors.judge(judged, records.offsets[kept], watermarks)
         found = Found(judged, [])
         if self._policy.own_thresholds:
             found = find_thresholds(state.own, judged, records.offsets[kept], watermarks, self._loading)
@@ -173,9 +174,10 @@ class ScoringStage:
         watched = self._watch_drift(state, found.judged, records.offsets[kept], watermarks, counts)
         for record, drift in watched.records:
             outputs[kept[record]].append(self._drift_output(drift))
-        for record, key, value in found.logged + watched.logged:
+        entries = errors + found.logged + watched.logged
+        for record, key, value in entries:
             outputs[kept[record]].append(Output(self._policy.log, key, value))
-        counts["logged"] += len(found.logged) + len(watched.logged)
+        counts["logged"] += len(entries)
         if len(records):
             state.next_offset = int(records.offsets[-1]) + 1
         counts["processed"] += len(kept) - len(faults)

@@ -1,4 +1,6 @@
-"""What scoring knows of one partition: its time, which models are in force from which record on, thresholds, drift."""
+"""What scoring knows of one partition: its time, which models are in force from which record on, thresholds, drift, and
+the usual errors of entities without a model.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,8 @@ from workers.scoring.drift import DriftWatch
 from workers.scoring.lookup import Lookup
 from workers.scoring.own_thresholds import PARTS as THRESHOLDS
 from workers.scoring.own_thresholds import OwnThresholds
+from workers.scoring.usual_errors import PARTS as ERRORS
+from workers.scoring.usual_errors import UsualErrors
 
 _HEAD, _ALIASES = "head", "aliases"
 _NEVER = -1
@@ -33,6 +37,7 @@ class ScoringState:
     aliases: AliasTable = field(default_factory=AliasTable)
     own: OwnThresholds = field(default_factory=OwnThresholds)
     drift: DriftWatch = field(default_factory=DriftWatch)
+    errors: UsualErrors = field(default_factory=UsualErrors)
     fresh: bool = True
     deferred: dict[Name, str] = field(default_factory=dict)
     lookup: Lookup | None = None
@@ -45,8 +50,8 @@ class ScoringState:
         for entry in logged:
             if state.aliases.decode(entry.key, entry.value):
                 state.fresh = False
-            elif not state.own.take(entry.key, entry.value):
-                state.drift.take(entry.key, entry.value)
+            elif not state.own.take(entry.key, entry.value) and not state.drift.take(entry.key, entry.value):
+                state.errors.take(entry.key, entry.value)
         return state
 
     def rebuild_point(self) -> RebuildPoint | None:
@@ -62,6 +67,7 @@ class ScoringState:
             _ALIASES: Part(self.aliases.version, self._encode_aliases),
             **self.own.parts(),
             **self.drift.parts(),
+            **self.errors.parts(),
         }
 
     @classmethod
@@ -71,7 +77,7 @@ class ScoringState:
         state = cls(partition, head["watermark"], head["next_offset"], fresh=head["fresh"])
         for key, value in orjson.loads(parts[_ALIASES]).items():
             state.aliases.decode(key.encode(), value.encode())
-        for kept, folder in ((state.own, THRESHOLDS), (state.drift, DRIFT)):
+        for kept, folder in ((state.own, THRESHOLDS), (state.drift, DRIFT), (state.errors, ERRORS)):
             kept.restore({name: blob for name, blob in parts.items() if name.startswith(folder)})
         return state
 
