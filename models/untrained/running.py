@@ -1,7 +1,7 @@
 """An online detector: samples of any metrics against the errors that the same entity's samples have had so far.
 
 Each of a metric's last samples (`models.views.SEQUENCE`) is foretold to be as the one before it. What is learned, from
-one vector in ten minutes, is how far off that usually is: running mean squares, in which a vector counts for about
+a vector in some ten minutes, is how far off that usually is: running mean squares, in which a vector counts for about
 fourteen days. An entity's score is the root mean square of its errors in usual ones, with the boundary at three; of one
 metric alone it is at twenty, so that a single one of many may be trouble, too.
 
@@ -23,7 +23,6 @@ from models.scored import TOP, Reasons, Scored
 from models.views import SEQUENCE, unrolled
 
 Values = NDArray[np.float64]
-SLICE_US = 600_000_000
 NEEDED = 36
 """Vectors to learn from before a metric is judged: six hours."""
 
@@ -74,7 +73,7 @@ class Columns:
 def find_columns(names: tuple[str, ...]) -> Columns | None:
     """None where no metric has the statistics that are read."""
     place = {name: i for i, name in enumerate(names)}
-    found = {}
+    found: dict[str, list[int]] = {}
     for name in sorted(one for one in names if "__" not in one):
         run = [place.get(f"{name}__{part}" if part else name, -1) for part in SEQUENCE]
         if min(run) >= 0 and len(found) < MOST_METRICS:
@@ -84,19 +83,20 @@ def find_columns(names: tuple[str, ...]) -> Columns | None:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What is known of an entity up to `slice` (number of ten minutes since 1970).
+    """What is known of an entity by its vectors up to the one that ended at `last` (µs); none teaches before `due`.
 
     `stats` (m, WIDTH) of its `metrics`: vectors learned from, mean and variance of the newest samples, and mean squared
     errors of the steps, oldest first.
     """
 
-    slice: int
+    last: int
+    due: int
     metrics: tuple[str, ...]
     stats: Values
 
     @classmethod
     def blank(cls, metrics: tuple[str, ...]) -> Self:
-        return cls(-(1 << 62), metrics, np.zeros((len(metrics), WIDTH)))
+        return cls(0, 0, metrics, np.zeros((len(metrics), WIDTH)))
 
     def of(self, metrics: tuple[str, ...]) -> Values:
         """The stats of these metrics, blank where one is not known."""
@@ -110,19 +110,19 @@ class Usual:
         return found
 
     def encode(self) -> bytes:
-        return orjson.dumps([self.slice, self.metrics]) + b"\n" + self.stats.astype("<f8").tobytes()
+        return orjson.dumps([self.last, self.due, self.metrics]) + b"\n" + self.stats.astype("<f8").tobytes()
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:
         """Raises ValueError for what `encode` has not written."""
         head, _, stats = blob.partition(b"\n")
         match orjson.loads(head):
-            case [int(number), [*metrics]] if all(isinstance(name, str) for name in metrics):
+            case [int(last), int(due), [*metrics]] if all(isinstance(name, str) for name in metrics):
                 pass
             case _:
-                raise ValueError("what is known of an entity begins with its ten minutes and metrics")
+                raise ValueError("what is known of an entity begins with two times and its metrics")
         found = np.frombuffer(stats, "<f8").astype(np.float64).reshape(len(metrics), WIDTH)
-        return cls(number, tuple(metrics), found)
+        return cls(last, due, tuple(metrics), found)
 
 
 def learned(stats: Values, sequence: Values) -> Values:

@@ -115,10 +115,11 @@ def test_until_enough_is_known_the_other_rule_s_verdict_stands() -> None:
     assert said.over(other, values[-1:]).note != other.note
 
 
-@given(arrays.arrays(np.float64, (3, WIDTH), elements=st.floats(0, 1e12)), st.integers(-(1 << 40), 1 << 40))
-def test_what_is_known_survives_storage(stats: Values, number: int) -> None:
-    again = Usual.decode(Usual(number, ("a", "ç\n", ""), stats).encode())
-    assert (again.slice, again.metrics, again.stats.tobytes()) == (number, ("a", "ç\n", ""), stats.tobytes())
+@given(arrays.arrays(np.float64, (3, WIDTH), elements=st.floats(0, 1e12)), st.integers(0, 1 << 53))
+def test_what_is_known_survives_storage(stats: Values, time: int) -> None:
+    again = Usual.decode(Usual(time, time + 1, ("a", "ç\n", ""), stats).encode())
+    assert (again.last, again.due, again.metrics) == (time, time + 1, ("a", "ç\n", ""))
+    assert again.stats.tobytes() == stats.tobytes()
 
 
 @given(arrays.arrays(np.float64, (2, 6), elements=st.floats(allow_nan=True, allow_infinity=True)))
@@ -136,6 +137,6 @@ def test_whatever_comes_scores_are_finite_and_nothing_is_unlearned(sequence: Val
 
 def test_a_metric_that_comes_and_goes_keeps_what_is_known_of_the_others() -> None:
     stats = np.arange(2.0 * WIDTH).reshape(2, WIDTH)
-    usual = Usual(1, ("a", "c"), stats)
+    usual = Usual(1, 2, ("a", "c"), stats)
     assert usual.of(("a", "c")) is stats
     assert usual.of(("a", "b", "c")).tolist() == [stats[0].tolist(), [0.0] * WIDTH, stats[1].tolist()]

@@ -27,6 +27,7 @@ from models.periods import ALL
 from workers.runtime.stage import Part
 from workers.scoring.judged import Judged
 from workers.scoring.loading import Loading
+from workers.scoring.pauses import next_due
 from workers.scoring.scores import CHAMPION
 
 KEY = b"drift/"
@@ -34,8 +35,6 @@ PARTS = "drift/"
 SHARDS = 256
 """Parts of a checkpoint that the entities are divided into; one is written again only when a day in it changed."""
 
-PAUSE_US = 360_000_000
-SPREAD_US = 480_000_000
 _DAY_US = 86_400_000_000
 _FORGET_DAYS = 60
 
@@ -183,7 +182,7 @@ class DriftWatch:
             day = Day(version, sample.time, 0, np.zeros((len(sample.cells), CELLS), np.uint8))
             self._put(owner, day)
         score = float(one.scored.score[sample.place])
-        day.last, day.due = sample.time, _next(owner, sample.time)
+        day.last, day.due = sample.time, next_due(owner, sample.time)
         day.windows += 1
         day.anomalous += score >= 1.0
         day.total += score
@@ -245,11 +244,6 @@ class _Sample:
     place: int
     time: int = field(compare=False)
     cells: NDArray[np.uint8] = field(compare=False)
-
-
-def _next(owner: Owner, time: int) -> int:
-    """When the window after one that was counted is due: at some moment, but always the same."""
-    return time + PAUSE_US + 1_000_000 * (zlib.crc32(repr((owner, time)).encode()) % (SPREAD_US // 1_000_000))
 
 
 def _key(owner: Owner) -> bytes:

@@ -1,8 +1,8 @@
 """The usual errors of one partition's entities without a model (`models.untrained.running`).
 
-An entity learns from its first vector in each ten minutes, and what it then knows is logged with that vector. So a
-rebuild needs no replay for it; and ten minutes that were learned from already are passed over, so a replay teaches
-nothing twice. Entities unseen for sixty days are forgotten.
+An entity learns from a vector in some ten minutes, and what it then knows is logged with that vector. None teaches
+before the next is due: so a rebuild needs no replay for it, and a replay teaches nothing twice. Entities unseen for
+sixty days are forgotten.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.untrained.running import SLICE_US, Columns, Usual, Verdicts, find_columns, learned
+from models.untrained.running import Columns, Usual, Verdicts, find_columns, learned
 from workers.runtime.stage import Part
 from workers.scoring.judged import Judged
+from workers.scoring.pauses import next_due
 
 KEY = b"usual/"
 PARTS = "usual/"
@@ -27,7 +28,7 @@ SHARDS = 256
 """Parts of a checkpoint that the entities are divided into; one is written again only when one in it has learned."""
 
 _DAY_US = 86_400_000_000
-_FORGET_SLICES = 60 * _DAY_US // SLICE_US
+_FORGET_DAYS = 60
 
 _NEVER = -1
 
@@ -106,19 +107,20 @@ class UsualErrors:
         usual, metrics = self._usual.get(owner), said.columns.metrics
         if usual is not None:
             said.judge(place, usual.of(metrics))
-        number = int(one.block.window_end[row]) // SLICE_US
+        time = int(one.block.window_end[row])
         if usual is None:
             usual = Usual.blank(metrics)
-        if number > usual.slice:
-            usual = Usual(number, metrics, learned(usual.of(metrics), said.sequences[place]))
+        if time >= usual.due:
+            known = learned(usual.of(metrics), said.sequences[place])
+            usual = Usual(time, next_due(owner, time), metrics, known)
             self._put(owner, usual)
             self._versions[_shard(owner)] = offset
             logged.append((record, _key(owner), usual.encode()))
 
     def _forget(self, record: int, offsets: NDArray[np.int64], watermarks: NDArray[np.int64], logged: Entries) -> None:
         """Drop what has not learned for so long before the day that the record has begun."""
-        last = int(watermarks[record + 1]) // _DAY_US * (_DAY_US // SLICE_US) - _FORGET_SLICES
-        for owner in sorted(owner for owner, usual in self._usual.items() if usual.slice < last):
+        last = (int(watermarks[record + 1]) // _DAY_US - _FORGET_DAYS) * _DAY_US
+        for owner in sorted(owner for owner, usual in self._usual.items() if usual.last < last):
             del self._usual[owner]
             self._shards[_shard(owner)].discard(owner)
             self._versions[_shard(owner)] = int(offsets[record])

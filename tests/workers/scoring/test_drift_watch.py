@@ -26,7 +26,8 @@ from tests.workers.scoring.vectors import DRIFT, LOG, POLICY, block, promote, re
 from workers.runtime.records import Records
 from workers.runtime.stage import NO_WATERMARK, Control, Logged
 from workers.scoring.controls import control_key, control_record
-from workers.scoring.drift import KEY, PAUSE_US, SPREAD_US, Day
+from workers.scoring.drift import KEY, Day
+from workers.scoring.pauses import PAUSE_US, SPREAD_US
 
 DAY_US = 86_400_000_000
 FIVE_MINUTES = 300_000_000

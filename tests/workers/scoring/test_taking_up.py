@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.fallback import MODEL_VERSION
 from models.registry import Aliases, Registry
 from schemas.records import decode, encode
 from tests.contract.stage_contract import Run, run
@@ -130,7 +131,7 @@ def test_a_control_record_taken_back_leaves_the_fallback(two: tuple[Path, str, s
     one = stage(folder)
     state = one.start(3, NO_WATERMARK, [])
     one.take_up(state, 100, [Control(5, control_key(NAME), None)])
-    assert set(_versions(run(one, state, records(traffic(ENTITIES, 2))))) == {"1"}
+    assert set(_versions(run(one, state, records(traffic(ENTITIES, 2))))) == {MODEL_VERSION}
 
 
 @pytest.mark.parametrize(
