@@ -82,7 +82,7 @@ def test_a_lasting_change_shows_in_the_features_that_changed_the_scores_and_the_
     before, after = _drift(_run(served, _days(2.1, slow_from=1.0)), "a")
     index = [{one["feature"]: one["psi"] for one in day["psi"]} for day in (before, after)]
     assert index[1]["latency_p95_ms_5m"] > index[0]["latency_p95_ms_5m"] + SHIFTED
-    assert index[1]["errors_ratio_5m"] == pytest.approx(index[0]["errors_ratio_5m"], abs=0.1)
+    assert index[1]["errors_ratio_5m"] < index[0]["errors_ratio_5m"] + SHIFTED
     assert after["score_mean"] > before["score_mean"] + 0.5
     assert after["alarm_rate"] > 0.5 > before["alarm_rate"]
 
