@@ -23,7 +23,7 @@ from models.detectors import (
 from models.detectors.graphs import Graph, read_graph
 from models.detectors.networks.training import check_installed
 from models.naming import Naming
-from models.views import ALL, RAW, SEQUENCES, VIEWS, Values, View, columns_of
+from models.views import ALL, DAY, RAW, SEQUENCES, VIEWS, Values, View, columns_of
 
 Fusion = Literal["mean", "max"]
 FUSIONS: tuple[Fusion, ...] = ("mean", "max")
@@ -145,13 +145,16 @@ class Ensemble:
 LEVELS = Ensemble((MemberName(IsolationForest.kind), MemberName(OneClassSVM.kind)))
 """Two that see all features and err in different places: for profiles whose windows carry their own past."""
 
-STEPS_AND_ROLLING = Ensemble(
-    (MemberName(Neighbours.kind, "rolling"), MemberName(Neighbours.kind, "steps")), "max", "exponential", trimmed=False
+THREE_VIEWS = Ensemble(
+    tuple(MemberName(Neighbours.kind, view) for view in ("rolling", "steps", DAY)),
+    "max",
+    "exponential",
+    trimmed=False,
 )
-"""What is unlike all that was seen, in how it has moved in the last samples or in the last steps."""
+"""What is unlike all that was seen, in how it has moved in the last samples or steps, or in what its hour brings."""
 
 
 def default_for(names: Sequence[str]) -> Ensemble:
     """The ensemble for vectors with these feature names: by views where there are rolling features."""
-    there = all(len(columns_of(member.view, names)) for member in STEPS_AND_ROLLING.members)
-    return STEPS_AND_ROLLING if there else LEVELS
+    there = all(len(columns_of(member.view, names)) for member in THREE_VIEWS.members)
+    return THREE_VIEWS if there else LEVELS

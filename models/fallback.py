@@ -38,7 +38,7 @@ def score_untrained(names: tuple[str, ...], values: Values, pane_us: NDArray[np.
     if found is not None:
         return _samples(found, values)
     n = len(values)
-    return Scored(np.zeros(n), np.full(n, 0.5), Reasons.empty(n), [NO_RULE] * n)
+    return Scored(np.zeros(n), np.zeros(n), np.full(n, 0.5), Reasons.empty(n), [NO_RULE] * n)
 
 
 def usual_untrained(names: tuple[str, ...], values: Values) -> Values:
@@ -114,7 +114,7 @@ def _finish(
     reasons.low[:, :width] = np.take_along_axis(low, order, axis=1)
     reasons.high[:, :width] = np.take_along_axis(high, order, axis=1)
     confidence = np.where(missing > 0, 0.5, 0.5 + 0.3 * np.minimum(np.abs(score - 1.0), 1.0))
-    return Scored(score, confidence, reasons, [_note(int(lacking)) for lacking in np.ceil(missing).tolist()])
+    return Scored(score, score, confidence, reasons, [_note(int(lacking)) for lacking in np.ceil(missing).tolist()])
 
 
 def _row_sums(parts: Values) -> Values:

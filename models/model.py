@@ -80,7 +80,9 @@ class PeriodModel:
             scaled = np.where(ignored, 0.0, scaled)  # as expected: what learned from labels knows of missing values
         seen = [member.view.of(used, scaled) for member in self.members]
         parts = [m.calibration.score(m.detector.score(X)) for m, X in zip(self.members, seen, strict=True)]
-        score = self.calibration.score(fuse(self.fusion, parts, [member.weight for member in self.members]))
+        shares = [member.weight for member in self.members]
+        mean = fuse("mean", parts, shares)
+        score = self.calibration.score(mean if self.fusion == "mean" else fuse(self.fusion, parts, shares))
         if self.boundary != 1.0:
             score = published(score, np.full(len(score), self.boundary))
         weights = self._weights(seen, parts, score)
@@ -90,7 +92,7 @@ class PeriodModel:
         foretold = self._foretold(used)
         if foretold is not None:
             foretold.narrow(reasons, self.columns, len(self.names))
-        return Scored(score, self.calibration.confidence(score), reasons, [""] * len(score))
+        return Scored(score, mean, self.calibration.confidence(score), reasons, [""] * len(score))
 
     def foretell(self, values: Values) -> Foretold | None:
         """What is expected of the newest samples of n vectors (n, k) by their past; None without a forecast."""

@@ -38,9 +38,12 @@ class Reasons:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """`score` 0 … 10 with the boundary 1.0; `confidence` 0 … 1; `note` one text per row, often empty."""
+    """`score` 0 … 10 with the boundary 1.0; `mean` that of the members' scores, each by itself; `confidence` 0 … 1;
+    `note` one text per row, often empty.
+    """
 
     score: NDArray[np.float64]
+    mean: NDArray[np.float64]
     confidence: NDArray[np.float64]
     reasons: Reasons
     note: Sequence[str]

@@ -30,6 +30,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.calibration import LARGEST
+from models.ranking import REMEMBERED_FROM, faded
 
 Values = NDArray[np.float64]
 
@@ -106,14 +107,17 @@ class Thresholds:
     """The thresholds of many entities, by slots. Memory: about 600 bytes a slot.
 
     A slot's state is `first` and `seen` (the hour of the first and of a day's first score), `hour` (up to which
-    `counted` and `held` hold the weighted episodes and hours), `pending` (episodes since) and `last` (minute at which
-    each level was reached last). A threshold holds for an hour of event time and follows from what came before it.
+    `counted` and `held` hold the weighted episodes and hours), `pending` (episodes since), `last` (minute at which
+    each level was reached last), and the `recalled` mean of the members with its minute, `recalled_at`
+    (`models.ranking`). A threshold holds for an hour of event time and follows from what came before it.
     """
 
     def __init__(self, capacity: int = 64) -> None:
         self._first = np.full(capacity, _NEVER, np.int32)
         self._seen = np.full(capacity, _NEVER, np.int32)
         self._hour = np.full(capacity, _NEVER, np.int32)
+        self._recalled = np.zeros(capacity, np.float32)
+        self._recalled_at = np.full(capacity, _NEVER, np.int32)
         self._counted = np.zeros((capacity, len(LEVELS)), np.float32)
         self._held = np.zeros((capacity, len(LEVELS)), np.float32)
         self._pending = np.zeros((capacity, len(LEVELS)), np.uint8)
@@ -146,18 +150,21 @@ class Thresholds:
         slot: NDArray[np.int64],
         time: NDArray[np.int64],
         score: Values,
+        mean: Values,
         model: NDArray[np.int64],
         learn: NDArray[np.bool_],
-    ) -> tuple[Values, NDArray[np.bool_]]:
-        """The threshold in force for each of n scores in order, and whether the slot's state changed with it.
+    ) -> tuple[Values, Values, NDArray[np.bool_]]:
+        """For each of n scores in order: the threshold in force, the mean recalled (0: none), and whether the slot's
+        state changed with it.
 
-        `time` in epoch microseconds; `model` by `model_code`; where `learn` is false the state stays as it is.
+        `mean` is that of the members' scores; `time` in epoch microseconds; `model` by `model_code`; where `learn` is false the state stays as it is.
         """
         self.hold(int(slot.max(initial=-1)) + 1)
         return _step(
             slot,
             time,
             score,
+            mean,
             model,
             learn,
             LEVELS,
@@ -166,6 +173,8 @@ class Thresholds:
             self._first,
             self._seen,
             self._hour,
+            self._recalled,
+            self._recalled_at,
             self._counted,
             self._held,
             self._pending,
@@ -183,8 +192,9 @@ class Thresholds:
 
     def clear(self, slot: int) -> None:
         """Forget a slot; it may be another's then."""
-        for column in (self._first, self._seen, self._hour, self._for_hour):
+        for column in (self._first, self._seen, self._hour, self._recalled_at, self._for_hour):
             column[slot] = _NEVER
+        self._recalled[slot] = 0.0
         self._counted[slot], self._held[slot], self._pending[slot], self._last[slot] = 0.0, 0.0, 0, _NEVER
 
     def encode(self, slot: int) -> bytes:
@@ -223,12 +233,14 @@ class Thresholds:
             setattr(self, name, np.concatenate((getattr(self, name), getattr(more, name))))
 
 
-SIZE = 12 + 13 * len(LEVELS)
+SIZE = 20 + 13 * len(LEVELS)
 
 _STORED = (
     ("_first", "<i4"),
     ("_seen", "<i4"),
     ("_hour", "<i4"),
+    ("_recalled", "<f4"),
+    ("_recalled_at", "<i4"),
     ("_counted", "<f4"),
     ("_held", "<f4"),
     ("_last", "<i4"),
@@ -313,6 +325,7 @@ def _step(
     slot: NDArray[np.int64],
     time: NDArray[np.int64],
     score: Values,
+    mean: Values,
     model: NDArray[np.int64],
     learn: NDArray[np.bool_],
     levels: Values,
@@ -321,6 +334,8 @@ def _step(
     first: NDArray[np.int32],
     seen: NDArray[np.int32],
     until: NDArray[np.int32],
+    recalled: NDArray[np.float32],
+    recalled_at: NDArray[np.int32],
     counted: NDArray[np.float32],
     held: NDArray[np.float32],
     pending: NDArray[np.uint8],
@@ -328,13 +343,20 @@ def _step(
     threshold: Values,
     for_hour: NDArray[np.int32],
     for_model: NDArray[np.int32],
-) -> tuple[Values, NDArray[np.bool_]]:
+) -> tuple[Values, Values, NDArray[np.bool_]]:
     n = len(slot)
-    out, changed = np.empty(n), np.zeros(n, np.bool_)
+    out, remembered, changed = np.empty(n), np.zeros(n), np.zeros(n, np.bool_)
     episodes, hours = np.empty(len(levels)), np.empty(len(levels))
     for i in range(n):
         s = slot[i]
         hour = time[i] // _HOUR_US
+        minute = min(time[i] // _MINUTE_US, _LATEST_MINUTE)
+        if recalled[s] > 0.0:
+            remembered[i] = faded(np.float64(recalled[s]), minute - np.int64(recalled_at[s]))
+        if learn[i] and mean[i] >= REMEMBERED_FROM and mean[i] >= remembered[i]:
+            recalled[s], recalled_at[s] = np.float32(mean[i]), minute
+            remembered[i] = recalled[s]
+            changed[i] = True
         if learn[i] and first[s] == _NEVER:
             first[s], until[s] = hour, hour
             changed[i] = True
@@ -360,11 +382,10 @@ def _step(
             for k in range(len(levels)):
                 counted[s, k], held[s, k], pending[s, k] = np.float32(episodes[k]), np.float32(hours[k]), 0
             until[s] = hour
-        minute = min(time[i] // _MINUTE_US, _LATEST_MINUTE)
         for k in range(len(levels)):
             if score[i] < levels[k]:
                 break
             if minute - np.int64(last[s, k]) > QUIET_MINUTES and pending[s, k] < _MOST_PENDING:
                 pending[s, k] += 1
             last[s, k] = max(np.int64(last[s, k]), minute)
-    return out, changed
+    return out, remembered, changed

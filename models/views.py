@@ -1,7 +1,7 @@
 """Views: which features a member of an ensemble sees, and in which units.
 
 Levels drift from one week to the next, steps do not: the view of steps keeps its threshold, the rolling one ranks
-better (docs/detection.md).
+better, and the daily one sees what stays unlike the hour for long (docs/detection.md).
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ SEQUENCE = ("mean_30", "mean_10", "delta_before_2", "delta_before", "delta", "")
 """What the last samples of a metric are read from, and what each step of the sequence is called by, oldest first: the
 mean of the samples 11 to 30 back, that of the samples 5 to 10 back, and the last four."""
 
+DAILY = ("", "mean_5", "std_5", "std_10")
+"""What is compared with what the time of day brings: the value and its last samples, and how restless they are."""
+
 ALL, RAW = "all", "raw"
-SEQUENCES = "sequence"
-VIEWS: Mapping[str, tuple[str, ...]] = {"rolling": ROLLING, "steps": STEPS, SEQUENCES: SEQUENCE}
+SEQUENCES, DAY = "sequence", "daily"
+VIEWS: Mapping[str, tuple[str, ...]] = {"rolling": ROLLING, "steps": STEPS, SEQUENCES: SEQUENCE, DAY: DAILY}
 """Statistics of each metric that a view holds, in shares of the metric's own range in training; in the view `sequence`
-the samples themselves stand in their place. The view `all` holds everything that models learn from but the older steps,
-as the time of day scales it; the view `raw` all of it as it came, a mean where it is missing."""
+the samples themselves stand in their place. The views `daily` and `all` hold theirs as the time of day scales it, `all`
+everything that models learn from but the older steps; the view `raw` all of it as it came, a mean where it is missing.
+"""
+
+_SCALED = frozenset({ALL, DAY})
 
 _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 
@@ -38,7 +44,7 @@ _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 @dataclass(frozen=True, slots=True)
 class View:
     """`columns` (v,) are places among the model's features; `centre` and `unit` (v,) scale their values, both unused
-    in the view `all`, the unit in the view `raw`. A unit is infinite where nothing moved: those stay 0.
+    in the views `daily` and `all`, the unit in the view `raw`. A unit is infinite where nothing moved: those stay 0.
     """
 
     name: str
@@ -57,16 +63,16 @@ class View:
             needed = ", ".join(f"<metric>__{part}" if part else "<metric>" for part in VIEWS.get(name, ()))
             raise ValueError(f"none of these features belongs to the view {name!r}" + f" ({needed})" * bool(needed))
         centre, unit = np.zeros(len(columns)), np.ones(len(columns))
-        if name != ALL:
+        if name not in _SCALED:
             there = np.maximum(np.count_nonzero(~np.isnan(X[:, columns]), axis=0), 1)
             centre = np.nansum(X[:, columns], axis=0) / there
-        if name in VIEWS:
+        if name in VIEWS and name not in _SCALED:
             unit = _ranges(naming, X)[columns]
         return cls(name, columns, centre, unit)
 
     def of(self, values: Values, scaled: Values) -> Values:
         """(n, v) what the member sees of n vectors, as they came and as the time of day scales them (n, d)."""
-        if self.name == ALL:
+        if self.name in _SCALED:
             return scaled if len(self.columns) == scaled.shape[1] else np.ascontiguousarray(scaled[:, self.columns])
         if self.name == RAW:
             chosen = values[:, self.columns]
@@ -101,18 +107,18 @@ def columns_of(view: str, names: Sequence[str]) -> NDArray[np.int64]:
         found = list(range(len(names)))
     elif view == ALL:
         found = [i for i, name in enumerate(names) if not name.endswith(_OLDER)]
-    elif view == SEQUENCES:
-        found = _runs(names)
+    elif view in (SEQUENCES, DAY):
+        found = _runs(names, VIEWS[view])
     else:
         endings = tuple(f"__{statistic}" for statistic in VIEWS[view])
         found = [i for i, name in enumerate(names) if name.endswith(endings)]
     return np.array(found, np.int64)
 
 
-def _runs(names: Sequence[str]) -> list[int]:
-    """The columns of every metric of which the whole sequence is there, metric by metric."""
+def _runs(names: Sequence[str], parts: Sequence[str]) -> list[int]:
+    """The columns of every metric of which all these parts are there, metric by metric."""
     place = {name: i for i, name in enumerate(names)}
-    runs = [[place.get(f"{name}__{part}" if part else name, -1) for part in SEQUENCE] for name in names]
+    runs = [[place.get(f"{name}__{part}" if part else name, -1) for part in parts] for name in names]
     return [column for run in runs if min(run) >= 0 for column in run]
 
 

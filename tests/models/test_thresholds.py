@@ -23,13 +23,13 @@ def _thresholds(score: Values, every: int = FIVE_MINUTES, episodes: float = 0.0)
     columns.expect("model", Expectation.of(np.full(len(LEVELS), episodes), ALPHA, ROWS_A_DAY))
     n = len(score)
     time = START + every * np.arange(n, dtype=np.int64)
-    return columns.step(np.zeros(n, np.int64), time, score, np.zeros(n, np.int64), np.ones(n, np.bool_))[0]
+    return columns.step(np.zeros(n, np.int64), time, score, score, np.zeros(n, np.int64), np.ones(n, np.bool_))[0]
 
 
 def _one_score(columns: Thresholds) -> Values:
     """The threshold for one unremarkable score of slot 0."""
     zero = np.zeros(1, np.int64)
-    return columns.step(zero, zero, np.zeros(1), zero, np.ones(1, np.bool_))[0]
+    return columns.step(zero, zero, np.zeros(1), np.zeros(1), zero, np.ones(1, np.bool_))[0]
 
 
 def _quiet(days: int) -> Values:
@@ -107,12 +107,13 @@ def test_batches_company_and_a_way_through_bytes_do_not_show(seed: int, cuts: li
     rng = np.random.default_rng(seed)
     n = 600
     slot, score = rng.integers(0, 3, n), rng.gamma(1.0, 0.6, n)
+    mean = score * rng.random(n)
     time = START + np.cumsum(rng.integers(0, 3_600_000_000, n))
     learn, model = rng.random(n) < 0.9, np.zeros(n, np.int64)
     expected = Expectation.of(rng.random(len(LEVELS)), ALPHA, ROWS_A_DAY)
     whole, parts = Thresholds(1), Thresholds(8)
     whole.expect("m", expected)
-    together, changed = whole.step(slot, time, score, model, learn)
+    together, recalled, changed = whole.step(slot, time, score, mean, model, learn)
     found, start = [], 0
     for stop in (*sorted({c for c in np.cumsum(cuts).tolist() if c < n}), n):
         states = [parts.encode(one) for one in range(3)]
@@ -122,19 +123,22 @@ def test_batches_company_and_a_way_through_bytes_do_not_show(seed: int, cuts: li
             parts.decode(one, state)
         piece = slice(start, stop)
         before = [parts.encode(one) for one in range(3)]
-        got, moved = parts.step(slot[piece], time[piece], score[piece], model[piece], learn[piece])
+        got, *rest = parts.step(slot[piece], time[piece], score[piece], mean[piece], model[piece], learn[piece])
+        back, moved = rest
         for one in range(3):
             assert (parts.encode(one) != before[one]) <= bool(moved[slot[piece] == one].any())
-        found.append(got)
+        found.append(np.stack((got, back)))
         assert moved.tolist() == changed[piece].tolist()
         start = stop
-    assert np.concatenate(found).tobytes() == together.tobytes()
+    assert np.concatenate(found, axis=1).tobytes() == np.stack((together, recalled)).tobytes()
     assert [whole.encode(one) for one in range(3)] == [parts.encode(one) for one in range(3)]
     alone = Thresholds()
     alone.expect("m", expected)
     mine = slot == 1
-    only, _ = alone.step(np.zeros(mine.sum(), np.int64), time[mine], score[mine], model[mine], learn[mine])
+    zero = np.zeros(mine.sum(), np.int64)
+    only, own, _ = alone.step(zero, time[mine], score[mine], mean[mine], model[mine], learn[mine])
     assert only.tobytes() == together[mine].tobytes()
+    assert own.tobytes() == recalled[mine].tobytes()
 
 
 @given(st.floats(0.5, 2.0), st.lists(st.floats(0, 10), min_size=2, max_size=20))
@@ -183,7 +187,7 @@ def _pending_after(time: NDArray[np.int64], first: float = 3.0) -> int:
     columns.expect("m", Expectation.of(np.zeros(len(LEVELS)), ALPHA, ROWS_A_DAY))
     n = len(time)
     score = np.where(np.arange(n) == 0, first, 3.0)
-    columns.step(np.zeros(n, np.int64), time, score, np.zeros(n, np.int64), np.ones(n, np.bool_))
+    columns.step(np.zeros(n, np.int64), time, score, score, np.zeros(n, np.int64), np.ones(n, np.bool_))
     return columns.encode(0)[-len(LEVELS)]
 
 
@@ -205,7 +209,7 @@ def test_the_expectations_of_many_models_are_kept_apart() -> None:
     slots = np.arange(100)
     model = np.array([columns.model_code(f"model {number}") for number in range(100)])
     zero, learn = np.zeros(100, np.int64), np.ones(100, np.bool_)
-    found, _ = columns.step(slots, zero, np.zeros(100), model, learn)
+    found, _, _ = columns.step(slots, zero, np.zeros(100), np.zeros(100), model, learn)
     assert (found[1::2] > found[::2]).all()
 
 

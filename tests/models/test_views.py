@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.bundle import open_bundle
-from models.ensembles import LEVELS, STEPS_AND_ROLLING, Ensemble, MemberName, default_for
+from models.ensembles import LEVELS, THREE_VIEWS, Ensemble, MemberName, default_for
 from models.features.generic import GENERIC, generic_names
 from models.features.host import HOST
 from models.features.service import SERVICE
@@ -15,7 +17,7 @@ from models.naming import naming
 from models.periods import ALL as ALL_HOURS
 from models.table import VectorTable
 from models.train import TrainedBundle, TrainPolicy, train
-from models.views import ALL, RAW, SEQUENCE, SEQUENCES, STEPS, VIEWS, View, columns_of
+from models.views import ALL, DAILY, DAY, RAW, SEQUENCE, SEQUENCES, STEPS, VIEWS, View, columns_of
 from tests.models.learned import FIVE_MINUTES, START
 
 NAMES = generic_names(("load", "still"))
@@ -27,6 +29,12 @@ def _table(rows: int = 2_000, seed: int = 0, jump: int | None = None) -> VectorT
     load = 50 + np.cumsum(rng.normal(size=rows)) * 0.1 + rng.normal(size=rows)
     if jump is not None:
         load[jump:] += 60
+    return _vectors(load)
+
+
+def _vectors(load: np.ndarray) -> VectorTable:
+    """What models learn of `load`, five minutes a sample, beside a metric that stands still."""
+    rows = len(load)
     X = np.full((rows, len(NAMES)), np.nan)
     step = np.diff(load, prepend=load[0])
     for name, column in {"load": load, "still": np.full(rows, 3.0)}.items():
@@ -40,6 +48,16 @@ def _table(rows: int = 2_000, seed: int = 0, jump: int | None = None) -> VectorT
             X[:, NAMES.index(f"{name}__{statistic}")] = np.roll(moved, lag)
     times = START + FIVE_MINUTES * np.arange(1, rows + 1, dtype=np.int64)
     return VectorTable("generic", 2, GENERIC.hash, NAMES, ("a",), np.zeros(rows, np.int32), times, X)
+
+
+def _daily(rows: int, seed: int = 0, stuck: int | None = None) -> VectorTable:
+    """A metric that moves slowly between 10 at midnight and 90 at noon; from `stuck` on at 50 for six hours."""
+    rng = np.random.default_rng(seed)
+    hours = (np.arange(1, rows + 1) / 12.0) % 24.0
+    load = 50.0 - 40.0 * np.cos(2.0 * np.pi * hours / 24.0)
+    if stuck is not None:
+        load[stuck : stuck + 72] = 50.0
+    return _vectors(load + rng.normal(size=rows))
 
 
 def _trailing(x: np.ndarray, width: int, of: object) -> np.ndarray:
@@ -58,14 +76,14 @@ def trained() -> TrainedBundle:
     return train(_table())
 
 
-def test_samples_are_seen_in_two_views_and_services_whole() -> None:
-    assert default_for(NAMES) == default_for(HOST.names) == STEPS_AND_ROLLING
+def test_samples_are_seen_in_three_views_and_services_whole() -> None:
+    assert default_for(NAMES) == default_for(HOST.names) == THREE_VIEWS
     assert default_for(SERVICE.names) == LEVELS
 
 
 def test_the_default_is_written_into_the_bundle_and_read_back(trained: TrainedBundle) -> None:
     entry = trained.manifest.periods[ALL_HOURS]
-    assert entry.members == ("neighbours@rolling", "neighbours@steps")
+    assert entry.members == ("neighbours@rolling", "neighbours@steps", "neighbours@daily")
     assert entry.fusion == "max"
     assert trained.manifest.training.trimmed == 0
 
@@ -145,6 +163,31 @@ def test_an_empty_view_and_arrays_that_are_none_are_refused() -> None:
         View.from_arrays(SEQUENCES, 2, arrays)
 
 
+def test_the_daily_view_holds_what_the_time_of_day_makes_of_a_metrics_last_samples() -> None:
+    table = _table(200)
+    view = View.fit(DAY, naming(NAMES), table.values)
+    parts = [f"{metric}__{part}" if part else metric for metric in ("load", "still") for part in DAILY]
+    assert [NAMES[column] for column in view.columns] == parts
+    scaled = np.random.default_rng(0).normal(size=table.values.shape)
+    assert view.of(table.values, scaled).tobytes() == scaled[:, view.columns].tobytes()
+    short = tuple(name for name in NAMES if name != "still__std_5")
+    assert {short[i].partition("__")[0] for i in columns_of(DAY, short)} == {"load"}
+    assert len(columns_of(DAY, SERVICE.names)) == 0
+
+
+def test_what_stays_unlike_the_hour_is_seen_by_the_daily_view_after_the_others_have_grown_used_to_it() -> None:
+    """Nights at 10, days at 90; one night stays at 50, where the metric passes twice a day, as slowly as ever."""
+    rows = 14 * 288
+    usual = _daily(rows)
+    score = {}
+    for members in (THREE_VIEWS.members[:2], THREE_VIEWS.members):
+        trained = train(usual, policy=TrainPolicy(replace(THREE_VIEWS, members=members)))
+        stuck = _daily(rows, seed=1, stuck=10 * 288)
+        score[len(members)] = _score(trained, stuck)[0][10 * 288 + 60 : 10 * 288 + 72]
+    assert np.median(score[3]) >= 1.0
+    assert np.median(score[3]) > 1.5 * np.median(score[2])
+
+
 def test_a_member_is_named_by_detector_and_view() -> None:
     assert [str(MemberName.parse(text)) for text in ("neighbours@steps", " deviation ")] == [
         "neighbours@steps",
@@ -162,4 +205,4 @@ def test_a_member_is_named_by_detector_and_view() -> None:
     mixed = train(_table(600), policy=TrainPolicy(Ensemble.of(["isolation_forest", "neighbours@rolling"])))
     assert mixed.manifest.periods[ALL_HOURS].members == ("isolation_forest", "neighbours@rolling")
     assert mixed.manifest.periods[ALL_HOURS].fusion == "mean"
-    assert set(VIEWS) == {"rolling", "steps", "sequence"}
+    assert set(VIEWS) == {"rolling", "steps", "sequence", "daily"}

@@ -105,7 +105,7 @@ def _incidents(held: HeldOut, alpha: float, policy: Policy, cuts: SeverityCuts, 
         thresholds.expect("model", Expectation.of(rates, alpha, held.rows_a_day))
         every = np.ones(len(score), np.bool_)
         slot, model = held.series.entity.astype(np.int64), np.zeros(len(score), np.int64)
-        score = published(score, thresholds.step(slot, held.series.time, score, model, every)[0])
+        score = published(score, thresholds.step(slot, held.series.time, score, score, model, every)[0])
     ranks = cuts.rank(score)
     return sum(
         _opened(score[rows], ranks[rows], held.series.time[rows], held, policy)

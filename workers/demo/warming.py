@@ -43,7 +43,7 @@ def warm_up(events: Events, profile: Profile, settings: Settings) -> None:
     scored = model.score(table.values, places)
     thresholds, first = Thresholds(), np.zeros(_ROWS, np.int64)
     thresholds.expect("warm-up", Expectation.of(model.episodes, trained.manifest.training.alpha, 288.0))
-    thresholds.step(first, table.window_end, scored.score, first, np.ones(_ROWS, np.bool_))
+    thresholds.step(first, table.window_end, scored.score, scored.mean, first, np.ones(_ROWS, np.bool_))
 
 
 def _made_up(profile: Profile) -> Vectors:

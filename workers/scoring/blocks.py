@@ -21,6 +21,7 @@ from models.knowledge import Knowledge
 from models.model import Known, Values
 from models.naming import Naming, feature_names, naming
 from models.periods import ALL, PERIODS, Calendar, Places
+from models.ranking import placed
 from models.ripeness import unripe
 from models.scored import Scored
 from models.severity import SeverityCuts
@@ -120,25 +121,25 @@ def find_thresholds(
     """
     chosen = [i for i, one in enumerate(judged) if _finds_its_own(one)]
     scores = _Scores.of(own, [judged[i] for i in chosen], loading)
-    threshold = np.ones(len(scores.record))
+    threshold, recalled = np.ones(len(scores.record)), np.zeros(len(scores.record))
     logged: list[tuple[int, bytes, bytes | None]] = []
     slices, days = watermarks // SLICE_US, watermarks // DAY_US
     start = 0
     for entered in np.flatnonzero(slices[1:] > slices[:-1]).tolist():
         stop = int(np.searchsorted(scores.record, entered, side="right"))
-        _learn(own, scores, start, stop, offsets, watermarks, threshold)
+        _learn(own, scores, start, stop, offsets, watermarks, threshold, recalled)
         start, offset = stop, int(offsets[entered])
         came_to = range(int(slices[entered]) + 1, int(slices[entered + 1]) + 1)
         logged += [(entered, key, value) for key, value in own.log(offset, came_to)]
         if days[entered + 1] > days[entered]:
             expected = frozenset(scores.slot[stop:].tolist())
             logged += [(entered, key, None) for key in own.forget(offset, int(watermarks[entered + 1]), expected)]
-    _learn(own, scores, start, len(scores.record), offsets, watermarks, threshold)
-    result, at = list(judged), np.empty(len(threshold))
-    at[scores.order] = threshold
+    _learn(own, scores, start, len(scores.record), offsets, watermarks, threshold, recalled)
+    result, at = list(judged), np.empty((len(threshold), 2))
+    at[scores.order, 0], at[scores.order, 1] = threshold, recalled
     parts = np.split(at, np.cumsum([len(judged[i].rows) for i in chosen])[:-1])
     for i, part in zip(chosen, parts, strict=False):
-        result[i] = replace(judged[i], scored=_published(judged[i], part))
+        result[i] = replace(judged[i], scored=_published(judged[i], part[:, 0], part[:, 1]))
     return Found(result, logged)
 
 
@@ -151,12 +152,13 @@ class _Scores:
     slot: NDArray[np.int64]
     time: NDArray[np.int64]
     score: NDArray[np.float64]
+    mean: NDArray[np.float64]
     model: NDArray[np.int64]
 
     @classmethod
     def of(cls, own: OwnThresholds, judged: Sequence[Judged], loading: Loading) -> _Scores:
         record, slot, time, model = ([np.empty(0, np.int64)] for _ in range(4))
-        score = [np.empty(0)]
+        score, mean = [np.empty(0)], [np.empty(0)]
         for one in judged:
             block, rows = one.block, one.rows
             assert one.by is not None
@@ -166,9 +168,11 @@ class _Scores:
             time.append(block.window_end[rows])
             model.append(np.full(len(rows), _model_code(own, one.by.bundle, loading), np.int64))
             score.append(one.scored.score)
+            mean.append(one.scored.mean)
         order = np.argsort(np.concatenate(record), kind="stable")
         record_, slot_, time_, model_ = (np.concatenate(parts)[order] for parts in (record, slot, time, model))
-        return cls(order, record_, slot_, time_, np.concatenate(score)[order], model_)
+        score_, mean_ = (np.concatenate(parts)[order] for parts in (score, mean))
+        return cls(order, record_, slot_, time_, score_, mean_, model_)
 
 
 def _learn(
@@ -179,24 +183,29 @@ def _learn(
     offsets: NDArray[np.int64],
     watermarks: NDArray[np.int64],
     threshold: NDArray[np.float64],
+    recalled: NDArray[np.float64],
 ) -> None:
-    """The thresholds of the scores [start, stop), in whose course nothing is logged."""
+    """The thresholds of the scores [start, stop), in whose course nothing is logged, and what is recalled there."""
     if start == stop:
         return
     part = slice(start, stop)
     slot, record = scores.slot[part], scores.record[part]
     learn = own.logged_before(slot, offsets[record])
-    threshold[part], changed = own.columns.step(slot, scores.time[part], scores.score[part], scores.model[part], learn)
+    score, mean = scores.score[part], scores.mean[part]
+    threshold[part], recalled[part], changed = own.columns.step(
+        slot, scores.time[part], score, mean, scores.model[part], learn
+    )
     for place in np.flatnonzero(changed).tolist():
         own.touched(int(slot[place]), int(offsets[record[place]]), int(watermarks[record[place]]))
 
 
-def _published(judged: Judged, threshold: NDArray[np.float64]) -> Scored:
+def _published(judged: Judged, threshold: NDArray[np.float64], recalled: NDArray[np.float64]) -> Scored:
     assert judged.by is not None
     scored, model = judged.scored, judged.by.model
     score = published(scored.score, threshold)
     note = [f"own threshold {t:.2f}" if s >= 1.0 else "" for s, t in zip(score.tolist(), threshold, strict=True)]
-    return replace(scored, score=score, confidence=model.calibration.confidence(score), note=note)
+    sure = model.calibration.confidence(score)
+    return replace(scored, score=placed(score, threshold, scored.mean, recalled), confidence=sure, note=note)
 
 
 def _finds_its_own(judged: Judged) -> bool:
