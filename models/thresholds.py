@@ -157,7 +157,8 @@ class Thresholds:
         """For each of n scores in order: the threshold in force, the mean recalled (0: none), and whether the slot's
         state changed with it.
 
-        `mean` is that of the members' scores; `time` in epoch microseconds; `model` by `model_code`; where `learn` is false the state stays as it is.
+        `mean` is that of the members' scores; `time` in epoch microseconds; `model` by `model_code`; where `learn` is
+        false the state stays as it is.
         """
         self.hold(int(slot.max(initial=-1)) + 1)
         return _step(
