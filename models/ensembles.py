@@ -106,6 +106,8 @@ class MemberName:
 class Ensemble:
     """Members, how their calibrated scores become one, and how the tail beyond what was seen is read.
 
+    `ranking`: members more that have a part only in where rows rank that are no alarm (`models.ranking`).
+
     `trimmed`: training data is freed of what is plainly anomalous first. Members that ask for many near rows, and
     calibrate on the body of the scores alone, need no such help, and would miss the rare but normal.
     """
@@ -114,6 +116,7 @@ class Ensemble:
     fusion: Fusion = "mean"
     tail: Tail = "pareto"
     trimmed: bool = True
+    ranking: tuple[MemberName, ...] = ()
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
@@ -126,7 +129,7 @@ class Ensemble:
     @property
     def has_graphs(self) -> bool:
         """Whether a member is scored by ONNX Runtime."""
-        return any(member.detector in (*NETWORKS, OwnModel.kind) for member in self.members)
+        return any(member.detector in (*NETWORKS, OwnModel.kind) for member in (*self.members, *self.ranking))
 
     @property
     def needs_labels(self) -> bool:
@@ -146,15 +149,17 @@ LEVELS = Ensemble((MemberName(IsolationForest.kind), MemberName(OneClassSVM.kind
 """Two that see all features and err in different places: for profiles whose windows carry their own past."""
 
 THREE_VIEWS = Ensemble(
-    tuple(MemberName(Neighbours.kind, view) for view in ("rolling", "steps", DAY)),
+    (MemberName(Neighbours.kind, "rolling"), MemberName(Neighbours.kind, "steps")),
     "max",
     "exponential",
     trimmed=False,
+    ranking=(MemberName(Neighbours.kind, DAY),),
 )
-"""What is unlike all that was seen, in how it has moved in the last samples or steps, or in what its hour brings."""
+"""What is unlike all that was seen, in how it has moved in the last samples or in the last steps. That it is unlike its
+hour is no alarm, since levels drift and change for good; it says where rows rank."""
 
 
 def default_for(names: Sequence[str]) -> Ensemble:
     """The ensemble for vectors with these feature names: by views where there are rolling features."""
-    there = all(len(columns_of(member.view, names)) for member in THREE_VIEWS.members)
+    there = all(len(columns_of(member.view, names)) for member in (*THREE_VIEWS.members, *THREE_VIEWS.ranking))
     return THREE_VIEWS if there else LEVELS

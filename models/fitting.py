@@ -101,18 +101,20 @@ def fit_period(names: tuple[str, ...], data: Data, everything: Data, policy: Fit
     Raises ValueError where a view needs features that there are not.
     """
     ensemble = policy.ensemble
-    held = held_out(data, ensemble.members, by_days(data.at) or [last_fifth(len(data.used))], policy.seed)
+    every = (*ensemble.members, *ensemble.ranking)
+    held = held_out(data, every, by_days(data.at) or [last_fifth(len(data.used))], policy.seed)
     rows = np.flatnonzero(~np.isnan(held[0]))
     calibrations = [_calibrated(raw[rows], policy) for raw in held]
-    parts = [c.score(raw[rows]) for c, raw in zip(calibrations, held, strict=True)]
+    deciding = list(zip(calibrations, held, strict=True))[: len(ensemble.members)]
+    parts = [c.score(raw[rows]) for c, raw in deciding]
     fused = fuse(ensemble.fusion, parts, [1.0] * len(parts))
     final = _calibrated(fused, policy)
     score = final.score(fused)
     scaler, scaled = scale(data)
     members = []
-    for name, calibration in zip(ensemble.members, calibrations, strict=True):
+    for name, calibration in zip(every, calibrations, strict=True):
         view, detector = name.fit(data.named, data.used, scaled, policy.seed)
-        members.append(Member(detector, view, calibration))
+        members.append(Member(detector, view, calibration, decides=name in ensemble.members))
     below, above = ranges(data, scaler)
     model = PeriodModel(
         names,

@@ -33,12 +33,16 @@ EXPLAINED_FROM = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A detector, what it sees of a vector, how its raw scores are calibrated, and its weight in a mean."""
+    """A detector, what it sees of a vector, how its raw scores are calibrated, and its weight in a mean.
+
+    One that does not decide has no part in the score, only in where rows rank that are no alarm (`models.ranking`).
+    """
 
     detector: Scorer
     view: View
     calibration: Calibration
     weight: float = 1.0
+    decides: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +84,9 @@ class PeriodModel:
             scaled = np.where(ignored, 0.0, scaled)  # as expected: what learned from labels knows of missing values
         seen = [member.view.of(used, scaled) for member in self.members]
         parts = [m.calibration.score(m.detector.score(X)) for m, X in zip(self.members, seen, strict=True)]
-        shares = [member.weight for member in self.members]
-        mean = fuse("mean", parts, shares)
-        score = self.calibration.score(mean if self.fusion == "mean" else fuse(self.fusion, parts, shares))
+        deciding = [i for i, member in enumerate(self.members) if member.decides]
+        weighed = [self.members[i].weight for i in deciding]
+        score = self.calibration.score(fuse(self.fusion, [parts[i] for i in deciding], weighed))
         if self.boundary != 1.0:
             score = published(score, np.full(len(score), self.boundary))
         weights = self._weights(seen, parts, score)
@@ -92,6 +96,7 @@ class PeriodModel:
         foretold = self._foretold(used)
         if foretold is not None:
             foretold.narrow(reasons, self.columns, len(self.names))
+        mean = fuse("mean", parts, [member.weight for member in self.members])
         return Scored(score, mean, self.calibration.confidence(score), reasons, [""] * len(score))
 
     def foretell(self, values: Values) -> Foretold | None:
@@ -114,14 +119,15 @@ class PeriodModel:
     def _weights(self, seen: list[Values], parts: list[Values], score: Values) -> Values:
         """(n, d) shares of the features; 0 for rows far below the boundary, where deviations explain enough.
 
-        Of a mean every member has a share by its part in it; of the largest the members that are it.
+        Of a mean every member that decides has a share by its part in it; of the largest those that are it.
         """
         weights = np.zeros((len(score), len(self.columns)))
         rows = np.flatnonzero(score >= EXPLAINED_FROM)
         if len(rows) == 0:
             return weights
-        largest = np.max(parts, axis=0)
-        for member, X, part in zip(self.members, seen, parts, strict=True):
+        deciding = [one for one in zip(self.members, seen, parts, strict=True) if one[0].decides]
+        largest = np.max([part for _, _, part in deciding], axis=0)
+        for member, X, part in deciding:
             share = part * member.weight if self.fusion == "mean" else np.where(part == largest, part, 0.0)
             mine = rows[share[rows] > 0.0]
             if len(mine):
@@ -163,6 +169,7 @@ class PeriodModel:
             arrays |= {f"{number}/view/{name}": array for name, array in member.view.to_arrays().items()}
             arrays |= {f"{number}/calibration/{name}": a for name, a in member.calibration.to_arrays().items()}
             arrays[f"{number}/weight"] = np.array(member.weight)
+            arrays[f"{number}/decides"] = np.array(member.decides)
         return arrays
 
     @classmethod
@@ -182,11 +189,14 @@ class PeriodModel:
             raise ValueError(f"a boundary lies between 0 and {LARGEST:g}, not at {boundary}")
         if len(columns) == 0 or columns.min() < 0 or columns.max() >= len(names):
             raise ValueError("the model uses features that it does not name")
+        learned = tuple(_member(arrays, n, MemberName.parse(one), len(columns)) for n, one in enumerate(members))
+        if not any(member.decides for member in learned):
+            raise ValueError("none of the model's members decides")
         return cls(
             names=names,
             columns=columns,
             scaler=scaler,
-            members=tuple(_member(arrays, n, MemberName.parse(one), len(columns)) for n, one in enumerate(members)),
+            members=learned,
             fusion=fusion,
             calibration=Calibration.from_arrays(_below(arrays, "fused")),
             below=below,
@@ -219,7 +229,8 @@ def _member(arrays: Mapping[str, NDArray[Any]], number: int, name: MemberName, w
     weight = float(arrays[f"{number}/weight"].item())
     if not 0.0 < weight < np.inf:
         raise ValueError(f"a member's weight must be above 0, not {weight}")
-    return Member(detector, view, Calibration.from_arrays(_below(arrays, f"{number}/calibration")), weight)
+    calibration = Calibration.from_arrays(_below(arrays, f"{number}/calibration"))
+    return Member(detector, view, calibration, weight, bool(arrays[f"{number}/decides"].item()))
 
 
 def _below(arrays: Mapping[str, NDArray[Any]], folder: str) -> dict[str, NDArray[Any]]:

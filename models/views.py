@@ -25,8 +25,8 @@ SEQUENCE = ("mean_30", "mean_10", "delta_before_2", "delta_before", "delta", "")
 """What the last samples of a metric are read from, and what each step of the sequence is called by, oldest first: the
 mean of the samples 11 to 30 back, that of the samples 5 to 10 back, and the last four."""
 
-DAILY = ("", "mean_5", "std_5", "std_10")
-"""What is compared with what the time of day brings: the value and its last samples, and how restless they are."""
+DAILY = ("mean_10", "std_10")
+"""What is compared with what the time of day brings: where the last samples lie, and how restless they are."""
 
 ALL, RAW = "all", "raw"
 SEQUENCES, DAY = "sequence", "daily"
