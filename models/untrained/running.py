@@ -178,7 +178,7 @@ class Verdicts:
             note[row] = NOTE
         reasons = other.reasons
         _put_reasons(self, rows, values, reasons)
-        return Scored(score, confidence, reasons, note)
+        return Scored(score, score, confidence, reasons, note)
 
 
 def _put_reasons(said: Verdicts, rows: NDArray[np.intp], values: Values, reasons: Reasons) -> None:
