@@ -76,7 +76,7 @@ def one(case: Case, seed: int) -> Mapping[str, float]:
     until = truth.plan.start + LEARNED * DAY
     settings = load_settings({})
     with TemporaryDirectory() as folder:
-        settings = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": folder})})
+        settings = settings.with_registry(folder)
         stored: list[Vectors] = []
         flagged: list[tuple[int, bool]] = []
         feed: Feed | None = None

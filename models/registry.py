@@ -1,6 +1,6 @@
 """The registry: a folder or object store with bundles by profile, scope and version, and the aliases in force.
 
-    <registry>/<profile>/<scope>/<version>/manifest.json and the files that it names
+    <registry>/<profile>/<scope>/<version>/manifest.json and the files that it names, perhaps signatures.json
     <registry>/<profile>/<scope>/aliases.json: {"champion": version, "challenger": version or null}
 
 A bundle is there once its manifest is: the manifest is written last. Bundles never change, their version being the
@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -22,6 +23,10 @@ from fsspec.implementations.local import LocalFileSystem
 from models.bundle import Bundle, open_bundle
 from models.manifest import MANIFEST, BundleError, Manifest
 from models.scope import folder_name
+from models.signing import SIGNATURES, decode_signatures, encode_signatures, sign, signers
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ALIASES = "aliases.json"
 
@@ -50,10 +55,16 @@ class Entry:
 
 
 class Registry:
-    """Access by profile, scope and version. Methods raise `RegistryError` where the storage fails."""
+    """Access by profile, scope and version. Methods raise `RegistryError` where the storage fails.
 
-    def __init__(self, url: str, **options: Any) -> None:
-        self.url = url
+    Where public keys are `trusted`, a bundle that none of them has signed is refused whenever it is opened
+    (`models.signing`).
+    """
+
+    def __init__(self, url: str, trusted: Sequence[str] = (), **options: Any) -> None:
+        self.url, self.trusted = url, tuple(trusted)
+        if trusted and find_spec("cryptography") is None:
+            raise RegistryError("trusted keys need cryptography. Install: pip install 'faultline[signing]'")
         self._fs, self._root = fsspec.core.url_to_fs(url, **options)
 
     def save(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:
@@ -67,13 +78,39 @@ class Registry:
                 self._write(posixpath.join(folder, MANIFEST), manifest.encode())
         return version
 
+    def sign(self, profile: str, scope: str, version: str, key: Ed25519PrivateKey) -> None:
+        """Add a signature to a bundle, or make it anew. Raises `BundleError` unless the bundle is whole."""
+        folder = self._place(profile, scope, version)
+        bundle = self._bundle(folder, version)
+        bundle.verify()
+        found = self.signatures(profile, scope, version) | sign(bundle.manifest.encode(), key)
+        place = posixpath.join(folder, SIGNATURES)
+        with _explained(place):
+            self._write(place, encode_signatures(found))
+
+    def signatures(self, profile: str, scope: str, version: str) -> dict[str, str]:
+        """What is said to be signatures of a bundle, by public key; none of them is checked."""
+        place = posixpath.join(self._place(profile, scope, version), SIGNATURES)
+        with _explained(place):
+            if not self._fs.exists(place):
+                return {}
+        return decode_signatures(self._read(place))
+
     def open(self, profile: str, scope: str, version: str) -> Bundle:
         """A bundle with a checked manifest. Raises also `BundleError`."""
         folder = self._place(profile, scope, version)
         bundle = self._bundle(folder, version)
+        if self.trusted and not self.signers(profile, scope, version):
+            raise BundleError(f"{folder} is signed by none of the {len(self.trusted)} keys of registry.trusted_keys")
         if (bundle.manifest.profile, bundle.manifest.scope) != (profile, scope):
             raise BundleError(f"{folder} holds a bundle of {bundle.manifest.profile} {bundle.manifest.scope}")
         return bundle
+
+    def signers(self, profile: str, scope: str, version: str) -> list[str]:
+        """The trusted keys that have signed a bundle."""
+        folder = self._place(profile, scope, version)
+        manifest = self._read(posixpath.join(folder, MANIFEST))
+        return signers(manifest, self.signatures(profile, scope, version), self.trusted)
 
     def aliases(self, profile: str, scope: str) -> Aliases:
         """The versions in force, none where nothing was promoted."""

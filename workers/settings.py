@@ -17,6 +17,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from models.keys import key_bytes
 from workers.settings_sources import SettingsError, Values, explain, read_environment, read_yaml
 
 PREFIX = "FAULTLINE_"
@@ -170,6 +171,17 @@ class SchemaRegistrySettings(Section):
 
 class RegistrySettings(Section):
     url: str = Field("./registry", description="folder or fsspec URL of the model registry; empty: fallback only")
+    trusted_keys: list[str] = Field(
+        default_factory=list, description="public keys (ed25519:…); if any, bundles signed by none of them are refused"
+    )
+    signing_key: str = Field("", description="PEM file with the private key that `train` signs what it stores with")
+
+    @field_validator("trusted_keys")
+    @classmethod
+    def _are_keys(cls, keys: list[str]) -> list[str]:
+        for key in keys:
+            key_bytes(key)
+        return keys
 
 
 class IntakeSettings(Section):
@@ -305,6 +317,10 @@ class Settings(Section):
     def prefix(self) -> str:
         """What goes before a default name: `staging.`, or nothing."""
         return f"{self.namespace}." if self.namespace else ""
+
+    def with_registry(self, url: str) -> Self:
+        """With a registry of this process's own, in which nobody has to sign; none if empty."""
+        return self.model_copy(update={"registry": RegistrySettings(url=url)})
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

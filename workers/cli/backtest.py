@@ -87,8 +87,7 @@ def backtest(
             if rows.has_train:
                 tables = read_tables(data, settings, voice, "train", use_labels)
                 _train(tables, settings, voice, policy, registry, budget_of(budget))
-            local = settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": folder})})
-            verdicts = _score(data, local, voice, rows)
+            verdicts = _score(data, settings.with_registry(folder), voice, rows)
     verdicts.write(out)
     _report(verdicts, out, voice)
 

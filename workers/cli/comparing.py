@@ -35,8 +35,8 @@ _COLUMNS = [*_KEY, "score", "flag", "reason"]
 class _Served(Registry):
     """A registry with other versions in force than its own aliases say, and nothing else in force."""
 
-    def __init__(self, url: str, served: Mapping[Name, Aliases]) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, trusted: Sequence[str], served: Mapping[Name, Aliases]) -> None:
+        super().__init__(url, trusted)
         self._served = served
 
     def in_force(self) -> Iterator[tuple[str, str, Aliases]]:
@@ -84,16 +84,18 @@ def compare(blocks: Iterable[Events], rows: TableRows, first: Entry, second: Ent
 
 def _stage(first: Entry, second: Entry, settings: Settings) -> ScoringStage:
     """The scoring worker's stage with these two in force, both of them read whole."""
-    url = settings.registry.url
+    place = settings.registry
     served: dict[Name, Aliases] = {}
     for entry in (first, second):
-        Registry(url).open(entry.profile, entry.scope, entry.version).verify()
+        Registry(place.url, place.trusted_keys).open(entry.profile, entry.scope, entry.version).verify()
     if first.scope == second.scope:
         served[first.profile, first.scope] = Aliases(first.version, second.version)
     else:
         served[first.profile, first.scope] = Aliases(champion=first.version)
         served[second.profile, second.scope] = Aliases(challenger=second.version)
-    return ScoringStage(Policy.of(settings), Loading(_Served(url, served), settings.scoring.cache_periods))
+    return ScoringStage(
+        Policy.of(settings), Loading(_Served(place.url, place.trusted_keys, served), settings.scoring.cache_periods)
+    )
 
 
 def _scores(outputs: Sequence[Output], settings: Settings) -> Iterator[dict[str, Any]]:

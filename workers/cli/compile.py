@@ -75,17 +75,13 @@ def compile_all(settings: Settings) -> dict[str, Ran]:
     vectors = ran("windows", windows(settings), records_of(events, names.events))
     features = records_of(vectors, names.features)
     # The models that happen to be in the registry here are not those of the machine that will run this.
-    scores = ran("scoring, untrained", scoring(with_registry(settings, "")), features)
+    scores = ran("scoring, untrained", scoring(settings.with_registry("")), features)
     with TemporaryDirectory() as folder:
         if _learn(features, folder):
-            ran("scoring, trained", scoring(with_registry(settings, folder)), features)
+            ran("scoring, trained", scoring(settings.with_registry(folder)), features)
     _run_detectors()
     ran("incidents", incidents(settings), records_of(scores, names.scores))
     return done
-
-
-def with_registry(settings: Settings, url: str) -> Settings:
-    return settings.model_copy(update={"registry": settings.registry.model_copy(update={"url": url})})
 
 
 def _learn(features: Records, folder: str) -> bool:

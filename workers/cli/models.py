@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from models.manifest import Validation
-from models.registry import Aliases, Entry
+from models.manifest import BundleError, Validation
+from models.registry import Aliases, Entry, Registry, RegistryError
 from schemas.times import format_time
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
-from workers.cli.promoting import open_registry, promote
+from workers.cli.promoting import open_registry, private_key, promote
 from workers.cli.sending import Voice
 from workers.cli.versions import Place, entries, find, find_two
 from workers.settings import load_settings
@@ -45,11 +45,13 @@ def show(version: Version, as_json: AsJson = False) -> None:
 
     Example: faultline models show 3f0c
     """
-    entry = find(open_registry(load_settings()), version)
+    registry = open_registry(load_settings())
+    entry = find(registry, version)
     if as_json:
-        print_json({"version": entry.version, "alias": entry.alias, **asdict(entry.manifest)})
+        signed = dict(_signatures(registry, entry))
+        print_json({"version": entry.version, "alias": entry.alias, **asdict(entry.manifest), **signed})
         return
-    print_table(("", ""), [*_line(entry).items(), *entry.manifest.libraries.items()])
+    print_table(("", ""), [*_line(entry).items(), *entry.manifest.libraries.items(), *_signatures(registry, entry)])
     columns = ("period", "members", "rows", "flagged", "score p99")
     rows = [
         (name, " + ".join(p.members), p.rows, _share(p.held_out["flagged_share"]), f"{p.held_out['score_p99']:.2f}")
@@ -86,6 +88,46 @@ def promote_model(
     told = promote(settings, registry, name, aliases)
     role = "challenger" if challenger else "champion"
     print(f"{entry.version} is the {role} of {entry.profile} {entry.scope}" + ("" if told else _NOT_TOLD))
+
+
+@app.command()
+def keygen(
+    file: Annotated[Path, typer.Argument(help="Where to write the private key; it must not be there yet.")],
+) -> None:
+    """Make a key to sign bundles with, and print its public part for `registry.trusted_keys`.
+
+    Example: faultline models keygen signing.pem
+    """
+    from models.signing import new_key
+
+    try:
+        print(new_key(file))
+    except FileExistsError as error:
+        raise WrongUse(f"{file} is there already, and nobody knows what it signs") from error
+    except OSError as error:
+        raise WrongUse(f"{file}: {error.strerror}") from error
+
+
+@app.command("sign")
+def sign_model(
+    version: Version,
+    key: Annotated[Path | None, typer.Option(help="PEM file; default: registry.signing_key of the settings.")] = None,
+) -> None:
+    """Sign a bundle that is whole: workers that trust the key will load it.
+
+    Example: faultline models sign 3f0c --key signing.pem
+    """
+    settings = load_settings()
+    place = key or (Path(settings.registry.signing_key) if settings.registry.signing_key else None)
+    if place is None:
+        raise WrongUse("no key: give --key FILE, or set FAULTLINE_REGISTRY__SIGNING_KEY")
+    registry = open_registry(settings)
+    entry = find(registry, version)
+    try:
+        registry.sign(entry.profile, entry.scope, entry.version, private_key(place))
+    except (BundleError, RegistryError) as error:
+        raise Failure(f"not signed: {error}") from error
+    print(f"{entry.version} of {entry.profile} {entry.scope} is signed")
 
 
 @app.command("compare")
@@ -149,6 +191,18 @@ def _print_validation(period: str, found: Validation) -> None:
     rows.append(("together", "", *(f"{found.ensemble[figure]:.4f}" for figure in figures)))
     judged = f"{found.rows:,} later rows, {found.anomalous:,} anomalous ones in {found.episodes} episodes"
     print_table(columns, rows, title=f"{period}, by labels: {judged}")
+
+
+def _signatures(registry: Registry, entry: Entry) -> list[tuple[str, str]]:
+    """Who has signed, where anybody has: those trusted, whose signatures hold; else what is not checked."""
+    name = (entry.profile, entry.scope, entry.version)
+    try:
+        trusted, said = registry.signers(*name), registry.signatures(*name)
+    except (BundleError, RegistryError) as error:
+        raise Failure(str(error)) from error
+    if trusted:
+        return [("signed by", ", ".join(trusted))]
+    return [("signatures, not checked", ", ".join(said))] if said else []
 
 
 def _share(value: float) -> str:

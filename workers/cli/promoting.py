@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import getpass
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from models.keys import KeyProblem
 from models.manifest import BundleError
 from models.registry import Aliases, Registry, RegistryError
 from schemas.records import encode
@@ -14,6 +17,9 @@ from workers.scoring.aliases import Name
 from workers.scoring.controls import control_key, control_record
 from workers.settings import Settings
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 _PATIENCE = 10.0
 
 
@@ -21,7 +27,19 @@ def open_registry(settings: Settings) -> Registry:
     """The registry of the settings. Raises `WrongUse` where there is none."""
     if not settings.registry.url:
         raise WrongUse("no registry is configured: set FAULTLINE_REGISTRY__URL to a folder or an fsspec URL")
-    return Registry(settings.registry.url)
+    return Registry(settings.registry.url, settings.registry.trusted_keys)
+
+
+def private_key(place: Path) -> Ed25519PrivateKey:
+    """What bundles are signed with. Raises `WrongUse`."""
+    try:
+        from models.signing import read_key
+
+        return read_key(place)
+    except ModuleNotFoundError as error:
+        raise WrongUse(f"signing needs {error.name}. Install: pip install 'faultline[signing]'") from error
+    except KeyProblem as error:
+        raise WrongUse(str(error)) from error
 
 
 def promote(settings: Settings, registry: Registry, name: Name, aliases: Aliases) -> bool:

@@ -25,7 +25,7 @@ from workers.cli.feature_export import save_features
 from workers.cli.labels import Grid, Jobs, UseLabels, check_labels, read_labels
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
-from workers.cli.promoting import open_registry, promote, tells_workers
+from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.sending import Voice
 from workers.incidents.policy import Policy as IncidentPolicy
 from workers.knowing import knowledge_of
@@ -125,6 +125,7 @@ def train_command(
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     registry, ensemble = open_registry(settings), ensemble_of(detectors)
     check_labels(use_labels, grid, budget, ensemble)
+    key = private_key(Path(settings.registry.signing_key)) if settings.registry.signing_key else None
     try:
         policy = TrainPolicy(
             ensemble=ensemble,
@@ -143,7 +144,11 @@ def train_command(
     for table in read_tables(data, settings, voice, split, use_labels):
         if save_features_to is not None:
             voice.say(f"saved {len(table):,} vectors in {save_features(table, save_features_to)}")
-        trained += learn(table, scope, policy, registry, voice, settings, budget_of(budget))
+        new = learn(table, scope, policy, registry, voice, settings, budget_of(budget))
+        if key is not None:
+            for one in new:
+                registry.sign(one.manifest.profile, one.manifest.scope, one.version, key)
+        trained += new
     if not trained:
         raise Failure("no model was trained; see above")
     told = None if no_promote else _promote_all(trained, settings, registry)

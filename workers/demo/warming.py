@@ -27,8 +27,7 @@ def warm_up(events: Events, profile: Profile, settings: Settings) -> None:
     decode_events(encode_events(events))
     vectors = _made_up(profile)
     values: list[bytes | None] = list(encode_vectors(vectors))
-    without_models = settings.registry.model_copy(update={"url": ""})
-    stage = build(settings.model_copy(update={"registry": without_models}))
+    stage = build(settings.with_registry(""))
     state = stage.start(0, NO_WATERMARK, [])
     keys: list[bytes | None] = [entity.encode() for entity in vectors.entity]
     offsets = np.arange(_ROWS, dtype=np.int64)

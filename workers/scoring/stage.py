@@ -245,5 +245,6 @@ def build(settings: Settings, framing: Writer | None = None, resolver: Resolver 
 
     `framing` and `resolver` are for Confluent-framed Avro, out and in.
     """
-    registry = Registry(settings.registry.url) if settings.registry.url else None
+    place = settings.registry
+    registry = Registry(place.url, place.trusted_keys) if place.url else None
     return ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_periods), framing, resolver)

@@ -180,3 +180,29 @@ def test_of_events_every_window_is_scored(tmp_path: Path) -> None:
         verdicts = replay(blocks, rows, load_settings({"FAULTLINE_REGISTRY__URL": ""}))
     assert verdicts.summary()["scored"] == len(rows) == 144
     assert np.diff(rows.time).tolist() == [300_000_000] * 143
+
+
+def test_bundles_are_signed_by_the_key_of_the_settings_and_by_command(tmp_path: Path, data: Path) -> None:
+    env, place = _registry(tmp_path), tmp_path / "signing.pem"
+    made = faultline("models", "keygen", str(place), env=env)
+    assert made.code == 0, made.err
+    trusting = env | {"FAULTLINE_REGISTRY__TRUSTED_KEYS": f'["{made.out.strip()}"]'}
+    again = faultline("models", "keygen", str(place), env=env)
+    assert (again.code, "is there already" in again.err) == (2, True)
+    train = ("train", str(data), "--split", "train", "--scope", "entity", *QUICK)
+    refused = faultline(*train, env=trusting, timeout=110)
+    assert refused.code == 1
+    assert "signed by none of the 1 keys" in refused.err
+    (model,) = faultline("models", "list", "--json", env=env).json
+    assert faultline("models", "sign", model["version"], env=trusting).code == 2, "no key was named"
+    assert faultline("models", "sign", model["version"][:6], "--key", str(place), env=trusting).code == 0
+    assert faultline("models", "promote", model["version"], env=trusting).code == 0
+    shown = faultline("models", "show", model["version"], "--json", env=trusting).json
+    assert shown["signed by"] == made.out.strip()
+    signing = trusting | {"FAULTLINE_REGISTRY__SIGNING_KEY": str(place)}
+    done = faultline(*train, "--seed", "2", env=signing, timeout=110)
+    assert done.code == 0, done.err
+    wrong = faultline(*train, env=signing | {"FAULTLINE_REGISTRY__SIGNING_KEY": str(data)})
+    assert (wrong.code, str(data) in wrong.err) == (2, True)
+    bad = faultline("models", "list", env=env | {"FAULTLINE_REGISTRY__TRUSTED_KEYS": '["rsa:1"]'})
+    assert (bad.code, "no public key" in bad.err) == (2, True)
