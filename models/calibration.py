@@ -8,6 +8,7 @@ The tail is fitted by likelihood on what lies between the 90 % quantile and the 
 those count only as "higher than that" (censored), because the anomalies in the training data are among them. A normal
 prior keeps the shape near 0 where the sample says little about it; an `exponential` tail has the shape 0, so that the
 body alone says how rare the largest are, and a heavy tail of anomalies in the training data does not make them usual.
+Where anomalies are so many that they are a second population, they have no say at all (`models.populations`).
 
 `anomaly_score` = log p / log α, where p is the probability of a score at least as high and α the rate of rows that may
 be flagged: 1.0 is reached where p = α, 2.0 where p = α², and so on, up to 10.
@@ -23,6 +24,8 @@ from typing import Any, Literal
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from models.populations import usual_below
 
 BOUNDARY = 1.0
 LARGEST = 10.0
@@ -72,6 +75,7 @@ class Calibration:
             raise ValueError(f"{len(held_out)} held-out scores cannot be calibrated on; at least 2 are needed")
         if not 0.0 < alpha < 1.0:
             raise ValueError(f"the rate of flagged rows must lie between 0 and 1, not {alpha}")
+        held_out = held_out[held_out < usual_below(held_out)]
         quantiles = np.quantile(held_out, np.linspace(0.0, BODY, _BODY_POINTS))
         shape, width = _fit_tail(held_out, quantiles[-1], contamination, _SHAPES if tail == "pareto" else _NO_SHAPE)
         sample = effective_size(held_out)

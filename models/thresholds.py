@@ -11,9 +11,15 @@ held-out scores of training as three more days; and as another three what calibr
 further out: a rarity of α^s as α^(0.3·s). What lies 30 % beyond the boundary fires at once, until that too comes twice
 as often as it may. An episode counts once, however long: an outage of two days teaches nothing but that it happened.
 
+Where training was full of anomalies this would take them for false alarms. But noise that often comes to one level
+comes to a higher one less often, and anomalies do not: where the held-out scores come to a level more often than
+stated, and hardly less often to one 30 % above it, a gap lies between both, and the threshold does not rise beyond its
+beginning.
+
 When to give up is stated too: a level that was reached in more than half of the hours, each weighed by exp(−age / 4
 days) and a day of none added, is the new normal, and the threshold 30 % above it until that has passed. So an outage of
-two days is flagged to its end, and a change for good for about four.
+two days is flagged to its end, and a change for good for about four. Above a gap it takes seven tenths of the hours,
+since anomalies that come and go fill hours as well, and about eight days.
 
 The search for the level goes from the top down: low levels are exceeded without a pause, have few starts and look
 quiet. `docs/detection.md` has the figures, and what else was tried.
@@ -49,6 +55,11 @@ NORMAL_MEMORY_HOURS = 4 * 24
 NORMAL_SHARE = 0.5
 NORMAL_DOUBT_HOURS = 24.0
 ABOVE_NORMAL = 1.3
+NORMAL_SHARE_ABOVE_GAP = 0.7
+GAP_FROM, GAP, SAME = 0.9, 1.3, 0.85
+"""A gap begins at a level of at least `GAP_FROM`; its end is so many times as far, and that share of the episodes that
+reach its beginning reach it."""
+
 """So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve. Scores end at 10, so
 beyond a normal of 8 nothing is flagged: what was learned says nothing about such an entity any more."""
 
@@ -83,18 +94,20 @@ def episode_rates(score: Values, series: Series, rows_a_day: float) -> Values:
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What a model expects of any of its entities: `weighed` (levels,) the episodes of training and calibration with
-    their weight in days, and `target`, how many alarms a day there may be.
+    their weight in days, `target`, how many alarms a day there may be, and `gap`, the beginning of that between noise
+    and the many anomalies that training had; infinite without one.
     """
 
     weighed: Values
     target: float
+    gap: float = math.inf
 
     @classmethod
     def of(cls, episodes: Values, alpha: float, rows_a_day: float) -> Self:
         """From the episodes a day of held-out scores, the nominal share of flagged rows and the rows a day."""
         target = alpha * rows_a_day
         promised = target * alpha ** (FLATTENED * (LEVELS - 1.0))
-        return cls(TRAINING_DAYS * episodes + PROMISED_DAYS * promised, target)
+        return cls(TRAINING_DAYS * episodes + PROMISED_DAYS * promised, target, _gap(episodes, target))
 
 
 def published(score: Values, threshold: Values) -> Values:
@@ -128,6 +141,7 @@ class Thresholds:
         self._for_model = np.full(capacity, -1, np.int32)
         self._weighed = np.empty((1, len(LEVELS)))
         self._target = np.empty(1)
+        self._gap = np.empty(1)
         self._models: dict[str, int] = {}
 
     def expect(self, model: str, expectation: Expectation) -> None:
@@ -136,7 +150,9 @@ class Thresholds:
         if number == len(self._target):  # doubled: every entity may have a model of its own
             self._weighed = np.concatenate((self._weighed, np.empty_like(self._weighed)))
             self._target = np.concatenate((self._target, np.empty_like(self._target)))
+            self._gap = np.concatenate((self._gap, np.empty_like(self._gap)))
         self._weighed[number], self._target[number] = expectation.weighed, expectation.target
+        self._gap[number] = expectation.gap
 
     def knows(self, model: str) -> bool:
         return model in self._models
@@ -171,6 +187,7 @@ class Thresholds:
             LEVELS,
             self._weighed,
             self._target,
+            self._gap,
             self._first,
             self._seen,
             self._hour,
@@ -306,17 +323,29 @@ def _fold(
         hours[k] = np.float32((held[s, k] + held_too) * faster)
 
 
+def _gap(episodes: Values, target: float) -> float:
+    """The beginning of the lowest gap in what is reached more than `target` times a day; infinite without one."""
+    for k in np.flatnonzero((LEVELS >= GAP_FROM) & (episodes > target)).tolist():
+        end = int(np.searchsorted(LEVELS, GAP * LEVELS[k]))
+        if end < len(LEVELS) and (episodes[k : end + 1] >= SAME * episodes[k]).all():
+            return float(LEVELS[k])
+    return math.inf
+
+
 @njit(cache=True)
-def _find(hours_seen: int, episodes: Values, hours: Values, weighed: Values, target: float, levels: Values) -> float:
+def _find(
+    hours_seen: int, episodes: Values, hours: Values, weighed: Values, target: float, gap: float, levels: Values
+) -> float:
     """The threshold for an hour, from the weighted episodes and hours at its start; `episodes` is used up."""
     for k in range(len(levels)):
         episodes[k] += weighed[k]
     days = _weight(hours_seen, MEMORY_HOURS) / _DAY_HOURS + TRAINING_DAYS + PROMISED_DAYS
     usual = _lowest(episodes, days, target, levels)
-    found = min(usual, max(AT_ONCE, _lowest(episodes, days, 2.0 * target, levels)))
+    found = min(usual, max(AT_ONCE, _lowest(episodes, days, 2.0 * target, levels)), gap)
     doubted = _weight(hours_seen, NORMAL_MEMORY_HOURS) + NORMAL_DOUBT_HOURS
+    share = NORMAL_SHARE if gap == math.inf else NORMAL_SHARE_ABOVE_GAP
     for k in range(len(levels) - 1, -1, -1):
-        if hours[k] > NORMAL_SHARE * doubted:
+        if hours[k] > share * doubted:
             return max(found, ABOVE_NORMAL * float(levels[k]))
     return found
 
@@ -332,6 +361,7 @@ def _step(
     levels: Values,
     weighed: Values,
     target: Values,
+    gap: Values,
     first: NDArray[np.int32],
     seen: NDArray[np.int32],
     until: NDArray[np.int32],
@@ -367,7 +397,9 @@ def _step(
         hour = max(hour, np.int64(until[s]))  # a late score counts with those of the newest hour
         if for_hour[s] != hour or for_model[s] != model[i]:
             _fold(s, hour, until, counted, held, pending, last, episodes, hours)
-            threshold[s] = _find(hour - first[s], episodes, hours, weighed[model[i]], target[model[i]], levels)
+            threshold[s] = _find(
+                hour - first[s], episodes, hours, weighed[model[i]], target[model[i]], gap[model[i]], levels
+            )
             for_hour[s], for_model[s] = hour, model[i]
         out[i] = threshold[s]
         if not learn[i]:

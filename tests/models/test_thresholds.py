@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.thresholds import AT_ONCE, LEVELS, SIZE, Expectation, Series, Thresholds, episode_rates, published
+from models.thresholds import AT_ONCE, GAP_FROM, LEVELS, SIZE, Expectation, Series, Thresholds, episode_rates, published
 
 START = 1_772_409_600_000_000
 FIVE_MINUTES = 300_000_000
@@ -17,10 +17,13 @@ ALPHA, ROWS_A_DAY = 0.5 / 288, 288.0
 Values = NDArray[np.float64]
 
 
-def _thresholds(score: Values, every: int = FIVE_MINUTES, episodes: float = 0.0) -> Values:
+def _thresholds(
+    score: Values, every: int = FIVE_MINUTES, episodes: float = 0.0, expectation: Expectation | None = None
+) -> Values:
     """The thresholds that one entity finds over these scores."""
     columns = Thresholds()
-    columns.expect("model", Expectation.of(np.full(len(LEVELS), episodes), ALPHA, ROWS_A_DAY))
+    given = expectation or Expectation.of(np.full(len(LEVELS), episodes), ALPHA, ROWS_A_DAY)
+    columns.expect("model", given)
     n = len(score)
     time = START + every * np.arange(n, dtype=np.int64)
     return columns.step(np.zeros(n, np.int64), time, score, score, np.zeros(n, np.int64), np.ones(n, np.bool_))[0]
@@ -223,3 +226,33 @@ def test_a_state_of_another_size_is_refused_and_a_cleared_slot_is_a_new_one() ->
     assert columns.encode(0) != fresh
     columns.clear(0)
     assert columns.encode(0) == fresh
+
+
+def _spread(count: int, low: float, high: float) -> Values:
+    """Rates of episodes a day at each level, of so many whose peaks lie evenly between two levels."""
+    return count * np.clip((high - LEVELS) / (high - low), 0.0, 1.0)
+
+
+def test_where_training_had_many_anomalies_apart_from_its_noise_they_go_on_being_flagged() -> None:
+    many = _quiet(30)
+    many[::20] = 2.5  # fourteen a day
+    model = Expectation.of(_spread(14, 2.0, 6.0), ALPHA, ROWS_A_DAY)
+    assert model.gap == GAP_FROM
+    assert _thresholds(many, expectation=model).max() <= model.gap
+    assert _thresholds(many)[-1] > 2.5, "by default they are taken for false alarms"
+
+
+def test_noise_that_comes_less_often_the_further_out_leaves_no_gap() -> None:
+    for decay in (1.0, 2.0, 5.0):
+        noise = 20.0 * np.exp(-decay * (LEVELS - 0.5))
+        assert Expectation.of(noise, ALPHA, ROWS_A_DAY).gap == np.inf
+    assert Expectation.of(_spread(1, 2.0, 6.0) * 0.4, ALPHA, ROWS_A_DAY).gap == np.inf, "as often as it may"
+
+
+def test_a_change_for_good_is_given_up_above_a_gap_too() -> None:
+    model = Expectation.of(_spread(14, 2.0, 6.0), ALPHA, ROWS_A_DAY)
+    shift = _quiet(30)
+    shift[10 * 288 : 24 * 288] = 3.0
+    seen = published(shift, _thresholds(shift, expectation=model)).reshape(-1, 288)
+    assert (seen[10:13] >= 1.0).all()
+    assert (seen[21:24] < 1.0).all()
