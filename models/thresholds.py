@@ -12,9 +12,9 @@ further out: a rarity of α^s as α^(0.3·s). What lies 30 % beyond the boundary
 as often as it may. An episode counts once, however long: an outage of two days teaches nothing but that it happened.
 
 Where training was full of anomalies this would take them for false alarms. But noise that often comes to one level
-comes to a higher one less often, and anomalies do not: where the held-out scores come to a level more often than
-stated, and hardly less often to one 30 % above it, a gap lies between both, and the threshold does not rise beyond its
-beginning.
+comes to a higher one less often, and anomalies do not: where the held-out scores come to a level three times as often
+as stated, and hardly less often to one 30 % above it, a gap lies between both, and the threshold does not rise beyond
+its beginning.
 
 When to give up is stated too: a level that was reached in more than half of the hours, each weighed by exp(−age / 4
 days) and a day of none added, is the new normal, and the threshold 30 % above it until that has passed. So an outage of
@@ -56,9 +56,9 @@ NORMAL_SHARE = 0.5
 NORMAL_DOUBT_HOURS = 24.0
 ABOVE_NORMAL = 1.3
 NORMAL_SHARE_ABOVE_GAP = 0.7
-GAP_FROM, GAP, SAME = 0.9, 1.3, 0.85
+GAP_FROM, GAP, SAME, OFTEN = 0.9, 1.3, 0.85, 3.0
 """A gap begins at a level of at least `GAP_FROM`; its end is so many times as far, and that share of the episodes that
-reach its beginning reach it."""
+reach its beginning reach it, which are `OFTEN` times as many as stated."""
 
 """So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve. Scores end at 10, so
 beyond a normal of 8 nothing is flagged: what was learned says nothing about such an entity any more."""
@@ -324,8 +324,8 @@ def _fold(
 
 
 def _gap(episodes: Values, target: float) -> float:
-    """The beginning of the lowest gap in what is reached more than `target` times a day; infinite without one."""
-    for k in np.flatnonzero((LEVELS >= GAP_FROM) & (episodes > target)).tolist():
+    """The beginning of the lowest gap in the episodes a day at each level; infinite without one."""
+    for k in np.flatnonzero((LEVELS >= GAP_FROM) & (episodes > OFTEN * target)).tolist():
         end = int(np.searchsorted(LEVELS, GAP * LEVELS[k]))
         if end < len(LEVELS) and (episodes[k : end + 1] >= SAME * episodes[k]).all():
             return float(LEVELS[k])

@@ -246,7 +246,7 @@ def test_noise_that_comes_less_often_the_further_out_leaves_no_gap() -> None:
     for decay in (1.0, 2.0, 5.0):
         noise = 20.0 * np.exp(-decay * (LEVELS - 0.5))
         assert Expectation.of(noise, ALPHA, ROWS_A_DAY).gap == np.inf
-    assert Expectation.of(_spread(1, 2.0, 6.0) * 0.4, ALPHA, ROWS_A_DAY).gap == np.inf, "as often as it may"
+    assert Expectation.of(_spread(1, 2.0, 6.0), ALPHA, ROWS_A_DAY).gap == np.inf, "only twice as often as it may"
 
 
 def test_a_change_for_good_is_given_up_above_a_gap_too() -> None:
