@@ -17,7 +17,6 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from models.keys import key_bytes
 from workers.settings_sources import SettingsError, Values, explain, read_environment, read_yaml
 
 PREFIX = "FAULTLINE_"
@@ -180,7 +179,10 @@ class RegistrySettings(Section):
     @classmethod
     def _are_keys(cls, keys: list[str]) -> list[str]:
         for key in keys:
-            key_bytes(key)
+            if not re.fullmatch("ed25519:[A-Za-z0-9+/]{43}=", key):
+                raise ValueError(
+                    f"{key!r} is no public key; expected ed25519: and 44 characters (`faultline models keygen`)"
+                )
         return keys
 
 
