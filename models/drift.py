@@ -91,7 +91,7 @@ class Reference:
 
         There are many features and few days of training: docs/detection.md has what it gives.
         """
-        return np.asarray(indices > bound(self.usual))
+        return np.asarray(indices > SHIFTED + BEYOND * self.usual)
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {"columns": self.columns, "edges": self.edges, "shares": self.shares, "usual": self.usual}
@@ -108,11 +108,6 @@ class Reference:
         if not (np.isfinite(edges).all() and (shares > 0.0).all() and (shares <= 1.0).all() and (usual >= 0.0).all()):
             raise ValueError("the reference for drift holds no shares")
         return cls(columns, edges, shares, usual)
-
-
-def bound(usual: Values) -> Values:
-    """(d,) the index from which a feature has shifted."""
-    return SHIFTED + BEYOND * usual
 
 
 def watched(named: Naming) -> NDArray[np.int64]:

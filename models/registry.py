@@ -83,14 +83,14 @@ class Registry:
         folder = self._place(profile, scope, version)
         bundle = self._bundle(folder, version)
         bundle.verify()
-        found = self.signatures(profile, scope, version) | sign(bundle.manifest.encode(), key)
+        found = self.signatures(bundle.manifest) | sign(bundle.manifest.encode(), key)
         place = posixpath.join(folder, SIGNATURES)
         with _explained(place):
             self._write(place, encode_signatures(found))
 
-    def signatures(self, profile: str, scope: str, version: str) -> dict[str, str]:
+    def signatures(self, manifest: Manifest) -> dict[str, str]:
         """What is said to be signatures of a bundle, by public key; none of them is checked."""
-        place = posixpath.join(self._place(profile, scope, version), SIGNATURES)
+        place = posixpath.join(self._place(manifest.profile, manifest.scope, manifest.version), SIGNATURES)
         with _explained(place):
             if not self._fs.exists(place):
                 return {}
@@ -100,17 +100,15 @@ class Registry:
         """A bundle with a checked manifest. Raises also `BundleError`."""
         folder = self._place(profile, scope, version)
         bundle = self._bundle(folder, version)
-        if self.trusted and not self.signers(profile, scope, version):
-            raise BundleError(f"{folder} is signed by none of the {len(self.trusted)} keys of registry.trusted_keys")
         if (bundle.manifest.profile, bundle.manifest.scope) != (profile, scope):
             raise BundleError(f"{folder} holds a bundle of {bundle.manifest.profile} {bundle.manifest.scope}")
+        if self.trusted and not self.signers(bundle.manifest):
+            raise BundleError(f"{folder} is signed by none of the {len(self.trusted)} keys of registry.trusted_keys")
         return bundle
 
-    def signers(self, profile: str, scope: str, version: str) -> list[str]:
+    def signers(self, manifest: Manifest) -> list[str]:
         """The trusted keys that have signed a bundle."""
-        folder = self._place(profile, scope, version)
-        manifest = self._read(posixpath.join(folder, MANIFEST))
-        return signers(manifest, self.signatures(profile, scope, version), self.trusted)
+        return signers(manifest.encode(), self.signatures(manifest), self.trusted)
 
     def aliases(self, profile: str, scope: str) -> Aliases:
         """The versions in force, none where nothing was promoted."""

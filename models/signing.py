@@ -1,7 +1,8 @@
 """Signatures of bundles: who made a model, where others can write to the registry.
 
 Ed25519 (RFC 8032) over the manifest, which names every other file by its hash. Signatures lie beside the manifest, each
-under the text of the key that it is checked by (`models.keys`), so that a version stays what it is whoever signs it.
+under the text of the key that it is checked by, so that a version stays what it is whoever signs it. That text, as
+people write it into settings, is `ed25519:` and the 32 bytes of the public key in base64.
 """
 
 from __future__ import annotations
@@ -14,15 +15,37 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.keys import KeyProblem, key_bytes, key_text
 from models.manifest import BundleError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SIGNATURES = "signatures.json"
+_PREFIX = "ed25519:"
 _CONTEXT = b"faultline bundle\n"
 """In front of what is signed: a signature for anything else is none for a bundle."""
+
+
+class KeyProblem(ValueError):
+    """A key that is none, or cannot be read. The message says which and what is expected."""
+
+
+def key_bytes(text: str) -> bytes:
+    """The 32 bytes of a public key. Raises KeyProblem."""
+    try:
+        found = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if not text.startswith(_PREFIX) or len(found) != 32:
+        raise KeyProblem(
+            f"{text!r} is no public key; expected {_PREFIX} and 44 characters, as `faultline models keygen` prints them"
+        )
+    return found
+
+
+def key_text(key: bytes) -> str:
+    """The text of a public key."""
+    return _PREFIX + base64.b64encode(key).decode()
 
 
 def new_key(place: Path) -> str:

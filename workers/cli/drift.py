@@ -29,7 +29,9 @@ def drift(
     most: Annotated[int, typer.Option("--most", min=0, help="Entities to list, those furthest off first.")] = 20,
     require: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Fail (exit code 1) where more than this share of the days has shifted."),
+        typer.Option(
+            min=0, max=1, help="Fail (exit code 1) where a larger share of the days has shifted, or there are none."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no words: only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
@@ -48,6 +50,8 @@ def drift(
         print_json(found.document())
     elif not quiet:
         _print(found, most, bool(data))
+    if require is not None and not found.days:
+        raise Failure("--require: there is no day to judge by")
     if require is not None and found.shifted > require * found.days:
         raise Failure(f"{found.shifted:,} of {found.days:,} days have shifted, more than {require:.0%} of them")
 

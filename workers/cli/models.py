@@ -195,9 +195,8 @@ def _print_validation(period: str, found: Validation) -> None:
 
 def _signatures(registry: Registry, entry: Entry) -> list[tuple[str, str]]:
     """Who has signed, where anybody has: those trusted, whose signatures hold; else what is not checked."""
-    name = (entry.profile, entry.scope, entry.version)
     try:
-        trusted, said = registry.signers(*name), registry.signatures(*name)
+        trusted, said = registry.signers(entry.manifest), registry.signatures(entry.manifest)
     except (BundleError, RegistryError) as error:
         raise Failure(str(error)) from error
     if trusted:

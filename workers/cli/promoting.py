@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.keys import KeyProblem
 from models.manifest import BundleError
 from models.registry import Aliases, Registry, RegistryError
+from models.signing import KeyProblem, read_key
 from schemas.records import encode
 from workers.cli.clients import kafka_options
 from workers.cli.failures import Failure, WrongUse
@@ -33,8 +33,6 @@ def open_registry(settings: Settings) -> Registry:
 def private_key(place: Path) -> Ed25519PrivateKey:
     """What bundles are signed with. Raises `WrongUse`."""
     try:
-        from models.signing import read_key
-
         return read_key(place)
     except ModuleNotFoundError as error:
         raise WrongUse(f"signing needs {error.name}. Install: pip install 'faultline[signing]'") from error

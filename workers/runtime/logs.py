@@ -29,7 +29,7 @@ def configure(level: str, form: str, **bound: object) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         # Looked up at every line, and no logger kept: standard error is replaced under a process that lives on (a
-        # capturing test, an embedding program), and what was it before is closed.
+        # capturing test, an embedding program), and what it was before is closed.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

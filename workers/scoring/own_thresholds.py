@@ -131,17 +131,16 @@ class OwnThresholds:
             self.columns.decode(slot, value[8:])
         return True
 
-    def parts(self) -> dict[str, Part]:
-        return {
-            f"{PARTS}{number}": Part(self._versions[number], partial(self._encode, number))
-            for number, shard in enumerate(self._shards)
-            if shard
-        }
+    def parts(self) -> Iterator[tuple[str, Part]]:
+        """Names and parts of a checkpoint."""
+        for number, shard in enumerate(self._shards):
+            if shard:
+                yield f"{PARTS}{number}", Part(self._versions[number], partial(self._encode, number))
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
-        """Take over what `parts` gave."""
+        """Take over what `parts` gave, among others'."""
         changed: list[tuple[int, int, int]] = []
-        for name, blob in parts.items():
+        for name, blob in ((name, blob) for name, blob in parts.items() if name.startswith(PARTS)):
             head, _, states = blob.partition(b"\n")
             known = orjson.loads(head)
             self._versions[int(name.removeprefix(PARTS))] = known["version"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import structlog
@@ -172,8 +171,10 @@ class ScoringStage:
         for one in found.judged:
             self._write(one.block, one.records(cuts), kept, outputs, counts)
         watched = self._watch_drift(state, found.judged, records.offsets[kept], watermarks, counts)
-        for record, drift in watched.records:
-            outputs[kept[record]].append(self._drift_output(drift))
+        drifts = [drift for _, drift in watched.records]
+        encoded = encode("Drift", drifts, self._policy.form, self._framing)
+        for (record, drift), blob in zip(watched.records, encoded, strict=True):
+            outputs[kept[record]].append(Output(self._policy.drift, drift["entity"].encode(), blob))
         entries = errors + found.logged + watched.logged
         for record, key, value in entries:
             outputs[kept[record]].append(Output(self._policy.log, key, value))
@@ -202,10 +203,6 @@ class ScoringStage:
         counts["drift_records"] += len(watched.records)
         counts["drift_shifted"] += watched.shifted
         return watched
-
-    def _drift_output(self, record: dict[str, Any]) -> Output:
-        (value,) = encode("Drift", [record], self._policy.form, self._framing)
-        return Output(self._policy.drift, record["entity"].encode(), value)
 
     def _write(
         self,

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from models.untrained.running import Usual
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.scoring.aliases import AliasTable, Name
-from workers.scoring.drift import PARTS as DRIFT
-from workers.scoring.drift import DriftWatch
+from workers.scoring.drift import Day, DriftWatch
 from workers.scoring.lookup import Lookup
-from workers.scoring.own_thresholds import PARTS as THRESHOLDS
 from workers.scoring.own_thresholds import OwnThresholds
-from workers.scoring.usual_errors import PARTS as ERRORS
+from workers.scoring.sampled import Sampled
 from workers.scoring.usual_errors import UsualErrors
 
 _HEAD, _ALIASES = "head", "aliases"
@@ -50,9 +49,14 @@ class ScoringState:
         for entry in logged:
             if state.aliases.decode(entry.key, entry.value):
                 state.fresh = False
-            elif not state.own.take(entry.key, entry.value) and not state.drift.take(entry.key, entry.value):
-                state.errors.take(entry.key, entry.value)
+            else:
+                any(kept.take(entry.key, entry.value) for kept in state.kept)
         return state
+
+    @property
+    def kept(self) -> tuple[OwnThresholds, Sampled[Day], Sampled[Usual]]:
+        """What is kept of entities: each takes from the log, and from a checkpoint, what is its own."""
+        return self.own, self.drift.kept, self.errors.kept
 
     def rebuild_point(self) -> RebuildPoint | None:
         if self.next_offset == _NEVER:
@@ -65,9 +69,7 @@ class ScoringState:
         return {
             _HEAD: Part(self.next_offset, self._encode_head),
             _ALIASES: Part(self.aliases.version, self._encode_aliases),
-            **self.own.parts(),
-            **self.drift.parts(),
-            **self.errors.parts(),
+            **dict(part for kept in self.kept for part in kept.parts()),
         }
 
     @classmethod
@@ -77,8 +79,8 @@ class ScoringState:
         state = cls(partition, head["watermark"], head["next_offset"], fresh=head["fresh"])
         for key, value in orjson.loads(parts[_ALIASES]).items():
             state.aliases.decode(key.encode(), value.encode())
-        for kept, folder in ((state.own, THRESHOLDS), (state.drift, DRIFT), (state.errors, ERRORS)):
-            kept.restore({name: blob for name, blob in parts.items() if name.startswith(folder)})
+        for kept in state.kept:
+            kept.restore(parts)
         return state
 
     def _encode_head(self) -> bytes:

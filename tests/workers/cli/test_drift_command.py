@@ -77,6 +77,8 @@ def test_files_are_measured_by_the_models_in_force(tmp_path: Path) -> None:
     _table(7, 2, queue=60.0).to_parquet(other)
     none = faultline("drift", str(alike), "--json", env=env)
     assert none.json == {"scopes": [], "entities": []}
+    unknown = faultline("drift", str(alike), "--quiet", "--require", "1", env=env)
+    assert (unknown.code, "no day to judge by" in unknown.err) == (1, True)
     assert faultline("train", str(learned), "--detectors", "deviation", "--quiet", env=env).code == 0
     quiet = faultline("drift", str(alike), "--json", "--require", "0", env=env)
     assert quiet.code == 0, quiet.err

@@ -26,9 +26,10 @@ from tests.workers.scoring.vectors import DRIFT, LOG, POLICY, block, promote, re
 from workers.runtime.records import Records
 from workers.runtime.stage import NO_WATERMARK, Control, Logged
 from workers.scoring.controls import control_key, control_record
-from workers.scoring.drift import KEY, Day
-from workers.scoring.pauses import PAUSE_US, SPREAD_US
+from workers.scoring.drift import Day
+from workers.scoring.sampled import PAUSE_US, SPREAD_US
 
+KEY = b"drift/"
 DAY_US = 86_400_000_000
 FIVE_MINUTES = 300_000_000
 MONDAY = 1_772_409_600_000_000
@@ -136,12 +137,12 @@ def test_who_was_not_heard_of_for_sixty_days_is_forgotten(served: Path) -> None:
     result = run(one, state, records(encode_vectors(block(rows[30:31], ends, ["stays"])), first=200))
     dropped = [key for _, topic, key, value, _, _ in result.outputs if topic == LOG and key and value is None]
     assert KEY + b'["service","gone"]' in dropped
-    assert len(state.drift) == 1
+    assert len(state.drift.kept) == 1
 
 
 def test_what_another_version_has_logged_is_passed_over(served: Path) -> None:
     state = stage(served).start(3, NO_WATERMARK, [Logged(KEY + b'["service","a"]', b"of another form")])
-    assert len(state.drift) == 0
+    assert len(state.drift.kept) == 0
 
 
 def test_with_the_setting_off_and_without_a_model_there_is_none(served: Path) -> None:
@@ -149,4 +150,4 @@ def test_with_the_setting_off_and_without_a_model_there_is_none(served: Path) ->
     for one in (stage(served, replace(POLICY, watch_drift=False)), stage()):
         state = one.start(3, NO_WATERMARK, [])
         assert not run(one, state, given).values(DRIFT, b"a")
-        assert len(state.drift) == 0
+        assert len(state.drift.kept) == 0
