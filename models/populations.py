@@ -38,13 +38,12 @@ def usual_below(scores: NDArray[np.float64]) -> float:
     if len(count) < 2 * BAND:
         return math.inf
     band = np.convolve(count, np.ones(BAND, np.int64), "valid")  # rows in each bin and those behind it
-    within = np.cumsum(count)[: len(band)] <= (1.0 - 2.0 * MOST) * len(far) + count.max()
-    top = int(np.argmax(np.where(within, band, 0)))  # where the usual rows are most
     beyond = np.append(np.cumsum(count[::-1])[::-1], 0)[BAND : BAND + len(band)]
     hill = np.append(np.maximum.accumulate(band[::-1])[::-1][1:], 0)  # the fullest band that begins further out
     fits = (beyond >= LEAST * len(scores)) & (beyond <= MOST * len(scores)) & (hill >= DEEP * (band + 1))
-    fits[:top] = False
     if not fits.any():
         return math.inf
     deepest = int(np.argmin(np.where(fits, band, len(scores) + 1)))
-    return middle + math.exp(low + BIN * (deepest + BAND / 2))
+    limit = middle + math.exp(low + BIN * (deepest + BAND / 2))
+    odd = scores[scores >= limit]
+    return limit if len(np.unique(odd)) > len(odd) / 2 else math.inf  # between a few values there are gaps as well

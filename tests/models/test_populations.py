@@ -22,6 +22,9 @@ ONE: dict[str, Draw] = {
     "lognormal": lambda rng, n: rng.lognormal(sigma=1.0, size=n),
     "pareto": lambda rng, n: rng.pareto(2.0, n),
     "t": lambda rng, n: np.abs(rng.standard_t(2.5, n)),
+    "uniform": lambda rng, n: rng.uniform(size=n),
+    "counts": lambda rng, n: rng.poisson(3.0, n).astype(np.float64),
+    "few values": lambda rng, n: rng.geometric(0.5, n).astype(np.float64) ** 2,
 }
 
 
