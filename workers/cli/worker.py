@@ -12,7 +12,7 @@ from workers.settings import Settings, load_settings
 if TYPE_CHECKING:
     from schemas.framing import Resolver, Writer
     from workers.runtime.metrics import Metrics
-    from workers.runtime.run import OnIdle
+    from workers.runtime.run import OnIdle, ToOutside
 
 app = typer.Typer(
     help="Run one worker. Each is one consumer group: more processes of a kind share its partitions, up to one each."
@@ -131,6 +131,7 @@ def _run(
     build: Callable[[dict[str, int]], Any],
     on_idle: Callable[[Metrics], OnIdle] | None = None,
     alike: bool = True,
+    outside: ToOutside | None = None,
 ) -> None:
     from workers.runtime.errors import Fatal
     from workers.runtime.kafka_topics import Topics
@@ -145,4 +146,4 @@ def _run(
             )
         return build(counts)
 
-    raise typer.Exit(run_worker(settings, name, inputs, outputs, built, on_idle))
+    raise typer.Exit(run_worker(settings, name, inputs, outputs, built, on_idle, outside))

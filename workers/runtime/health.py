@@ -21,12 +21,10 @@ class Health:
         self._observed_at = float("-inf")
         self._lag = 0
         self._loading = True
-        self._cycled_at = clock.monotonic()
 
     def observe(self) -> None:
         """Once per cycle; does something about once a second."""
         now = self._clock.monotonic()
-        self._cycled_at = now
         if now - self._observed_at < _EVERY_SECONDS:
             return
         self._observed_at = now
@@ -46,8 +44,9 @@ class Health:
         """Stuck is: records are waiting, and none was processed for two minutes; or the cycle itself stands."""
         now = self._clock.monotonic()
         idle = now - self._loop.last_progress
-        if now - self._cycled_at > _STUCK_SECONDS:
-            return f"the cycle stands since {now - self._cycled_at:.0f} s"
+        standing = now - self._loop.last_turn
+        if standing > _STUCK_SECONDS:
+            return f"the cycle stands since {standing:.0f} s"
         if self._lag and idle > _STUCK_SECONDS:
             return f"{self._lag} records wait and none was processed for {idle:.0f} s"
         return None

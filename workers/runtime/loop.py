@@ -15,7 +15,7 @@ import structlog
 
 from workers.runtime.clock import Clock, Deadline
 from workers.runtime.deadletters import dead_letter
-from workers.runtime.errors import Fatal, Retriable
+from workers.runtime.errors import Fatal, Retriable, Stopping
 from workers.runtime.loading import Loader
 from workers.runtime.metrics import Metrics
 from workers.runtime.partitions import Partition, stepped
@@ -65,15 +65,16 @@ class Loop(Generic[State]):
         reached: Reached = lambda step: None,
         controls: Controls | None = None,
         on_idle: Callable[[Partition[State]], None] | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.stage, self.source, self.sink, self.store = stage, source, sink, store
         self.policy, self.clock, self.metrics, self.reached = policy, clock, metrics, reached
         self.partitions: dict[TopicPartition, Partition[State]] = {}
         self.transaction = Transaction(source, sink, clock, metrics, reached)
         self.loader = Loader(stage, source, store, policy, clock, metrics)
-        self.last_progress = clock.monotonic()
+        self.last_progress = self.last_turn = clock.monotonic()
         self.assigned_once = False
-        self._controls, self._on_idle = controls, on_idle
+        self._controls, self._on_idle, self._stop_requested = controls, on_idle, stop_requested
         self._committed_at = clock.monotonic()
         self._no_checkpoint_before = 0.0
         self._failing_since: float | None = None
@@ -90,6 +91,7 @@ class Loop(Generic[State]):
             self._cycle()
 
     def _cycle(self) -> None:
+        self.last_turn = self.clock.monotonic()
         polled = self._poll()
         for records in polled.records:
             self._advance(records)
@@ -201,6 +203,7 @@ class Loop(Generic[State]):
 
     def _serve(self, timeout: float) -> None:
         """Let the group go on while no record may be taken."""
+        self.last_turn = self.clock.monotonic()
         try:
             self.source.serve(timeout)
         except Retriable as error:
@@ -310,6 +313,8 @@ class Loop(Generic[State]):
     def _commit_midway(self) -> None:
         """A step gave more than one transaction may hold: commit what there is before asking it for more."""
         while not self.commit():
+            if self._stop_requested():
+                raise Stopping("told to stop with outputs that nobody takes now; they come again")
             self._serve(0.05)
 
     def _checkpoint(self, slices: Mapping[TopicPartition, Slice]) -> None:
@@ -359,7 +364,7 @@ class Loop(Generic[State]):
                 self.partitions[tp].slice = Slice.at(slices[tp].end)
             elif verdict is Verdict.RELOAD:
                 self._reload(tp)
-        if all(verdict is Verdict.DONE for verdict in verdicts.values()):
+        if all(verdict in (Verdict.DONE, Verdict.HELD) for verdict in verdicts.values()):
             self._failing_since, self.last_progress = None, now
             return
         reason = self.transaction.failure

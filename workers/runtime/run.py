@@ -14,7 +14,7 @@ import structlog
 
 from workers.runtime import logs
 from workers.runtime.clock import Deadline, SystemClock
-from workers.runtime.errors import Fatal, Retriable
+from workers.runtime.errors import Fatal, Retriable, Stopping
 from workers.runtime.health import Health
 from workers.runtime.http import Probes
 from workers.runtime.kafka_controls import KafkaControls
@@ -23,6 +23,7 @@ from workers.runtime.kafka_source import KafkaSource
 from workers.runtime.kafka_topics import Topics
 from workers.runtime.loop import Loop, LoopPolicy
 from workers.runtime.metrics import Metrics
+from workers.runtime.outside import Outside, OutsideSink
 from workers.runtime.partitions import Partition
 from workers.runtime.ports import Sink
 from workers.runtime.preflight import Use, check
@@ -35,6 +36,7 @@ State = TypeVar("State")
 log = structlog.get_logger(__name__)
 
 OnIdle = Callable[[Partition[Any]], None]
+ToOutside = Callable[[Metrics], Outside]
 
 
 def run_worker(
@@ -44,15 +46,17 @@ def run_worker(
     outputs: Sequence[str],
     build: Callable[[Topics], Stage[Any]],
     on_idle: Callable[[Metrics], OnIdle] | None = None,
+    outside: ToOutside | None = None,
 ) -> int:
     """Run one worker until SIGTERM or SIGINT; returns the process's exit code (0 good, 1 failed).
 
     `inputs` and `outputs` are topic names; those that are partitioned alike must have the same count (CONTRACTS §1),
-    which `build` may check: it gets what can be asked about topics.
+    which `build` may check: it gets what can be asked about topics. With an `outside`, where outputs go that leave
+    Kafka, delivery is at least once, whatever the settings say.
     """
     logs.configure(settings.log.level, settings.log.format, worker=name, pid=os.getpid())
     try:
-        _Process(settings, name, inputs, outputs, build, on_idle).run()
+        _Process(settings, name, inputs, outputs, build, on_idle, outside).run()
     except Fatal as error:
         log.error("stopped", reason=str(error), way_out=error.way_out)
         return 1
@@ -83,6 +87,7 @@ class _Process:
         outputs: Sequence[str],
         build: Callable[[Topics], Stage[Any]],
         on_idle: Callable[[Metrics], OnIdle] | None,
+        outside: ToOutside | None,
     ) -> None:
         self.settings, self.clock = settings, SystemClock()
         self.stopping = False
@@ -106,12 +111,14 @@ class _Process:
         self._check_redis()
         self.slot = Slot(settings.prefix, name)
         self.sink: Sink
-        if settings.worker.delivery == "exactly-once":
+        if outside is None and settings.worker.delivery == "exactly-once":
             self.sink = KafkaSink(
                 client, self.slot.transactional_id, settings.worker.transaction_timeout_ms, limits, self.clock
             )
         else:
             self.sink = AtLeastOnceSink(client, lambda: self.source.consumer, limits)
+        if outside is not None:
+            self.sink = OutsideSink(outside(self.metrics), self.sink)
         self._patiently(self.sink.reopen)  # ends at once what a killed predecessor of this slot left open
         deadline = Deadline.after(self.clock, settings.worker.commit_deadline_ms / 1000)
         self.controls = (
@@ -130,6 +137,7 @@ class _Process:
             reached=fail_at(settings.worker.fail_at),
             controls=self.controls,
             on_idle=on_idle(self.metrics) if on_idle else None,
+            stop_requested=lambda: self.stopping,
         )
         self.health = Health(self.loop, self.source, self.metrics, self.clock)
 
@@ -151,6 +159,8 @@ class _Process:
                 self.health.observe()
             self.loop.drain()
             log.info("stopped", reason="signal")
+        except Stopping as waited:
+            log.info("stopped", reason=str(waited))
         finally:
             self._close(probes)
 

@@ -61,6 +61,8 @@ class Verdict(Enum):
     DONE = "done"
     AGAIN = "again"
     RELOAD = "reload"
+    HELD = "held"
+    """As AGAIN, and nothing is wrong with us: an end outside Kafka takes nothing now."""
 
 
 def resolve(start: Progress, end: Progress, found: Progress | None) -> Verdict:

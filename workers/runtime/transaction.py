@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from workers.runtime.clock import Clock, Deadline
-from workers.runtime.errors import Fatal, Retriable, Unknown
+from workers.runtime.errors import Fatal, Held, Retriable, Unknown
 from workers.runtime.metadata import CommitMetadata
 from workers.runtime.metrics import Metrics
 from workers.runtime.ports import Sink, Source
@@ -38,6 +38,8 @@ class Transaction:
         """
         try:
             self._commit(slices, metadata)
+        except Held:
+            return dict.fromkeys(slices, Verdict.HELD)
         except Retriable as error:
             self.failure = str(error)
             self._metrics.aborted(error)

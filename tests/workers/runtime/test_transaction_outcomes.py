@@ -8,7 +8,7 @@ import pytest
 
 from tests.model.counting import Counting
 from workers.runtime.clock import Deadline
-from workers.runtime.errors import Fatal, Retriable, Unknown
+from workers.runtime.errors import Fatal, Held, Retriable, Unknown
 from workers.runtime.metadata import CommitMetadata
 from workers.runtime.records import Output
 from workers.runtime.slices import NOWHERE, Committed, Progress, Slice, TopicPartition, Verdict, resolve
@@ -110,6 +110,12 @@ def test_what_did_not_happen_is_ended_under_a_new_epoch_and_sent_again(wire: Wir
     wire.fails[(call, 1)] = Retriable("no")
     assert run(wire) == {A: Verdict.AGAIN, B: Verdict.AGAIN}
     assert wire.calls[-2:] == ["reopen", "committed"]
+
+
+def test_what_an_outside_end_does_not_take_is_kept_and_the_broker_is_not_asked(wire: Wire) -> None:
+    wire.fails[("commit", 1)] = Held("the target is down")
+    assert run(wire) == {A: Verdict.HELD, B: Verdict.HELD}
+    assert wire.calls[-1] == "commit"
 
 
 def test_group_metadata_is_taken_after_the_outputs_were_produced(wire: Wire) -> None:
