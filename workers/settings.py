@@ -268,6 +268,7 @@ class IncidentsSettings(Section):
     flap_resolve_windows: int = Field(12, ge=1, description="clean windows in a row that resolve a flapping incident")
     abandon_after_ms: int = Field(172_800_000, ge=1, description="an entity without any score this long is given up")
     max_age_ms: int = Field(604_800_000, ge=1, description="an incident open this long is closed as the new normal")
+    feedback_rules: int = Field(500, ge=1, le=10_000, description="rules of feedback that may be in force at a time")
 
     @model_validator(mode="after")
     def _can_open(self) -> Self:

@@ -65,6 +65,8 @@ def recommendation(change: Change, name: str) -> str:
     incident = change.incident
     if change.kind in (Kind.RESOLVE, Kind.CLOSED):
         return _afterwards(change, name)
+    if change.held_by is not None:
+        return f"Nothing, if that still holds; `faultline feedback undo {change.held_by.id}` takes it back."
     if change.silent or incident.cause == SILENCE:
         return f"Check that {name} runs and can reach Kafka; if it was removed on purpose, nothing is to be done."
     main = _main(change)

@@ -10,7 +10,7 @@ from schemas.framing import Writer
 from schemas.records import encode
 from schemas.times import format_time
 from workers.incidents.identity import event_id
-from workers.incidents.incident import Change, Kind
+from workers.incidents.incident import Change, Kind, Phase
 from workers.incidents.reasons import words
 from workers.incidents.scores import SEVERITIES
 from workers.runtime.records import Output
@@ -84,10 +84,9 @@ class EventWriter:
         state = {**event, "state": change.incident.phase.value}
         incident_key = change.incident.id.encode()
         value = self._encode("IncidentEvent", event)
-        written = [
-            Output(topics.incidents, entity.encode(), value, _headers(event, self._form)),
-            Output(topics.states, incident_key, self._encode("IncidentState", state)),
-        ]
+        written = [Output(topics.incidents, entity.encode(), value, _headers(event, self._form))]
+        if change.incident.phase is not Phase.HELD:  # what has not opened has no state that others could act on
+            written.append(Output(topics.states, incident_key, self._encode("IncidentState", state)))
         if change.kind is Kind.CLOSED:
             written.append(Output(topics.states, incident_key, None))
         return written
@@ -100,6 +99,10 @@ class EventWriter:
     def log(self, entity: str, state: bytes | None) -> Output:
         """An entity's logged state; None forgets it."""
         return Output(self._topics.log, entity.encode(), state)
+
+    def log_rule(self, key: bytes, value: bytes | None) -> Output:
+        """A rule of feedback as it is in force; None forgets it."""
+        return Output(self._topics.log, key, value)
 
     def _encode(self, name: str, record: dict[str, object]) -> bytes:
         return encode(name, [record], self._form, self._framing.get(name))[0]

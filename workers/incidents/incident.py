@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from workers.incidents.feedback import Feedback
 from workers.incidents.scores import Window
 
 
@@ -17,11 +19,13 @@ class Kind(StrEnum):
     RESOLVE = "RESOLVE"
     REOPEN = "REOPEN"
     CLOSED = "CLOSED"
+    SUPPRESS = "SUPPRESS"
 
 
 class Phase(StrEnum):
-    """Where an incident is in its life."""
+    """Where an incident is in its life. One that is `HELD` has not opened: feedback keeps it from that."""
 
+    HELD = "held"
     OPEN = "open"
     FLAPPING = "flapping"
     RESOLVED = "resolved"
@@ -85,14 +89,16 @@ class Incident:
     below_top: int = 0
     """… and the highest rank among them."""
     reopens: int = 0
+    held: bool = False
+    """A SUPPRESS has said that feedback keeps this from opening or reopening, and it has not opened since."""
 
 
 @dataclass(slots=True)
 class Track:
     """An entity in one profile.
 
-    `recent` holds the last n windows while no incident is open: the anomalous ones, None for the others. A track
-    without an anomalous window and without an incident is *idle*: clean scores do not change it.
+    `recent` holds the last n windows while no incident is open: the anomalous ones, None for the others. `incident` may
+    be one that feedback holds back. A track without either is *idle*: clean scores do not change it.
     """
 
     last_end: int
@@ -124,3 +130,24 @@ class Change:
     """The entity was silent since the incident opened and now sends something that deviates."""
     since_resolved: int = 0
     """REOPEN: how long the incident had been resolved, microseconds."""
+    held_by: Feedback | None = None
+    """SUPPRESS: the rule that holds the incident back."""
+
+
+def changed(
+    kind: Kind,
+    incident: Incident,
+    time: int,
+    score_id: str,
+    rule: Rule,
+    *,
+    before: int,
+    silent: bool = False,
+    returned: bool = False,
+    since: int = 0,
+) -> Change:
+    """The change that an incident has just gone through, with the next sequence number."""
+    said = copy.copy(incident)
+    incident.sequence += 1
+    incident.written_at = time
+    return Change(kind, time, score_id, rule, said, before, silent, returned, since)

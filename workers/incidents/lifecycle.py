@@ -7,6 +7,7 @@ Both change the track handed in and return what happened, in order. They know no
 | none | m of the last n windows anomalous, or one critical: CREATE |
 | open | k clean windows in a row, retirement, no score for too long, or too old: RESOLVE |
 | resolved | the opening rule within the grace: REOPEN; the grace over: CLOSED |
+| held | what would have opened, and feedback holds it back: `workers.incidents.holding` |
 
 A window is *anomalous* from score 1.0 on; *clean* if events came and the score is below the lower boundary; *empty* if
 nothing came and it is not anomalous; else in between. Empty windows change nothing: no data is no proof of health, so
@@ -15,14 +16,17 @@ silence never resolves an incident.
 
 from __future__ import annotations
 
-import copy
 from enum import Enum, auto
 
+from workers.incidents.feedback import NO_RULES, Rules
+from workers.incidents.holding import calm_down, hold, hold_ended
 from workers.incidents.identity import fingerprint_id, incident_id, pattern
-from workers.incidents.incident import DEVIATION, SILENCE, Change, Ending, Incident, Kind, Phase, Rule, Track
+from workers.incidents.incident import DEVIATION, SILENCE, Change, Ending, Incident, Kind, Phase, Rule, Track, changed
 from workers.incidents.occurrences import Occurrences
 from workers.incidents.policy import HOUR, MINUTE, SECOND, Policy
 from workers.incidents.scores import CRITICAL, LOW, SEVERITIES, Window
+
+_OPEN = (Phase.OPEN, Phase.FLAPPING)
 
 
 class _Is(Enum):
@@ -33,9 +37,18 @@ class _Is(Enum):
 
 
 def advance(
-    policy: Policy, entity: str, profile: str, track: Track, occurrences: Occurrences, window: Window
+    policy: Policy,
+    entity: str,
+    profile: str,
+    track: Track,
+    occurrences: Occurrences,
+    window: Window,
+    rules: Rules = NO_RULES,
 ) -> list[Change]:
-    """Take the next window of an entity (`window.end` above `track.last_end`, or as late rules allow)."""
+    """Take the next window of an entity (`window.end` above `track.last_end`, or as late rules allow).
+
+    `rules` are those of feedback that are in force for it.
+    """
     track.last_end = max(track.last_end, window.end)
     if window.retired:
         return _retire(track, window)
@@ -43,15 +56,27 @@ def advance(
     if judged is _Is.EMPTY:
         return _while_open(policy, track, window, judged)
     incident = track.incident
-    if incident is not None and incident.phase is not Phase.RESOLVED:
+    if incident is not None and incident.phase in _OPEN:
         return _while_open(policy, track, window, judged)
     _remember(policy, track, window)
     opening = _opening(policy, track, window)
     if opening is None:
+        calm_down(policy, track, window, clean=judged is _Is.CLEAN)
         return []
-    if incident is not None:
-        return [_reopen(policy, track, incident, window, opening[0])]
-    return [_create(entity, profile, track, occurrences, window, *opening)]
+    rule, shown = opening
+    fingerprint = fingerprint_id(entity, profile, pattern(shown))
+    severity = max(past.severity for past in track.recent if past is not None)
+    held_by = rules.holding(entity, profile, fingerprint, severity, window.end)
+    if incident is not None and incident.phase is Phase.RESOLVED:
+        if held_by is None:
+            return [_reopen(policy, track, incident, window, rule)]
+        return hold(incident, window, severity, held_by)
+    would_open = _incident(track, occurrences, window, fingerprint)
+    if held_by is None:
+        return [_create(track, occurrences, would_open, window, rule)]
+    if track.incident is None:
+        track.incident = would_open
+    return hold(track.incident, window, severity, held_by)
 
 
 def expire(policy: Policy, track: Track, now: int, score_id: str) -> list[Change]:
@@ -59,6 +84,10 @@ def expire(policy: Policy, track: Track, now: int, score_id: str) -> list[Change
     changes = []
     abandoned = track.last_end + policy.abandon_after
     incident = track.incident
+    if incident is not None and incident.phase is Phase.HELD:
+        if not hold_ended(policy, track, incident, now):
+            return []
+        incident = track.incident = None
     if incident is not None and incident.phase is not Phase.RESOLVED and abandoned <= now:
         hours = policy.abandon_after // HOUR
         rule = Rule("hours without any score", hours, hours)
@@ -102,34 +131,34 @@ def _opening(policy: Policy, track: Track, window: Window) -> tuple[Rule, list[W
     return (Rule("critical windows", 1, 1), [window]) if window.severity >= CRITICAL else None
 
 
-def _create(
-    entity: str,
-    profile: str,
-    track: Track,
-    occurrences: Occurrences,
-    window: Window,
-    rule: Rule,
-    shown: list[Window],
-) -> Change:
+def _incident(track: Track, occurrences: Occurrences, window: Window, fingerprint: str) -> Incident:
+    """The incident that this window would open: the one held back until now, if it has the same pattern."""
     anomalous = [past for past in track.recent if past is not None]
-    fingerprint = fingerprint_id(entity, profile, pattern(shown))
-    first = min(past.start for past in anomalous)
-    track.recent.clear()
-    track.incident = incident = Incident(
+    held = track.incident if track.incident is not None and track.incident.fingerprint == fingerprint else None
+    first = min(past.start for past in anomalous) if held is None else held.first_anomalous_at
+    return Incident(
         id=incident_id(fingerprint, first),
         fingerprint=fingerprint,
         cause=SILENCE if all(past.silent for past in anomalous) else DEVIATION,
         regular=window.regular,
         severity=max(past.severity for past in anomalous),
-        phase=Phase.OPEN,
+        phase=Phase.HELD,
         first_anomalous_at=first,
         opened_at=window.end,
         last_anomalous_at=window.end,
         evidence=window,
-        occurrence_count=occurrences.open(fingerprint, window.end),
-        window_count=len(anomalous),
+        occurrence_count=occurrences.count(fingerprint, window.end),
+        window_count=len(anomalous) if held is None else held.window_count + 1,
+        sequence=0 if held is None else held.sequence,
     )
-    return _change(Kind.CREATE, incident, window.end, window.score_id, rule, before=0, silent=window.silent)
+
+
+def _create(track: Track, occurrences: Occurrences, incident: Incident, window: Window, rule: Rule) -> Change:
+    incident.phase = Phase.OPEN
+    incident.occurrence_count = occurrences.open(incident.fingerprint, window.end)
+    track.recent.clear()
+    track.incident = incident
+    return changed(Kind.CREATE, incident, window.end, window.score_id, rule, before=0, silent=window.silent)
 
 
 def _reopen(policy: Policy, track: Track, incident: Incident, window: Window, rule: Rule) -> Change:
@@ -146,16 +175,17 @@ def _reopen(policy: Policy, track: Track, incident: Incident, window: Window, ru
     incident.last_anomalous_at = window.end
     incident.evidence = window
     incident.clean = incident.below = incident.below_top = 0
+    incident.held = False
     if not window.silent:
         incident.cause = DEVIATION
-    return _change(
+    return changed(
         Kind.REOPEN, incident, window.end, window.score_id, rule, before=before, silent=window.silent, since=since
     )
 
 
 def _while_open(policy: Policy, track: Track, window: Window, judged: _Is) -> list[Change]:
     incident = track.incident
-    if incident is None or incident.phase is Phase.RESOLVED:
+    if incident is None or incident.phase not in _OPEN:
         return []
     before = incident.severity
     returned = judged is _Is.ANOMALOUS and _see_anomaly(incident, window)
@@ -170,11 +200,11 @@ def _while_open(policy: Policy, track: Track, window: Window, judged: _Is) -> li
         return _outlive(policy, track, incident, window)
     if incident.severity > before:
         rule = Rule(f"{SEVERITIES[incident.severity]} windows", 1, 1)
-        return [_change(Kind.ESCALATE, incident, end, score, rule, before=before, silent=window.silent)]
+        return [changed(Kind.ESCALATE, incident, end, score, rule, before=before, silent=window.silent)]
     lowered = _lower(policy, incident, window) if judged is not _Is.EMPTY else None
     if lowered or returned or end - incident.written_at >= policy.continue_every:
         return [
-            _change(
+            changed(
                 Kind.CONTINUE,
                 incident,
                 end,
@@ -222,7 +252,9 @@ def _retire(track: Track, window: Window) -> list[Change]:
     """The entity is no longer watched: it will send no window that could resolve its incident."""
     incident = track.incident
     track.recent.clear()
-    if incident is None or incident.phase is Phase.RESOLVED:
+    if incident is not None and incident.phase is Phase.HELD:
+        incident.resolved_at = window.end if incident.resolved_at is None else incident.resolved_at
+    if incident is None or incident.phase not in _OPEN:
         return []
     rule = Rule("retirements", 1, 1)
     return [_resolve(track, incident, window.end, window.score_id, rule, Ending.RETIRED, at=window.end)]
@@ -239,7 +271,7 @@ def _resolve(track: Track, incident: Incident, now: int, score_id: str, rule: Ru
     incident.phase, incident.ending, incident.resolved_at = Phase.RESOLVED, ending, at
     incident.clean = incident.below = incident.below_top = 0
     track.recent.clear()
-    return _change(Kind.RESOLVE, incident, now, score_id, rule, before=incident.severity)
+    return changed(Kind.RESOLVE, incident, now, score_id, rule, before=incident.severity)
 
 
 def _close(policy: Policy, track: Track, incident: Incident, now: int, score_id: str, at: int | None = None) -> Change:
@@ -253,22 +285,4 @@ def _close(policy: Policy, track: Track, incident: Incident, now: int, score_id:
         rule = Rule("seconds of grace", policy.close_after // SECOND, policy.close_after // SECOND)
     else:
         rule = Rule("minutes of grace", policy.close_after // MINUTE, policy.close_after // MINUTE)
-    return _change(Kind.CLOSED, incident, now, score_id, rule, before=incident.severity)
-
-
-def _change(
-    kind: Kind,
-    incident: Incident,
-    time: int,
-    score_id: str,
-    rule: Rule,
-    *,
-    before: int,
-    silent: bool = False,
-    returned: bool = False,
-    since: int = 0,
-) -> Change:
-    said = copy.copy(incident)
-    incident.sequence += 1
-    incident.written_at = time
-    return Change(kind, time, score_id, rule, said, before, silent, returned, since)
+    return changed(Kind.CLOSED, incident, now, score_id, rule, before=incident.severity)

@@ -28,7 +28,8 @@ class Occurrences:
     def open(self, fingerprint: str, at: int) -> int:
         """Count an opening at `at` (epoch microseconds) and tell how many there were in the days up to it."""
         today = at // DAY
-        counted = [entry for entry in self._openings.pop(fingerprint, []) if entry[0] > today - self._days]
+        counted = self._counted(fingerprint, today)
+        self._openings.pop(fingerprint, None)
         if counted and counted[-1][0] == today:
             counted[-1][1] += 1
         else:
@@ -37,6 +38,10 @@ class Occurrences:
         if len(self._openings) > MOST_FINGERPRINTS:
             del self._openings[next(iter(self._openings))]
         return sum(count for _, count in counted)
+
+    def count(self, fingerprint: str, at: int) -> int:
+        """How many openings there were in the days up to `at`."""
+        return sum(count for _, count in self._counted(fingerprint, at // DAY))
 
     def forget(self, now: int) -> bool:
         """Drop fingerprints that have not opened within the days before `now`; whether there were any."""
@@ -51,6 +56,9 @@ class Occurrences:
         if not self._openings:
             return None
         return (min(entries[-1][0] for entries in self._openings.values()) + self._days) * DAY
+
+    def _counted(self, fingerprint: str, today: int) -> list[list[int]]:
+        return [entry for entry in self._openings.get(fingerprint, []) if entry[0] > today - self._days]
 
     def dump(self) -> list[tuple[str, list[list[int]]]]:
         """What the constructor takes back, in order."""

@@ -21,23 +21,36 @@ from workers.incidents.entity import NEVER, Entity, dump, load
 from workers.incidents.lifecycle import due
 from workers.incidents.occurrences import Occurrences
 from workers.incidents.policy import Policy
+from workers.incidents.rule_table import RuleTable
 from workers.runtime.stage import NO_WATERMARK, Logged, Part, RebuildPoint
 
 SHARDS = 64
 """Parts that the entities are divided into; one is written again only when an entity in it changed."""
 
-_HEAD = "head"
+_HEAD, _FEEDBACK = "head", "feedback"
 
 
 class PartitionState:
-    """Mutable; everything in it is a function of the records read so far."""
+    """Mutable; everything in it is a function of the records read so far, and of where feedback was taken up."""
 
-    __slots__ = ("changed", "entities", "marks", "next_offset", "policy", "shards", "timers", "versions", "watermark")
+    __slots__ = (
+        "changed",
+        "entities",
+        "marks",
+        "next_offset",
+        "policy",
+        "rules",
+        "shards",
+        "timers",
+        "versions",
+        "watermark",
+    )
 
     def __init__(self, policy: Policy, watermark: int) -> None:
         self.policy = policy
         self.watermark = watermark
         self.next_offset = NEVER
+        self.rules = RuleTable()
         self.entities: dict[str, Entity] = {}
         self.shards: list[dict[str, Entity]] = [{} for _ in range(SHARDS)]
         self.versions = [NEVER] * SHARDS
@@ -132,6 +145,8 @@ class PartitionState:
 
     def parts(self) -> dict[str, Part]:
         parts = {_HEAD: Part(self.next_offset, self._encode_head)}
+        if len(self.rules):
+            parts[_FEEDBACK] = Part(self.rules.version, self.rules.encode)
         for number, shard in enumerate(self.shards):
             if shard:
                 parts[f"entities/{number}"] = Part(self.versions[number], partial(self._encode_shard, number))
@@ -143,8 +158,10 @@ class PartitionState:
         state = cls(policy, head["watermark"])
         state.next_offset = head["next_offset"]
         state.marks.extend((offset, watermark) for offset, watermark in head["marks"])
+        if _FEEDBACK in parts:
+            state.rules = RuleTable.restore(parts[_FEEDBACK])
         for name, blob in parts.items():
-            if name != _HEAD:
+            if name not in (_HEAD, _FEEDBACK):
                 shard = orjson.loads(blob)
                 state.versions[int(name.partition("/")[2])] = shard["version"]
                 state._take(shard["entities"])
@@ -152,10 +169,11 @@ class PartitionState:
 
     @classmethod
     def rebuild(cls, policy: Policy, watermark: int, logged: Iterable[Logged]) -> PartitionState:
-        """Nothing but what the log remembers, the latest record of each entity."""
+        """Nothing but what the log remembers, the latest record of each entity and of each rule of feedback."""
         state = cls(policy, watermark)
         latest = {entry.key: entry.value for entry in logged}
-        state._take(orjson.loads(value) for value in latest.values() if value)
+        entities = [value for key, value in latest.items() if not state.rules.decode(key, value)]
+        state._take(orjson.loads(value) for value in entities if value)
         return state
 
     def _take(self, dumped: Iterable[Mapping[str, Any]]) -> None:

@@ -47,6 +47,8 @@ class Policy:
     """An entity's state is logged this long after a change, unless its incident's life moved on before."""
     progress_every: int = 10 * SECOND
     """One progress record for so much of the watermark."""
+    most_rules: int = 500
+    """Rules of feedback in force at a time."""
     event_profiles: frozenset[str] = frozenset({"event"})
     """Profiles in which several scores may share a window end."""
 
@@ -64,6 +66,7 @@ class Policy:
             flap_resolve_windows=settings.flap_resolve_windows,
             abandon_after=settings.abandon_after_ms * 1000,
             max_age=settings.max_age_ms * 1000,
+            most_rules=settings.feedback_rules,
         )
 
     @property

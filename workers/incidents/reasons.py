@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from workers.incidents.advice import impact, recommendation
+from workers.incidents.feedback import Verdict
 from workers.incidents.incident import SILENCE, Change, Ending, Incident, Kind, Phase
 from workers.incidents.naming import call_family, read_metric
 from workers.incidents.scores import SEVERITIES, Contribution, Window
-from workers.incidents.units import clock, duration, quantity, span
+from workers.incidents.units import clock, duration, moment, quantity, span
 
 _MENTIONED_SHARE = 0.15
 """A further metric is mentioned from this share of the score on."""
@@ -162,6 +163,15 @@ def _closed(change: Change, name: str) -> str:
     return f"nothing new about {name} for {grace}; the incident, which lasted {lasted(incident)}, is closed."
 
 
+def _suppressed(change: Change, name: str) -> str:
+    rule, incident = change.held_by, change.incident
+    assert rule is not None
+    what = f"{name} sends nothing" if change.silent else symptom(incident.evidence, name)
+    so = "no incident is opened" if incident.phase is Phase.HELD else "its incident is not reopened"
+    said = "called this a false alarm" if rule.verdict is Verdict.FALSE_ALARM else "said to expect this"
+    return f"{what}; {so}: {shown(rule.author) or 'somebody'} {said}, which holds until {moment(rule.expires_at)}."
+
+
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
@@ -173,4 +183,5 @@ _REASONS: Mapping[Kind, Callable[[Change, str], str]] = {
     Kind.RESOLVE: _resolved,
     Kind.REOPEN: _reopened,
     Kind.CLOSED: _closed,
+    Kind.SUPPRESS: _suppressed,
 }

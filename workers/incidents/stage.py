@@ -21,8 +21,9 @@ from workers.incidents.partition import PartitionState
 from workers.incidents.policy import Policy
 from workers.incidents.reader import ScoreReader
 from workers.incidents.scores import ROLES, read_window
+from workers.incidents.taking_up import take_up
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
-from workers.runtime.stage import Logged, Part, RebuildPoint
+from workers.runtime.stage import Control, Logged, Part, RebuildPoint
 from workers.settings import Settings
 from workers.topics import state_topic
 
@@ -32,12 +33,14 @@ _CHUNK_OUTPUTS = 5_000
 _VERSION = 1
 """Raised when the meaning of state or outputs changes, so that older checkpoints are not taken up."""
 
-_LOGGED_AT_ONCE = frozenset({Kind.CREATE, Kind.RESOLVE, Kind.REOPEN, Kind.CLOSED})
+_LOGGED_AT_ONCE = frozenset({Kind.CREATE, Kind.RESOLVE, Kind.REOPEN, Kind.CLOSED, Kind.SUPPRESS})
 """Changes after which an entity's state is logged with the same record; the others are replayed to."""
 
 
 class IncidentsStage:
-    """`Stage` of the worker `incidents`; its state is a `PartitionState`. See `docs/incidents.md` for the rules.
+    """`Stage` of the worker `incidents`, `Controlled` by feedback; its state is a `PartitionState`.
+
+    See `docs/incidents.md` for the rules.
 
     Counts: `processed`, `skipped_role` (a challenger's score), `skipped_late` (window end not above the entity's
     last), `dead`, `replayed` (already in the entity's logged state), `events_<type>`, `logged`.
@@ -75,6 +78,10 @@ class IncidentsStage:
 
     def parts(self, state: PartitionState) -> Mapping[str, Part]:
         return state.parts()
+
+    def take_up(self, state: PartitionState, offset: int, controls: Sequence[Control]) -> list[Output]:
+        """Put feedback into force for records from `offset` on, and log it."""
+        return [self._writer.log_rule(*state.rules.log(id_)) for id_ in take_up(state, offset, controls)]
 
     def step(self, state: PartitionState, records: Records) -> Iterator[Chunk]:
         offsets = records.offsets.tolist()
@@ -119,10 +126,10 @@ class IncidentsStage:
         """What the passing of time alone changes in an entity."""
         record.touch(entity)
         for profile, track in sorted(entity.tracks.items()):  # not in the order in which they came: that is not kept
-            was_idle = track.idle
+            before = track.idle, track.incident
             changes = expire(self._policy, track, state.watermark, record.score_id)
             self._write(chunk, record, entity, profile, changes)
-            if changes or track.idle != was_idle:
+            if changes or before != (track.idle, track.incident):
                 state.touched(entity, record.offset)
         if entity.occurrences.forget(state.watermark):
             state.touched(entity, record.offset)
@@ -157,7 +164,8 @@ class IncidentsStage:
             return
         if track is None:
             track = entity.tracks.setdefault(profile, Track(last_end=score["window_end"]))
-        changes = advance(self._policy, entity.name, profile, track, entity.occurrences, read_window(score))
+        rules = state.rules.at(record.offset)
+        changes = advance(self._policy, entity.name, profile, track, entity.occurrences, read_window(score), rules)
         state.touched(entity, record.offset)
         record.touch(entity)
         self._write(chunk, record, entity, profile, changes)

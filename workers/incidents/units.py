@@ -118,6 +118,11 @@ def clock(microseconds: int) -> str:
     return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%H:%M:%S} UTC"
 
 
+def moment(microseconds: int) -> str:
+    """A moment of some day: `2026-03-08 14:02:30 UTC`."""
+    return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _scale(magnitude: float, unit: Unit) -> tuple[float, str]:
     """The largest scale of which `magnitude` is at least one, after rounding; minutes only from two on."""
     chosen = unit.scales[0]
