@@ -5,21 +5,26 @@ hands in, through the stage's public verbs alone, the way the runtime uses them:
 state is what the stage wrote to its state topic, and a checkpoint is the bytes of its parts.
 
 A `Cut` says how records are divided into batches: a number is a batch size, a sequence lists the batch boundaries.
+
+`Takings` say which control records are taken up before which record, for stages that are `Controlled`: as the runtime
+does it, between two batches, logged, and in a replay not again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from workers.runtime.records import Chunk, Output, Records
-from workers.runtime.stage import NO_WATERMARK, Logged, RebuildPoint, Stage
+from workers.runtime.stage import NO_WATERMARK, Control, Controlled, Logged, RebuildPoint, Stage
 
 Cut = int | Sequence[int]
+Takings = Mapping[int, Sequence[Control]]
+"""By the offset of the record before which they are taken up."""
 Emitted = tuple[int, str, bytes | None, bytes | None, tuple[tuple[str, bytes], ...], int | None]
 """An output as the log would show it: number among the outputs of its run, topic, key, value, headers, partition."""
 
@@ -54,11 +59,19 @@ def random_cut(n: int, seed: int) -> list[int]:
     return sorted({int(p) for p in picks} | {r for r in runs if 0 < r < n})
 
 
-def run(stage: Stage[Any], state: Any, records: Records, cut: Cut | None = None) -> Run:
-    """Step `state` through `records` divided by `cut` (None: one batch), and check every chunk on the way."""
-    result, start = Run(), 0
-    for stop in boundaries(len(records), len(records) or 1 if cut is None else cut):
+def run(stage: Stage[Any], state: Any, records: Records, cut: Cut | None = None, takings: Takings | None = None) -> Run:
+    """Step `state` through `records` divided by `cut` (None: one batch), and check every chunk on the way.
+
+    Where something is taken up, a batch ends.
+    """
+    result, start, n, takings = Run(), 0, len(records), takings or {}
+    taken = [place for place, offset in enumerate(records.offsets.tolist()) if place and offset in takings]
+    for stop in sorted({*taken, *boundaries(n, n or 1 if cut is None else cut)}):
         batch = records.slice(start, stop)
+        if len(batch) and int(batch.offsets[0]) in takings:
+            assert isinstance(stage, Controlled)
+            for output in stage.take_up(state, int(batch.offsets[0]), takings[int(batch.offsets[0])]):
+                result.outputs.append(_emitted(len(result.outputs), output))
         _consume(result, batch, stage.step(state, batch))
         if len(batch):
             result.watermarks[int(batch.offsets[-1])] = stage.watermark(state)
@@ -66,21 +79,23 @@ def run(stage: Stage[Any], state: Any, records: Records, cut: Cut | None = None)
     return result
 
 
-def assert_cuts_do_not_matter(stage: Stage[Any], records: Records, cuts: Iterable[Cut] = (1, 7)) -> Run:
+def assert_cuts_do_not_matter(
+    stage: Stage[Any], records: Records, cuts: Iterable[Cut] = (1, 7), takings: Takings | None = None
+) -> Run:
     """Every division of `records` into batches gives the outputs, dead letters, views and counts of one batch.
 
     Returns the run in one batch, for further assertions on what was emitted.
     """
-    whole = run(stage, _fresh(stage, records), records)
+    whole = run(stage, _fresh(stage, records), records, None, takings)
     runs = [whole]
     for cut in cuts:
-        runs.append(run(stage, _fresh(stage, records), records, cut))
+        runs.append(run(stage, _fresh(stage, records), records, cut, takings))
         _assert_same(whole, runs[-1], f"cut {cut!r}")
     _assert_positions_agree(runs)
     return whole
 
 
-def assert_restore_is_exact(stage: Stage[Any], records: Records, at: int) -> None:
+def assert_restore_is_exact(stage: Stage[Any], records: Records, at: int, takings: Takings | None = None) -> None:
     """A state restored from a checkpoint taken after `at` records goes on as the state itself does.
 
     Checkpoints are written as the runtime writes them: several on the way, parts whose version stayed being left as
@@ -90,21 +105,23 @@ def assert_restore_is_exact(stage: Stage[Any], records: Records, at: int) -> Non
     state = _fresh(stage, records)
     store: dict[str, tuple[int, bytes]] = {}
     for third in range(3):
-        run(stage, state, head.slice(at * third // 3, at * (third + 1) // 3))
+        run(stage, state, head.slice(at * third // 3, at * (third + 1) // 3), None, takings)
         store = _checkpoint(stage, state, store)
     restored = stage.restore(records.partition, {name: blob for name, (_, blob) in store.items()})
     again = {name: part.encode() for name, part in stage.parts(restored).items()}
     second = stage.restore(records.partition, again)
     point, watermark = stage.rebuild_point(state), stage.watermark(state)
-    undisturbed = run(stage, state, tail)
+    undisturbed = run(stage, state, tail, None, takings)
     for how, copy in (("restored", restored), ("restored twice", second)):
         case = f"{how} after {at} records"
         assert stage.watermark(copy) == watermark, f"{case}: watermark differs"
         assert stage.rebuild_point(copy) == point, f"{case}: rebuild point differs"
-        _assert_same(undisturbed, run(stage, copy, tail), case)
+        _assert_same(undisturbed, run(stage, copy, tail, None, takings), case)
 
 
-def assert_rebuild_is_exact(stage: Stage[Any], records: Records, at: int) -> RebuildPoint | None:
+def assert_rebuild_is_exact(
+    stage: Stage[Any], records: Records, at: int, takings: Takings | None = None
+) -> RebuildPoint | None:
     """A state rebuilt by replay from the rebuild point taken after `at` records goes on as the state itself does.
 
     The logged state is given once as the state topic holds it before compaction, and once as it holds it after
@@ -112,7 +129,7 @@ def assert_rebuild_is_exact(stage: Stage[Any], records: Records, at: int) -> Reb
     """
     head, tail = records.slice(0, at), records.slice(at, len(records))
     state = _fresh(stage, records)
-    before = run(stage, state, head)
+    before = run(stage, state, head, None, takings)
     point = stage.rebuild_point(state)
     watermark, first = stage.watermark(state), at
     if point is not None:
@@ -126,9 +143,11 @@ def assert_rebuild_is_exact(stage: Stage[Any], records: Records, at: int) -> Reb
     for copy in rebuilt:
         run(stage, copy, records.slice(first, at), random_cut(at - first, seed=at))
         assert stage.watermark(copy) == stage.watermark(state)
-    undisturbed = run(stage, state, tail)
+    undisturbed = run(stage, state, tail, None, takings)
     for how, copy in zip(("whole log", "compacted log"), rebuilt, strict=True):
-        _assert_same(undisturbed, run(stage, copy, tail), f"rebuilt after {at} records from {point} with {how}")
+        _assert_same(
+            undisturbed, run(stage, copy, tail, None, takings), f"rebuilt after {at} records from {point} with {how}"
+        )
     return point
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,18 @@ import orjson
 
 from schemas.ids import stable_id
 from schemas.records import decode, encode
+from schemas.times import format_time
+from tests.contract.stage_contract import run
+from workers.incidents.controls import control_key, control_record
 from workers.incidents.events import Topics
+from workers.incidents.identity import fingerprint_id
 from workers.incidents.incident import Track
 from workers.incidents.occurrences import Occurrences
 from workers.incidents.policy import Policy
 from workers.incidents.scores import Contribution, Window
 from workers.incidents.stage import IncidentsStage
 from workers.runtime.records import Output, Records
+from workers.runtime.stage import Control
 
 NOON = 1_772_366_400_000_000
 """2026-03-01T12:00:00Z in epoch microseconds."""
@@ -96,6 +101,38 @@ def records(scores: Sequence[dict[str, Any] | bytes | None], form: Any = "json",
     return Records("scores", 3, offsets, np.full(n, NOON, np.int64), list(keys), list(values), [None] * n)
 
 
+def offset_of(place: int, first_offset: int = 100) -> int:
+    """The offset of the record at a place among `records`."""
+    return first_offset + place + place // 5
+
+
+def fingerprint(
+    entity: str = "checkout", profile: str = "service", pattern: Sequence[tuple[str, str]] = (("latency", "up"),)
+) -> str:
+    """Of what `score` shows when it is anomalous."""
+    return fingerprint_id(entity, profile, pattern)
+
+
+def said(
+    verdict: str,
+    *,
+    at: int = 1,
+    id: str = "rule",
+    since: int = 0,
+    until: int = 10_000,
+    author: str = "ann",
+    **body: object,
+) -> Control:
+    """Feedback at an offset of the control topic, in force for windows that end after `since` and up to `until`."""
+    body = {"verdict": verdict, "starts_at": format_time(NOON + since * PANE), **body}
+    record = control_record(id, body, NOON, author, NOON + until * PANE)
+    return Control(at, control_key(id), encode("Control", [record])[0])
+
+
+def taken_back(at: int = 2, id: str = "rule") -> Control:
+    return Control(at, control_key(id), None)
+
+
 def stage(policy: Policy | None = None, form: Any = "json") -> IncidentsStage:
     return IncidentsStage(policy or Policy(), TOPICS, form)
 
@@ -111,6 +148,18 @@ def events(outputs: Sequence[Output]) -> list[dict[str, Any]]:
 def outputs_of(scores: Sequence[dict[str, Any] | bytes | None], policy: Policy | None = None) -> list[Output]:
     one = stage(policy)
     return [output for chunk in one.step(one.start(3, -(1 << 62), []), records(scores)) for output in chunk.outputs]
+
+
+def told(
+    scores: Sequence[dict[str, Any] | bytes | None],
+    takings: Mapping[int, Sequence[Control]],
+    policy: Policy | None = None,
+) -> list[Output]:
+    """The outputs of scores, with feedback taken up before the records at some places."""
+    by_offset = {offset_of(place): controls for place, controls in takings.items()}
+    one = stage(policy)
+    result = run(one, one.start(3, -(1 << 62), []), records(scores), None, by_offset)
+    return [Output(topic, key, value, headers) for _, topic, key, value, headers, _ in result.outputs]
 
 
 def story(scores: Sequence[dict[str, Any] | bytes | None], policy: Policy | None = None) -> list[str]:
