@@ -17,6 +17,7 @@ from workers.cli.budget import Budget
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.labels import Grid, Jobs, UseLabels, check_labels
 from workers.cli.learning_data import counted, open_tape
+from workers.cli.periods import PeriodsOption, read_periods
 from workers.cli.promoting import open_registry
 from workers.cli.sending import Voice
 from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
@@ -40,6 +41,7 @@ def backtest(
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
     ] = PERIOD_DAYS,
     use_labels: UseLabels = False,
+    periods: PeriodsOption = None,
     grid: Grid = False,
     jobs: Jobs = 1,
     seed: Annotated[int, typer.Option(help="The same data and seed give the same scores.")] = 0,
@@ -60,8 +62,9 @@ def backtest(
     """
     settings, voice, ensemble = load_settings(), Voice.of(quiet, as_json), ensemble_of(detectors)
     check_labels(use_labels, grid, budget, ensemble)
-    if no_train and use_labels:
-        raise WrongUse("--use-labels is for training, and --no-train trains nothing: give one of them")
+    if no_train and (use_labels or periods):
+        what = "--use-labels" if use_labels else "--periods"
+        raise WrongUse(f"{what} is for training, and --no-train trains nothing: give one of them")
     configure("warning", settings.log.format)
     rows = rows_of(data)
     if not len(rows) and not rows.open:
@@ -85,7 +88,7 @@ def backtest(
         with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
             registry = Registry(folder)
             if rows.has_train:
-                tables = read_tables(data, settings, voice, "train", use_labels)
+                tables = read_tables(data, settings, voice, "train", use_labels, read_periods(periods))
                 _train(tables, settings, voice, policy, registry, budget_of(budget))
             verdicts = _score(data, settings.with_registry(folder), voice, rows)
     verdicts.write(out)

@@ -79,15 +79,18 @@ class KnownLabels:
         return replace(table, label=label)
 
 
-def read_labels(paths: Sequence[Path], surveys: Mapping[Path, Survey], split: str) -> KnownLabels:
+def read_labels(
+    paths: Sequence[Path], surveys: Mapping[Path, Survey], split: str, required: bool = True
+) -> KnownLabels:
     """The labels of these files; of tables those of rows of that split, of all if empty.
 
-    `surveys` are the files that are learned from. Raises WrongUse where there is no label, or one is none.
+    `surveys` are the files that are learned from. Raises WrongUse where there is no label though some are `required`,
+    or one is none.
     """
     data = read_data(paths)
     spans = [(surveys[p].first, surveys[p].last) for p in data.events if p in surveys and truth_path(p) in data.truth]
     rows = _labelled(data, split)
-    if rows.empty and not spans:
+    if required and rows.empty and not spans:
         reasons = "".join(f"; {path}: {reason}" for path, reason in list(data.skipped.items())[:3])
         raise WrongUse(
             "--use-labels: DATA has no labels: expected a column label in tables (Parquet or CSV), or beside events "

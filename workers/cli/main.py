@@ -40,6 +40,7 @@ COMMANDS = (
     Entry("deadletter", "deadletter", OPERATE, "List, read and replay records that could not be processed."),
     Entry("scores", "scores", OPERATE, "Follow the scores as they are committed."),
     Entry("incidents", "incidents", OPERATE, "Follow the incidents as they are committed."),
+    Entry("feedback", "feedback", OPERATE, "Say false alarm, real or expected; list it, take it back, export it."),
     Entry("compile", "compile", OPERATE, "Compile the workers' inner loops now, for images and quick first starts."),
     Entry("schemas", "schemas", OPERATE, "Print the Avro and JSON schemas of every record."),
     Entry("train", "train", LEARN, "Fit models on telemetry and put them into the registry.", "train"),

@@ -25,6 +25,7 @@ from workers.cli.feature_export import save_features
 from workers.cli.labels import Grid, Jobs, UseLabels, check_labels, read_labels
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
+from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.sending import Voice
 from workers.incidents.policy import Policy as IncidentPolicy
@@ -101,6 +102,7 @@ def train_command(
         int, typer.Option(min=1, help="Local days from which a behavioural period gets a model of its own.")
     ] = PERIOD_DAYS,
     use_labels: UseLabels = False,
+    periods: PeriodsOption = None,
     grid: Grid = False,
     jobs: Jobs = 1,
     seed: Annotated[int, typer.Option(help="The same data and seed give the same models.")] = 0,
@@ -141,7 +143,7 @@ def train_command(
     except PeriodError as error:
         raise WrongUse(str(error)) from error
     trained = []
-    for table in read_tables(data, settings, voice, split, use_labels):
+    for table in read_tables(data, settings, voice, split, use_labels, read_periods(periods)):
         if save_features_to is not None:
             voice.say(f"saved {len(table):,} vectors in {save_features(table, save_features_to)}")
         new = learn(table, scope, policy, registry, voice, settings, budget_of(budget))
@@ -157,14 +159,30 @@ def train_command(
 
 
 def read_tables(
-    data: list[Path], settings: Settings, voice: Voice, split: str, use_labels: bool = False
+    data: list[Path],
+    settings: Settings,
+    voice: Voice,
+    split: str,
+    use_labels: bool = False,
+    periods: Periods = NO_PERIODS,
 ) -> list[VectorTable]:
-    """The vectors of the files, one table per profile and feature set; with their labels if these are to be used."""
+    """The vectors of the files, one table per profile and feature set, those of masked periods left out; with their
+    labels, and those of periods, if these are to be used.
+    """
     tape = open_tape(data, voice, split)
-    known = read_labels(data, tape.files, split) if use_labels else None
+    known = read_labels(data, tape.files, split, required=not periods.labelled) if use_labels else None
     with counted(tape, voice, "reading") as blocks:
         tables = tables_of(vector_blocks(blocks, settings))
-    return tables if known is None else [known.of(table) for table in tables]
+    if known is not None:
+        tables = [periods.label(known.of(table)) for table in tables]
+    return [left for table in tables if len(left := _unmasked(table, periods, voice))]
+
+
+def _unmasked(table: VectorTable, periods: Periods, voice: Voice) -> VectorTable:
+    left = periods.unmasked(table)
+    if len(left) < len(table):
+        voice.say(f"{table.profile}: {len(table) - len(left):,} of {len(table):,} vectors are masked and left out")
+    return left
 
 
 def learn(

@@ -25,7 +25,8 @@ def control_record(id_: str, body: Mapping[str, object], time: int, author: str,
     """The record, as `schemas.records.encode("Control", …)` takes it. Times in epoch microseconds.
 
     `body` has `verdict`, `starts_at` (RFC 3339), `severity` (the highest that is held back) and, as known, `entity` (a
-    pattern), `profile`, `fingerprint_id`, `incident_id`, `comment`.
+    pattern), `profile`, `fingerprint_id`, `incident_id`, `comment`; and `ended` where it holds nothing back any more:
+    `undone`, as if never said, or `contradicted`.
     """
     return {
         "kind": KIND,
@@ -38,7 +39,8 @@ def control_record(id_: str, body: Mapping[str, object], time: int, author: str,
 
 
 def read_control(control: Control) -> tuple[str, Feedback | None] | None:
-    """The id and what is said; None for what is no feedback. Nothing is said by a record taken back.
+    """The id and the rule; None for what is no feedback. There is no rule in a record taken back or ended, nor in one
+    that calls an incident real: that is said for training.
 
     Raises ValueError where feedback cannot be understood.
     """
@@ -53,11 +55,12 @@ def read_control(control: Control) -> tuple[str, Feedback | None] | None:
         raise ValueError(faults[0].message)
     if records[0]["kind"] != KIND or records[0]["id"] != id_:
         raise ValueError("key and record differ")
-    return id_, read_feedback(records[0])
+    said = read_feedback(records[0])
+    return id_, None if said.verdict is Verdict.REAL or "ended" in records[0]["body"] else said
 
 
 def read_feedback(record: Mapping[str, Any]) -> Feedback:
-    """The rule of a decoded record. Raises ValueError."""
+    """What a decoded record says, ended or not. Raises ValueError."""
     body = record["body"]
     if not isinstance(body, Mapping):
         raise ValueError("the body is no object")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import structlog
 
 from workers.incidents.controls import read_control
-from workers.incidents.feedback import Verdict
 from workers.incidents.partition import PartitionState
 from workers.incidents.rule_table import Taken
 from workers.runtime.stage import Control
@@ -49,8 +48,6 @@ def _take(state: PartitionState, offset: int, control: Control) -> str | None:
     if read is None:
         return None
     id_, feedback = read
-    if feedback is not None and feedback.verdict is Verdict.REAL:
-        feedback = None  # said for training; holds nothing back, and takes back what the same record said before
     latest = state.rules.latest(id_)
     if latest is None:
         if feedback is None or feedback.expires_at <= state.watermark - state.policy.abandon_after:
