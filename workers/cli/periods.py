@@ -98,7 +98,7 @@ def read_periods(path: Path | None) -> Periods:
         raise WrongUse(f"--periods {path}: {error}") from error
     if not label.dropna().isin((0, 1)).all():
         raise WrongUse(f"--periods {path}: the column label holds 1 (anomalous), 0 (normal) or nothing (masked)")
-    profile = frame["profile"].fillna("") if "profile" in frame else pd.Series([""] * len(frame))
+    profile = frame["profile"].astype(object).fillna("") if "profile" in frame else pd.Series([""] * len(frame))
     return Periods(
         [
             Period(str(who), str(where), int(first), int(last), UNKNOWN if pd.isna(known) else int(known))
