@@ -45,7 +45,7 @@ class Story:
 
     def _start(self) -> Daemon:
         worker = self.faultline.start("incidents")
-        worker.wait_ready(partial(has_logged, worker, "loaded"), 60)
+        worker.wait_ready(partial(has_logged, worker, "loaded"), 120)
         return worker
 
     def feed(self, scores: Sequence[dict[str, Any]]) -> None:
@@ -62,18 +62,18 @@ class Story:
         return [str(event["type"]) for event in self.faultline.values(INCIDENTS)]
 
     def await_types(self, *types: str) -> None:
-        eventually(lambda: self.types() == list(types), 60, f"{types}; there are {self.types()}")
+        eventually(lambda: self.types() == list(types), 120, f"{types}; there are {self.types()}")
 
     def await_time(self, window: int) -> None:
         """Until the worker has told that event time is there: what came before is done."""
         there = str(score(window)["window_end"]).encode()
         eventually(
-            lambda: any(there in dict(r.headers).values() for r in self.faultline.records(INCIDENTS)), 60, "time"
+            lambda: any(there in dict(r.headers).values() for r in self.faultline.records(INCIDENTS)), 120, "time"
         )
 
     def await_rule(self, in_force: bool) -> None:
         """Until a rule is logged so: it holds, or does not, for every record that comes from now on."""
-        eventually(lambda: self._rule() is not None and bool(self._rule()) == in_force, 60, f"in force: {in_force}")
+        eventually(lambda: self._rule() is not None and bool(self._rule()) == in_force, 120, f"in force: {in_force}")
 
     def _rule(self) -> object:
         logged = [r.value for r in self.faultline.records(LOG) if r.key and r.key.startswith(b"\xff") and r.value]
@@ -109,7 +109,7 @@ def _tell(story: Story) -> None:
     story.await_types("CREATE", "RESOLVE", "CLOSED", "SUPPRESS", "CREATE", "RESOLVE", "CLOSED")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_what_is_called_a_false_alarm_is_held_back_until_undone_whatever_is_killed(
     kafka: Broker, redis_server: RedisAt, tmp_path: Path
 ) -> None:

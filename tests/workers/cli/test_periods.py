@@ -35,7 +35,7 @@ def _samples() -> pd.DataFrame:
     rng = np.random.default_rng(1)
     place = np.arange(TRAIN + 288)
     high = np.zeros(len(place), np.bool_)
-    high[OUTAGE] = high[TRAIN + 200 : TRAIN + 230] = True
+    high[OUTAGE] = high[TRAIN + 100 : TRAIN + 260] = True
     return pd.DataFrame(
         {
             "timestamp": pd.date_range(FIRST, periods=len(place), freq="5min"),
@@ -67,10 +67,10 @@ def test_a_masked_outage_does_not_teach_the_model_that_outages_are_usual(tmp_pat
     periods = tmp_path / "periods.csv"
     periods.write_text(f"entity,profile,start,end,verdict,label,id\nd*,,{_at(299)},{_at(875)},expected,,x\n")
     taught, masked = (_scores(tmp_path, one) for one in (NO_PERIODS, read_periods(periods)))
-    during = slice(202, 229)
-    assert (taught[during] < 1.0).all(), "the test says nothing otherwise"
+    during = slice(120, 260)
+    assert (taught[during] >= 1.0).mean() < 0.1, "the test says nothing otherwise"
     assert (masked[during] >= 1.0).all()
-    assert (masked[:200] >= 1.0).mean() < 0.03
+    assert (masked[:100] >= 1.0).mean() < 0.03
 
 
 def _table(entities: tuple[str, ...] = ("pay-1", "pay-2", "web"), minutes: int = 120) -> VectorTable:
