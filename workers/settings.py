@@ -279,6 +279,11 @@ class IncidentsSettings(Section):
         return self
 
 
+class FeedbackSettings(Section):
+    token: str = Field("", description="what requests to `feedback listen` must carry as their bearer token")
+    pagerduty_secret: str = Field("", description="what PagerDuty signs its webhooks with; empty: none are taken")
+
+
 class SourceSettings(Section):
     entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
 
@@ -302,6 +307,7 @@ class Settings(Section):
     windows: WindowsSettings = WindowsSettings()
     scoring: ScoringSettings = ScoringSettings()
     incidents: IncidentsSettings = IncidentsSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     source: SourceSettings = SourceSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"

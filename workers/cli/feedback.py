@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.controlling import author
-from workers.cli.failures import WrongUse
+from workers.cli.failures import Failure, WrongUse
 from workers.cli.judging import Desk, Said, document
 from workers.cli.output import print_json, print_table
 from workers.cli.tailing import shown_time
@@ -27,6 +27,8 @@ For = Annotated[str, typer.Option("--for", help="How long it holds, of event tim
 Until = Annotated[str, typer.Option("--until", help="Until when it holds: a time. Instead of --for.")]
 Severity = Annotated[str, typer.Option(help="The highest severity that is held back.")]
 Comment = Annotated[str, typer.Option(help="Kept with it.")]
+
+_LEAST_TOKEN = 16
 
 _COLUMNS = (
     "id",
@@ -163,6 +165,44 @@ def export(
         print_json({"out": str(out), **counts})
     else:
         print(f"{out}: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
+
+
+@app.command()
+def listen(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one, and says which.")] = 8099,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+) -> None:
+    """Take feedback over HTTP: a JSON form for buttons and curl, and webhooks of PagerDuty (docs/incidents.md).
+
+    FAULTLINE_FEEDBACK__TOKEN must be set; FAULTLINE_FEEDBACK__PAGERDUTY_SECRET for webhooks of PagerDuty.
+
+    Example: FAULTLINE_FEEDBACK__TOKEN_FILE=token.txt faultline feedback listen --port 8099
+    """
+    from workers.cli.feedback_server import FeedbackServer
+    from workers.cli.listening import Listener
+
+    settings = load_settings()
+    if len(settings.feedback.token) < _LEAST_TOKEN:
+        raise WrongUse(
+            f"set FAULTLINE_FEEDBACK__TOKEN (or …_FILE) to a secret of at least {_LEAST_TOKEN} characters: whoever has "
+            "it may give feedback"
+        )
+    Desk(settings, author())  # reaches the broker now, or says why not
+
+    def judge(verdict: Verdict, incident: str, until: int | None, comment: str, who: str) -> Said:
+        return Desk(settings, who).judge(verdict, incident, until, comment=comment)[0]
+
+    try:
+        server = FeedbackServer(
+            host, port, Listener(settings.feedback.token, settings.feedback.pagerduty_secret, judge)
+        )
+    except OSError as error:
+        raise Failure(f"cannot listen at {host}:{port}: {error.strerror}") from error
+    print(f"listening at http://{host}:{server.server_port}", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
 
 
 def parse_moment(text: str) -> int:
