@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas.ids import stable_id
 from schemas.records import decode
 from schemas.times import format_time
 from workers.cli.clients import connect
-from workers.cli.controlling import read_controls, write_control
+from workers.cli.controlling import author, read_controls, write_control
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.incident_lookup import event_time, find_incident
 from workers.incidents.controls import KIND, LONGEST_PATTERN, control_key, control_record, read_feedback
@@ -60,8 +61,8 @@ class Said:
 class Desk:
     """Where feedback is given: one connection, the settings, who speaks. Every method may raise `Failure`."""
 
-    def __init__(self, settings: Settings, author: str) -> None:
-        self._settings, self._author = settings, author
+    def __init__(self, settings: Settings, speaker: str) -> None:
+        self._settings, self._author = settings, speaker
         self._admin: AdminClient = connect(settings)
 
     @property
@@ -185,6 +186,18 @@ class Desk:
         except Failure as error:
             raise Failure(f"not written: {error}. `faultline config check` tells more") from error
         return Said(read_feedback(record), record)
+
+
+def rules_in_force(settings: Settings) -> tuple[int | None, str | None]:
+    """How many rules are in force by event time, or why that cannot be told."""
+    try:
+        desk = Desk(settings, author())
+        said, now = desk.said(), desk.now
+    except Failure as failure:
+        return None, str(failure)
+    except KafkaException as error:
+        return None, f"Kafka: {error.args[0].str()}"
+    return sum(one.state(now) == "in force" for one in said), None
 
 
 def document(one: Said, now: int) -> dict[str, object]:

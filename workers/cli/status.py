@@ -13,7 +13,7 @@ import typer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from workers.cli import cluster, drifting, shadow
+from workers.cli import cluster, drifting, judging, shadow
 from workers.cli.clients import TIMEOUT, connect
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
@@ -78,6 +78,7 @@ def status(
     models, trouble = _models(settings)
     found, unread = _shadows(settings, admin, shadow.in_shadow(models))
     drift, unmeasured = _drift(settings)
+    rules, unheard = judging.rules_in_force(settings)
     if as_json:
         print_json(
             {
@@ -88,6 +89,8 @@ def status(
                 "shadow_error": unread,
                 "drift": None if drift is None else drift.document()["scopes"],
                 "drift_error": unmeasured,
+                "feedback_in_force": rules,
+                "feedback_error": unheard,
             }
         )
         return
@@ -121,6 +124,9 @@ def status(
         print_table(drifting.COLUMNS, drift.rows(), title="\ndrift over the last two days (`faultline drift` has more)")
     elif unmeasured is not None:
         console().print(f"\ndrift: {unmeasured}", markup=False)
+    if rules or unheard is not None:
+        told = f"{rules:,} rules hold incidents back (`faultline feedback list`)" if unheard is None else unheard
+        console().print(f"\nfeedback: {told}", markup=False)
 
 
 def _models(settings: Settings) -> tuple[list[dict[str, str | None]], str | None]:
