@@ -151,11 +151,12 @@ def _bounded(faultline: Installation) -> None:
     desk = Desk(load_settings(faultline.settings), "ann")
     desk.expect("pay-1*", desk.now + HOUR)
     desk.expect("pay-2*", desk.now + HOUR)
-    refused = faultline.run("feedback", "add", "expected", "--entity", "pay-3*", "--for", "1h")
+    refused = faultline.run("feedback", "add", "expected", "--entity", "pay-3*", "--for", "1h", timeout=180)
     assert refused.returncode == 1
     assert "2 rules are in force, and no more than 2 may be" in refused.stderr
-    listed = json.loads(faultline.run("feedback", "list", "--json").stdout)
+    listed = json.loads(faultline.run("feedback", "list", "--json", timeout=180).stdout)
     assert [(one["entity"], one["state"]) for one in listed] == [
+        ("checkout", "undone"),
         ("checkout", "label"),
         ("pay-1*", "in force"),
         ("pay-2*", "in force"),
