@@ -34,8 +34,8 @@ FIELDS = {
     "IncidentState": "type id time score_id incident_id fingerprint_id sequence entity profile cause regular severity "
     "first_anomalous_at opened_at last_anomalous_at resolved_at closed_at occurrence_count window_count anomaly_score "
     "event_count rule reason impact recommendation contributions state",
-    "GroupEvent": "group_id type sequence time incident_ids entities incident_count open_count entity_count root_causes "
-    "severity regular cause opened_at resolved_at closed_at reason",
+    "GroupEvent": "group_id type sequence time incident_ids entities incident_count open_count entity_count "
+    "root_causes severity regular cause opened_at resolved_at closed_at reason",
     "Control": "kind id time author expires_at body",
     "Drift": "entity time profile scope version psi score_mean alarm_rate shifted windows",
 }

@@ -12,7 +12,7 @@ from workers.incidents.advice import impact, recommendation
 from workers.incidents.incident import SILENCE, Change, Ending, Incident, Kind, Phase
 from workers.incidents.naming import call_family, read_metric
 from workers.incidents.scores import SEVERITIES, Contribution, Window
-from workers.incidents.units import clock, duration, quantity, span
+from workers.units import clock, duration, quantity, span
 
 _MENTIONED_SHARE = 0.15
 """A further metric is mentioned from this share of the score on."""
