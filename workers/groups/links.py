@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from workers.runtime.errors import Fatal
+from workers.settings import GroupsSettings
 
 Call = tuple[str, str]
 """Caller and callee."""
@@ -45,6 +46,11 @@ class Links:
     def _label(self, entity: str) -> str | None:
         """The name of the first label whose pattern fits; None of no label's."""
         return next((name for name, pattern in self._labels.items() if fnmatchcase(entity, pattern)), None)
+
+
+def links_of(settings: GroupsSettings) -> Links:
+    """What the settings say of entities. Raises Fatal for a file of calls that cannot be read."""
+    return Links(read_calls(settings.calls), settings.labels, settings.hops)
 
 
 def read_calls(path: str) -> list[Call]:

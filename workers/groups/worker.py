@@ -13,7 +13,7 @@ from schemas.framing import Resolver, Writer
 from workers.groups.core import Core
 from workers.groups.cycle import Cycle, CyclePolicy
 from workers.groups.events import EventWriter
-from workers.groups.links import Links, read_calls
+from workers.groups.links import links_of
 from workers.groups.only_one import OnlyOne
 from workers.groups.policy import Policy
 from workers.groups.position import Position
@@ -59,8 +59,7 @@ class _Process:
             signal.signal(number, self._stop)
         self.metrics = Metrics(NAME)
         names, log_topic = settings.topics, state_topic(settings, NAME)
-        links = Links(read_calls(settings.groups.calls), settings.groups.labels, settings.groups.hops)
-        policy = Policy.of(settings.groups)
+        links, policy = links_of(settings.groups), Policy.of(settings.groups)
         writer = EventWriter(policy, links, names.groups, settings.worker.anomaly_format, framing)
         client = client_config(settings, NAME)
         topics = Topics(client)
