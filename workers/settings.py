@@ -284,6 +284,19 @@ class FeedbackSettings(Section):
     pagerduty_secret: str = Field("", description="what PagerDuty signs its webhooks with; empty: none are taken")
 
 
+class GroupsSettings(Section):
+    calls: str = Field("", description="CSV or JSON file of who calls whom (caller, callee); empty: not known")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="name and pattern of entities that are grouped among themselves only"
+    )
+    hops: int = Field(2, ge=1, description="entities so many calls apart belong together")
+    join_within_ms: int = Field(
+        300_000, ge=0, description="incidents that open so close to a group's first belong to it, calls not known"
+    )
+    continue_every_ms: int = Field(60_000, ge=0, description="a group that changes reports at most this often")
+    patience_ms: int = Field(30_000, ge=0, description="a partition that is quiet this long is not waited for")
+
+
 class SourceSettings(Section):
     entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
 
@@ -308,6 +321,7 @@ class Settings(Section):
     scoring: ScoringSettings = ScoringSettings()
     incidents: IncidentsSettings = IncidentsSettings()
     feedback: FeedbackSettings = FeedbackSettings()
+    groups: GroupsSettings = GroupsSettings()
     source: SourceSettings = SourceSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"

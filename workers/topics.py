@@ -12,7 +12,7 @@ MESSAGE_BYTES = 1_048_588
 """Kafka's own default for the largest record batch, said out loud so that the dead letters can exceed it."""
 
 LOGGING_WORKERS = ("windows", "scoring", "incidents")
-"""Workers that log long-lived state to a compacted topic."""
+"""Workers that log long-lived state to a compacted topic, partition by partition; `groups` does to one partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ def topic_specs(settings: Settings, message_bytes: int = MESSAGE_BYTES) -> list[
         TopicSpec("drift", t.drift, n, results, together=True),
         *(TopicSpec(f"state.{w}", state_topic(settings, w), n, latest, together=True) for w in LOGGING_WORKERS),
         TopicSpec("groups", t.groups, 1, results),
+        TopicSpec("state.groups", state_topic(settings, "groups"), 1, latest),
         TopicSpec("control", t.control, 1, latest),
         TopicSpec("deadletter", t.deadletter, n, letters),
     ]

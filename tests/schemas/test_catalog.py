@@ -15,9 +15,9 @@ FINGERPRINTS = {
     "Event": "9c22babb15bab54d",
     "Vector": "d8f4962e0c263197",
     "Score": "97dec9f560a0e488",
-    "IncidentEvent": "e7127251d06c4723",
-    "IncidentState": "29a5e7fa98d975c2",
-    "GroupEvent": "7491706d10befd0f",
+    "IncidentEvent": "9ac76aa0d5369a67",
+    "IncidentState": "071106ddfdfb5700",
+    "GroupEvent": "d33be47659052561",
     "Control": "9aca5fee88633792",
     "Drift": "9c804fe16b322fa2",
 }
@@ -29,12 +29,13 @@ FIELDS = {
     "Score": "id event_count silent retired regular entity profile window_start window_end anomaly_score is_anomaly "
     "severity confidence model expected contributions note",
     "IncidentEvent": "type id time score_id incident_id fingerprint_id sequence entity profile cause regular severity "
-    "first_anomalous_at opened_at last_anomalous_at resolved_at closed_at occurrence_count window_count rule reason "
-    "impact recommendation contributions",
+    "first_anomalous_at opened_at last_anomalous_at resolved_at closed_at occurrence_count window_count anomaly_score "
+    "event_count rule reason impact recommendation contributions",
     "IncidentState": "type id time score_id incident_id fingerprint_id sequence entity profile cause regular severity "
-    "first_anomalous_at opened_at last_anomalous_at resolved_at closed_at occurrence_count window_count rule reason "
-    "impact recommendation contributions state",
-    "GroupEvent": "group_id type sequence time incident_ids entities root_causes severity",
+    "first_anomalous_at opened_at last_anomalous_at resolved_at closed_at occurrence_count window_count anomaly_score "
+    "event_count rule reason impact recommendation contributions state",
+    "GroupEvent": "group_id type sequence time incident_ids entities incident_count open_count entity_count "
+    "root_causes severity regular cause opened_at resolved_at closed_at reason",
     "Control": "kind id time author expires_at body",
     "Drift": "entity time profile scope version psi score_mean alarm_rate shifted windows",
 }
@@ -44,6 +45,7 @@ NULLABLE = {
     "Score": {"severity"},
     "IncidentEvent": {"resolved_at", "closed_at"},
     "IncidentState": {"resolved_at", "closed_at"},
+    "GroupEvent": {"opened_at", "resolved_at", "closed_at"},
     "Control": {"expires_at"},
 }
 

@@ -33,13 +33,14 @@ _NEEDS = {
     "features": {"READ", "WRITE"},
     "scores": {"READ", "WRITE"},
     "anomalies": {"WRITE"},
-    "incidents": {"WRITE"},
+    "incidents": {"READ", "WRITE"},
     "incident_state": {"WRITE"},
     "drift": {"READ", "WRITE"},
     "state.windows": {"READ", "WRITE"},
     "state.scoring": {"READ", "WRITE"},
     "state.incidents": {"READ", "WRITE"},
-    "groups": {"WRITE"},
+    "state.groups": {"READ", "WRITE"},
+    "groups": {"READ", "WRITE"},
     "control": {"READ", "WRITE"},
     "deadletter": {"READ", "WRITE"},
 }
@@ -72,6 +73,7 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
     """Build every worker's step from the settings: that reads the profiles, mappings, templates and zones they name."""
+    from workers.groups.links import links_of
     from workers.incidents.stage import build as incidents
     from workers.intake.stage import build as intake
     from workers.scoring.stage import build as scoring
@@ -83,6 +85,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
         "windows": lambda: windows(settings),
         "scoring": lambda: scoring(settings),
         "incidents": lambda: incidents(settings),
+        "groups": lambda: links_of(settings.groups),
     }
     wrong = 0
     for worker, build in built.items():

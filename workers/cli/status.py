@@ -75,6 +75,8 @@ def status(
     settings = load_settings()
     admin = connect(settings)
     workers = [worker_status(admin, settings, name, topics) for name, topics in inputs(settings).items()]
+    more = [worker_status(admin, settings, name, topics) for name, topics in optional_inputs(settings).items()]
+    workers += [worker for worker in more if worker.state != "absent"]
     models, trouble = _models(settings)
     found, unread = _shadows(settings, admin, shadow.in_shadow(models))
     drift, unmeasured = _drift(settings)
@@ -170,6 +172,11 @@ def inputs(settings: Settings) -> dict[str, list[str]]:
         "scoring": [topics.features],
         "incidents": [topics.scores],
     }
+
+
+def optional_inputs(settings: Settings) -> dict[str, list[str]]:
+    """The same of workers that not every installation runs."""
+    return {"groups": [settings.topics.incidents]}
 
 
 def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: Sequence[str]) -> WorkerStatus:

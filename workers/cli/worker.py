@@ -105,6 +105,19 @@ def incidents(accept_cold_state: Cold = False) -> None:
     _run(t, "incidents", [t.topics.scores], outputs, stage)
 
 
+@app.command()
+def groups(accept_cold_state: Cold = False) -> None:
+    """Incidents of several entities into groups with a probable root cause. One process for all partitions.
+
+    Example: FAULTLINE_GROUPS__CALLS=calls.csv faultline worker groups
+    """
+    from workers.groups.worker import run_groups
+
+    t = _settings(accept_cold_state)
+    written = "GroupEvent" if t.worker.anomaly_format == "avro" else ""
+    raise typer.Exit(run_groups(t, *_framed(t, t.topics.groups, written)))
+
+
 def _framed(settings: Settings, topic: str, record: str) -> tuple[Writer | None, Resolver | None]:
     """How a record is framed on a topic (None: by fingerprint), and who knows the schemas of others' ids."""
     from workers.schema_registry import schema_ids

@@ -15,7 +15,7 @@ from workers.demo.learning import learn
 from workers.demo.pictures import draw_scores, draw_timeline
 from workers.demo.playing import COMPRESSION, Stuck, drain, play
 from workers.demo.scene import PANE, WORKERS, Scene, episodes_of, history_settings
-from workers.demo.telling import last_line, tell_change, tell_verdict
+from workers.demo.telling import last_line, tell_change, tell_life, tell_verdict
 from workers.demo.watching import Watcher
 from workers.runtime.clock import SystemClock
 from workers.sources.pacing import Interrupted
@@ -78,6 +78,7 @@ def _tell(console: Console, folder: Path, watcher: Watcher, sent: int, episodes:
     incidents = sorted(watcher.incidents.values(), key=lambda incident: incident.opened_at)
     verdict = judge(episodes, incidents)
     tell_verdict(console, verdict)
+    tell_life(console, watcher.lives.values())
     if watcher.dead_letters:
         console.print(f"dead letters: {watcher.dead_letters}, for example: {'; '.join(watcher.refused)}")
     scores = list(watcher.scores)

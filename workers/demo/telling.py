@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
@@ -62,6 +62,26 @@ def tell_verdict(console: Console, verdict: Verdict) -> None:
     for episode in verdict.missed:
         said = f"  missed: {clock_time(episode.start)} {episode.entity}, {episode.kind.replace('_', ' ')}"
         console.print(said, highlight=False, markup=False)
+
+
+def tell_life(console: Console, lives: Iterable[Sequence[Change]]) -> None:
+    """The whole life of one incident, of the one with the most kinds of events in it; nothing where there is none."""
+    life = max(lives, key=lambda one: (len({change.type for change in one}), one[-1].time), default=None)
+    if life is None:
+        return
+    incident = life[-1].incident
+    console.print(f"\nThe life of one incident, {incident.incident_id}", style="bold", highlight=False)
+    for change in life:
+        line = Text(f"{clock_time(change.time)}  ")
+        line.append(f"{change.type:<9}", "bold")
+        line.append(f"{change.incident.severity:<9}", _STYLES.get(change.incident.severity, ""))
+        line.append(f"{change.incident.reason} ")
+        line.append(f"({change.rule})", "dim")
+        console.print(line, soft_wrap=True, highlight=False)
+        if change.type == "CREATE":
+            console.print(
+                f"{'':<20}{change.impact} {change.recommendation}", soft_wrap=True, highlight=False, markup=False
+            )
 
 
 def last_line(events: int, vectors: int, scores: int, incidents: Sequence[Incident], verdict: Verdict) -> str:

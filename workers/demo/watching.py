@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
@@ -31,6 +32,10 @@ class Change:
     type: str
     time: int
     incident: Incident
+    rule: str
+    """The rule at work and how far it has come."""
+    impact: str
+    recommendation: str
 
 
 class Watcher:
@@ -48,6 +53,8 @@ class Watcher:
         self.reached: dict[str, int] = {}  # entity → end of its newest scored window
         self.told_until: dict[int, int] = {}  # partition → every incident event before that time has been told
         self.incidents: dict[str, Incident] = {}
+        self.lives: dict[str, list[Change]] = {}
+        """Of each incident all that was said of it."""
         self.refused: list[str] = []
         self._changes: list[Change] = []
         self._take: dict[str, Callable[[list[Message]], None]] = {
@@ -121,7 +128,9 @@ class Watcher:
                 continue
             incident = _incident(record)
             self.incidents[incident.incident_id] = incident
-            self._changes.append(Change(str(record["type"]), int(record["time"]), incident))
+            change = _change(record, incident)
+            self.lives.setdefault(incident.incident_id, []).append(change)
+            self._changes.append(change)
 
     def _take_progress(self, message: Message) -> None:
         """How far a partition's incidents have come."""
@@ -129,6 +138,18 @@ class Watcher:
         partition = message.partition()
         if progress is not None and partition is not None:
             self.told_until[partition] = max(self.told_until.get(partition, 0), int(progress))
+
+
+def _change(record: Mapping[str, Any], incident: Incident) -> Change:
+    rule = record["rule"]
+    return Change(
+        type=str(record["type"]),
+        time=int(record["time"]),
+        incident=incident,
+        rule=f"{rule['have']} of {rule['need']} {rule['name']}",
+        impact=str(record["impact"]),
+        recommendation=str(record["recommendation"]),
+    )
 
 
 def _incident(record: Mapping[str, object]) -> Incident:

@@ -56,12 +56,22 @@ def incident_event(change: Change, entity: str, profile: str) -> dict[str, objec
         "closed_at": incident.closed_at,
         "occurrence_count": incident.occurrence_count,
         "window_count": incident.window_count,
+        "anomaly_score": incident.evidence.score,
+        "event_count": incident.evidence.events,
         "rule": {"name": change.rule.name, "have": change.rule.have, "need": change.rule.need},
         "reason": said.reason,
         "impact": said.impact,
         "recommendation": said.recommendation,
         "contributions": [
-            {"metric": one.metric, "feature": one.feature, "share": one.share, "direction": one.direction}
+            {
+                "metric": one.metric,
+                "feature": one.feature,
+                "share": one.share,
+                "direction": one.direction,
+                "actual": one.actual,
+                "low": one.low,
+                "high": one.high,
+            }
             for one in incident.evidence.contributions
         ],
     }

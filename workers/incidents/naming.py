@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from workers.incidents.units import CHANGE, COUNT, PLAIN, RATE, RATIO, UNITS, Unit
+from workers.units import CHANGE, COUNT, PLAIN, RATE, RATIO, UNITS, Unit
 
 _SPLIT = re.compile(r"[^0-9A-Za-z]+")
 _QUANTILE = re.compile(r"p\d{1,3}")

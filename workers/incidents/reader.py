@@ -38,16 +38,17 @@ class ScoreReader:
         Of a score that is not an anomaly only these fields are there for sure: id, entity, profile, window_start and
         window_end (epoch microseconds), event_count, silent, retired, regular, anomaly_score, is_anomaly, model.role.
         """
-        for place, (key, value) in enumerate(zip(keys, values, strict=True)):
-            score = self._glance(value) if value and value[0] == 0x7B else None
-            if score is None:
-                scores, faults = decode("Score", [value], resolver=self._resolver)
-                if faults:
-                    yield Fault(place, faults[0].error_class, faults[0].message)
-                    continue
-                score = scores[0]
-                assert score is not None
-            yield _checked(place, key, score)
+        found: list[dict[str, Any] | Fault | None]
+        found = [self._glance(value) if value and value[0] == 0x7B else None for value in values]
+        slow = [place for place, score in enumerate(found) if score is None]
+        scores, faults = decode("Score", [values[place] for place in slow], resolver=self._resolver)
+        for place, score in zip(slow, scores, strict=True):
+            found[place] = score
+        for fault in faults:
+            found[slow[fault.record]] = Fault(slow[fault.record], fault.error_class, fault.message)
+        for place, (key, one) in enumerate(zip(keys, found, strict=True)):
+            assert one is not None
+            yield one if isinstance(one, Fault) else _checked(place, key, one)
 
     def _glance(self, value: bytes) -> dict[str, Any] | None:
         """The score if it is a clean one in the usual form."""

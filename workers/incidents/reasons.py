@@ -13,7 +13,7 @@ from workers.incidents.feedback import Verdict
 from workers.incidents.incident import SILENCE, Change, Ending, Incident, Kind, Phase
 from workers.incidents.naming import call_family, read_metric
 from workers.incidents.scores import SEVERITIES, Contribution, Window
-from workers.incidents.units import clock, duration, moment, quantity, span
+from workers.units import clock, duration, moment, quantity, span
 
 _MENTIONED_SHARE = 0.15
 """A further metric is mentioned from this share of the score on."""

@@ -30,7 +30,7 @@ from workers.topics import state_topic
 _CHUNK_OUTPUTS = 5_000
 """A chunk ends at the record that brings it to so many outputs."""
 
-_VERSION = 1
+_VERSION = 2
 """Raised when the meaning of state or outputs changes, so that older checkpoints are not taken up."""
 
 _LOGGED_AT_ONCE = frozenset({Kind.CREATE, Kind.RESOLVE, Kind.REOPEN, Kind.CLOSED, Kind.SUPPRESS})

@@ -26,10 +26,11 @@ from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.settings import Settings
 
-_VERSION = 1
+_VERSION = 2
 """Raised when the same record would become another event."""
 
-_CHUNK_RECORDS = 5_000
+_CHUNK_RECORDS, _CHUNK_BYTES = 5_000, 4 << 20
+"""A chunk ends with the record that brings it to either: one record may hold thousands of events."""
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class IntakeState:
 class IntakeStage:
     """`Stage` of the worker `intake`. `partitions` is the count of the events topic, which decides where keys live.
 
-    Counts: `processed`, `dead`, and `format_<name>` for records by wire format.
+    Counts: `processed`, `dead`, and `format_<name>` for records by wire format; `events` for what they held.
     """
 
     name = "intake"
@@ -83,22 +84,25 @@ class IntakeStage:
         return {"watermark": Part(watermark, lambda: str(watermark).encode())}
 
     def step(self, state: IntakeState, records: Records) -> Iterator[Chunk]:
-        for start in range(0, len(records), _CHUNK_RECORDS):
-            stop = min(start + _CHUNK_RECORDS, len(records))
+        start = 0
+        while start < len(records):
+            stop = _chunk_end(records, start)
             yield self._chunk(state, records.slice(start, stop), start, stop)
+            start = stop
         if not len(records):
             yield Chunk(0)
 
     def _chunk(self, state: IntakeState, records: Records, start: int, stop: int) -> Chunk:
-        outputs: list[Output | None] = [None] * len(records)
+        outputs: list[list[Output]] = [[] for _ in range(len(records))]
         dead: list[DeadLetter] = []
         counts: dict[str, int] = {}
         for wire, places in self._sort(records, dead).items():
             counts[f"format_{wire.name}"] = len(places)
             self._convert(state, records, wire, places, outputs, dead)
-        written = [output for output in outputs if output is not None]
+        written = [output for of_record in outputs for output in of_record]
         letters = [replace(letter, index=letter.index + start) for letter in sorted(dead, key=lambda d: d.index)]
-        counts |= {"processed": len(written), "dead": len(letters)}
+        processed = sum(1 for of_record in outputs if of_record)
+        counts |= {"processed": processed, "dead": len(letters), "events": len(written)}
         return Chunk(stop, outputs=written, dead=letters, counts=counts)
 
     def _sort(self, records: Records, dead: list[DeadLetter]) -> dict[Format, list[int]]:
@@ -130,12 +134,15 @@ class IntakeStage:
         records: Records,
         wire: Format,
         places: list[int],
-        outputs: list[Output | None],
+        outputs: list[list[Output]],
         dead: list[DeadLetter],
     ) -> None:
-        """Decode the records at `places`, and put what they become where they stood."""
+        """Decode the records at `places`, and put what they become where they stood.
+
+        A record of which one event is refused is a dead letter as a whole: it has one outcome, and can be sent again.
+        """
         values = [value for place in places if (value := records.values[place]) is not None]
-        events, faults = wire.decode(values)
+        events, faults = wire.decode(values, records.timestamps[places])
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return
@@ -145,12 +152,11 @@ class IntakeStage:
         encoded = encode_events(replace(events, observed_at=arrived), self._framing)
         refusals = refused(events, encoded, self._most_bytes)
         keys, partitions = self._destinations(events)
-        rows = zip(at.tolist(), events.entity.codes.tolist(), encoded, strict=True)
-        for row, (place, code, value) in enumerate(rows):
-            if row in refusals:
-                dead.append(DeadLetter(place, *refusals[row]))
-            else:
-                outputs[place] = Output(self._topic, keys[code], value, (), partitions[code])
+        refused_places = {int(at[row]): refusals[row] for row in sorted(refusals, reverse=True)}
+        dead += [DeadLetter(place, *why) for place, why in refused_places.items()]
+        for place, code, value in zip(at.tolist(), events.entity.codes.tolist(), encoded, strict=True):
+            if place not in refused_places:
+                outputs[place].append(Output(self._topic, keys[code], value, (), partitions[code]))
 
     def _destinations(self, events: Events) -> tuple[list[bytes], list[int]]:
         """Key and partition of each distinct entity."""
@@ -158,9 +164,19 @@ class IntakeStage:
         return keys, partitions_of(keys, self._partitions).tolist()
 
 
+def _chunk_end(records: Records, start: int) -> int:
+    size = 0
+    most = min(start + _CHUNK_RECORDS, len(records))
+    for place in range(start, most):
+        size += len(records.values[place] or b"")
+        if size >= _CHUNK_BYTES:
+            return place + 1
+    return most
+
+
 def _unknown(value: bytes) -> str:
     return (
-        f"unknown wire format: begins with {value[:16]!r}; send a JSON object or Avro single-object events, "
+        f"unknown wire format: begins with {value[:16]!r}; send JSON, Avro events, syslog or line protocol, "
         "or name the topic's format in FAULTLINE_INTAKE__FORMATS"
     )
 

@@ -76,6 +76,7 @@ class KafkaSource:
         self._subscribed: Sequence[str] = ()
         self._owned: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
+        self._by_hand = False
 
     def _connect(self) -> Consumer:
         return Consumer(
@@ -110,6 +111,15 @@ class KafkaSource:
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
+
+    def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Read these partitions from these offsets on, instead of subscribing: no group gives or takes them."""
+        self._by_hand = True
+        self._owned = set(offsets)
+        try:
+            self._consumer.assign([KafkaPartition(*tp, offset) for tp, offset in offsets.items()])
+        except KafkaException as error:
+            raise failure(error.args[0], "assigning partitions") from error
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         # Paused: nothing is read before the partition's own start is known (`resume_at`). Until then at the log's
@@ -151,7 +161,7 @@ class KafkaSource:
         # The client drops its member id in the background when the session is lost, before `on_lost` can be told; and
         # the broker checks neither owner nor generation of offsets that come without one. Asked for in this order:
         # an id that vanishes in between leaves metadata that is fenced.
-        if not self._consumer.memberid():
+        if not self._by_hand and not self._consumer.memberid():
             raise Retriable("no member of the group: the session was lost")
         return found
 
@@ -195,6 +205,11 @@ class KafkaSource:
             self._consumer.resume([KafkaPartition(*tp)])
         except KafkaException as error:
             raise failure(error.args[0], f"seek {tp} to {offset}") from error
+        self._paused.discard(tp)
+
+    def resume(self, tp: TopicPartition) -> None:
+        """Go on where `pause` stopped."""
+        self._consumer.resume([KafkaPartition(*tp)])
         self._paused.discard(tp)
 
     def pause(self, tp: TopicPartition) -> None:
@@ -249,7 +264,7 @@ class KafkaSource:
 
     def _look_after_membership(self) -> None:
         self._raise_fatal()
-        if not self._membership.due:
+        if self._by_hand or not self._membership.due:
             return
         try:
             self._topics.counts(self._subscribed, timeout=5.0)

@@ -49,6 +49,8 @@ def test_the_demo_finds_what_is_true_and_leaves_nothing_behind(tmp_path: Path) -
     assert float(told[7]) >= 0.9
     assert sum(" OPEN " in line for line in lines) == opened
     assert any(line.startswith("Truth against found") for line in lines)
+    told_life = lines[next(n for n, line in enumerate(lines) if line.startswith("The life of one incident")) :]
+    assert [any(f"  {kind} " in line for line in told_life) for kind in ("CREATE", "RESOLVE", "CLOSED")] == [True] * 3
     assert all((tmp_path / name).stat().st_size > 10_000 for name in ("timeline.png", "scores.png"))
     assert _orphans() <= before
 

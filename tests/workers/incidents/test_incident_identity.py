@@ -13,7 +13,7 @@ from workers.incidents.naming import read_metric
 from workers.incidents.occurrences import MOST_FINGERPRINTS, Occurrences
 from workers.incidents.policy import DAY
 from workers.incidents.scores import Contribution
-from workers.incidents.units import UNITS, duration, quantity, span
+from workers.units import UNITS, duration, quantity, span
 
 
 def test_ids_are_the_hashes_that_the_contract_names() -> None:

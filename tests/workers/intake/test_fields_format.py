@@ -45,7 +45,7 @@ def read(
     *records: dict[str, Any] | bytes, mapping: Mapping | None = None, entity: str = ENTITY
 ) -> tuple[list[Row], dict[int, str]]:
     values = [one if isinstance(one, bytes) else orjson.dumps(one) for one in records]
-    events, faults = FieldsFormat(mapping or load_mapping(""), entity).decode(values)
+    events, faults = FieldsFormat(mapping or load_mapping(""), entity).decode(values, np.zeros(len(values), np.int64))
     assert events.record.tolist() == sorted(set(range(len(values))) - {fault.record for fault in faults})
     return rows(events), {fault.record: fault.message for fault in faults}
 
@@ -184,7 +184,7 @@ def test_whatever_json_comes_every_record_has_one_outcome_the_same_alone_and_in_
 def test_ten_thousand_fields_cost_only_the_mapped_ones() -> None:
     wide = {"timestamp": TIME, "service": "x", **{f"label_{n}": n for n in range(10_000)}}
     reader = FieldsFormat(load_mapping(""), ENTITY)
-    events, faults = reader.decode([orjson.dumps(wide)])
+    events, faults = reader.decode([orjson.dumps(wide)], np.zeros(1, np.int64))
     assert not faults
     assert rows(events) == [("x", NOON, "log", {"service": "x"}, {})]
 
@@ -225,7 +225,7 @@ patterns:
     assert not faults
     metrics = {"cpu_ratio": 0.5, "requests": 7.0, "sent_bytes": 10.0, "q_depth_count": 3.5}
     assert found == [("web-1", NOON, "host", {"host": "web-1"}, metrics)]
-    events, _ = FieldsFormat(mapping, ENTITY).decode([orjson.dumps(record)])
+    events, _ = FieldsFormat(mapping, ENTITY).decode([orjson.dumps(record)], np.zeros(1, np.int64))
     types = {events.metric_name.at(j): int(events.metric_type[j]) for j in range(len(events.metric_type))}
     assert types == {"cpu_ratio": GAUGE, "requests": COUNTER, "sent_bytes": DELTA, "q_depth_count": GAUGE}
 

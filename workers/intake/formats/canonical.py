@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.columns import Events, Fault
 from schemas.events import decode_events
 from schemas.framing import CONFLUENT, SINGLE_OBJECT, Resolver
@@ -22,5 +25,5 @@ class CanonicalFormat:
             return True
         return b'"entity"' in value and (b'"kind"' in value or b'"metrics"' in value or b'"attributes"' in value)
 
-    def decode(self, values: Sequence[bytes]) -> tuple[Events, list[Fault]]:
+    def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
         return decode_events(values, resolver=self._resolver)

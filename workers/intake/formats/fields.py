@@ -45,7 +45,7 @@ class FieldsFormat:
     def claims(self, value: bytes) -> bool:
         return value.startswith(b"{") or value.lstrip()[:1] == b"{"
 
-    def decode(self, values: Sequence[bytes]) -> tuple[Events, list[Fault]]:
+    def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
         faults: dict[int, Fault] = {}
         groups: dict[tuple[str, ...], _Group] = {}
         for record, value in enumerate(values):

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 from schemas.framing import Resolver
 from workers.intake.formats.canonical import CanonicalFormat
+from workers.intake.formats.cloudevents import CloudEventsFormat
+from workers.intake.formats.collectd import CollectdFormat
 from workers.intake.formats.fields import FieldsFormat
+from workers.intake.formats.influx import InfluxFormat
+from workers.intake.formats.syslog import SyslogFormat
+from workers.intake.formats.telegraf import TelegrafFormat
 from workers.intake.formats.wire import Format
 from workers.intake.mapping import Mapping as FieldMapping
+from workers.intake.template import Template, parse_template
 from workers.settings import IntakeSettings
 
 
@@ -21,11 +27,24 @@ class Given:
     mapping: FieldMapping
     resolver: Resolver | None
 
+    @property
+    def fields(self) -> FieldsFormat:
+        return FieldsFormat(self.mapping, self.settings.entity)
+
+    @property
+    def template(self) -> Template:
+        return parse_template(self.mapping.entity or self.settings.entity)
+
 
 BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     # In the order in which they are asked whether a record is theirs.
     "canonical": lambda given: CanonicalFormat(given.resolver),
-    "fields": lambda given: FieldsFormat(given.mapping, given.settings.entity),
+    "telegraf": lambda given: TelegrafFormat(given.template),
+    "collectd": lambda given: CollectdFormat(given.template),
+    "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
+    "fields": lambda given: given.fields,
+    "syslog": lambda given: SyslogFormat(given.template),
+    "influx": lambda given: InfluxFormat(given.template),
 }
 
 

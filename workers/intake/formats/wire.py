@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.columns import Events, Fault
 
 
@@ -17,9 +20,10 @@ class Format(Protocol):
         """Whether a record looks like this format, from a glance at its bytes. Never raises."""
         ...
 
-    def decode(self, values: Sequence[bytes]) -> tuple[Events, list[Fault]]:
+    def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
         """Events, and a fault for every record that gave none; both by the record's place in `values`, ascending.
 
-        A fault's message names the field and the fix. Entities are never empty.
+        A record may give several events. `arrived` are the records' Kafka timestamps, epoch microseconds, for what does
+        not say its time, or not all of it. A fault's message names the field and the fix. Entities are never empty.
         """
         ...

@@ -1,0 +1,213 @@
+"""Telegraf, line protocol, collectd, syslog and CloudEvents, from raw records to canonical events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import decode_events, events_to_dicts
+from tests.workers.intake.test_intake_stage import ARRIVED, NOON, intake, letters, outputs, step
+from workers.intake.formats.registry import BUILDERS, Given
+from workers.intake.mapping import load_mapping
+from workers.settings import IntakeSettings
+
+FORMATS = {name: build(Given(IntakeSettings(), load_mapping(""), None)) for name, build in BUILDERS.items()}
+NOON_S = NOON // 1_000_000
+
+
+def events(*values: Any) -> list[dict[str, Any]]:
+    found = outputs(list(values))
+    decoded, faults = decode_events([o.value for o in found], [o.key for o in found])
+    assert not faults
+    return events_to_dicts(decoded)
+
+
+def seen(event: dict[str, Any]) -> tuple[str, str, int, dict[str, str], dict[str, Any]]:
+    return event["entity"], event["kind"], event["timestamp"] - NOON, event["attributes"], event["metrics"]
+
+
+TELEGRAF = {
+    "fields": {"usage_user": 1.5, "usage_idle": 97, "model": "x", "online": True},
+    "name": "cpu",
+    "tags": {"cpu": "cpu0", "host": "web-1"},
+    "timestamp": NOON_S,
+}
+COLLECTD = [
+    {
+        "values": [12.5],
+        "dstypes": ["gauge"],
+        "dsnames": ["value"],
+        "time": NOON_S + 0.25,
+        "interval": 10.0,
+        "host": "web-1",
+        "plugin": "memory",
+        "plugin_instance": "",
+        "type": "memory",
+        "type_instance": "used",
+    },
+    {
+        "values": [100, None],
+        "dstypes": ["derive", "derive"],
+        "dsnames": ["rx", "tx"],
+        "time": NOON_S + 0.25,
+        "interval": 10.0,
+        "host": "web-1",
+        "plugin": "interface",
+        "plugin_instance": "eth0",
+        "type": "if_octets",
+        "type_instance": "",
+    },
+]
+
+
+def test_telegraf_metrics_are_named_by_measurement_field_and_what_tells_them_apart() -> None:
+    (event,) = events(TELEGRAF)
+    metrics = {"cpu_usage_user{cpu=cpu0}": 1.5, "cpu_usage_idle{cpu=cpu0}": 97.0, "cpu_online{cpu=cpu0}": 1.0}
+    assert seen(event) == ("web-1", "metric", 0, {"host": "web-1"}, metrics)
+
+
+def test_a_telegraf_batch_is_an_event_for_each_host_and_time() -> None:
+    second = TELEGRAF | {"tags": {"cpu": "cpu1", "host": "web-1"}}
+    third = TELEGRAF | {"tags": {"host": "web-2", "service": "shop", "env": "prod"}, "timestamp": NOON + 5_000_000}
+    found = events({"metrics": [TELEGRAF, second, third]})
+    assert [(event["entity"], len(event["metrics"])) for event in found] == [("web-1", 6), ("prod/shop", 3)]
+    assert found[1]["timestamp"] - NOON == 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "metrics", "later"),
+    [
+        (b"cpu,host=a usage=1.5,n=3i,up=true %d", {"cpu_usage": 1.5, "cpu_n": 3.0, "cpu_up": 1.0}, 0),
+        (b'disk,host=a,path=/var\\ log used=5u,label="a, b=\\"c\\" d" %d', {"disk_used{path=/var log}": 5.0}, 0),
+        (b"my\\,cpu,host=a us\\=er=1 %d", {"my,cpu_us=er": 1.0}, 0),
+        (b"cpu,host=a usage=-1e3", {"cpu_usage": -1000.0}, ARRIVED - NOON),
+    ],
+)
+def test_line_protocol_is_read_with_its_escapes(line: bytes, metrics: dict[str, float], later: int) -> None:
+    value = line % (NOON * 1000) if b"%d" in line else line
+    (event,) = events(value)
+    assert seen(event) == ("a", "metric", later, {"host": "a"}, metrics)
+
+
+def test_lines_of_one_host_and_time_are_one_event() -> None:
+    lines = b"cpu,host=a x=1 %d\nmem,host=a x=2 %d\nmem,host=b x=3 %d\n" % ((NOON * 1000,) * 3)
+    assert [(e["entity"], e["metrics"]) for e in events(lines)] == [
+        ("a", {"cpu_x": 1.0, "mem_x": 2.0}),
+        ("b", {"mem_x": 3.0}),
+    ]
+
+
+def test_collectd_keeps_what_counts_and_leaves_out_what_was_not_read() -> None:
+    (event,) = events(COLLECTD)
+    metrics = {"memory_used": 12.5, "interface_if_octets_rx{instance=eth0}": {"value": 100.0, "type": "counter"}}
+    assert seen(event) == ("web-1", "metric", 250_000, {"host": "web-1"}, metrics)
+
+
+@pytest.mark.parametrize(
+    ("line", "later", "level", "service"),
+    [
+        (b"<34>1 2026-03-01T12:00:00.003Z web-1 su 312 ID47 - text", 3_000, "CRITICAL", "su"),
+        (b'<165>1 2026-03-01T14:00:00+02:00 web-1 nginx - - [a@1 b="c"] \xef\xbb\xbftext', 0, "INFO", "nginx"),
+        (b"<11>1 - web-1 app - - -", ARRIVED - NOON, "ERROR", "app"),
+        (b"<12>Mar  1 12:00:01 web-1 sshd[99]: Failed password", 1_000_000, "WARN", "sshd"),
+        (b"<15>Feb 28 12:00:00 web-1 cron: tick", -86_400_000_000, "DEBUG", "cron"),
+    ],
+)
+def test_syslog_lines_of_both_kinds(line: bytes, later: int, level: str, service: str) -> None:
+    (event,) = events(line)
+    facility = str(int(line[1 : line.index(b">")]) // 8)
+    attributes = {"service": service, "host": "web-1", "level": level, "facility": facility}
+    assert seen(event) == (service, "log", later, attributes, {})
+
+
+def test_an_old_line_of_new_years_eve_is_of_the_year_that_ended() -> None:
+    arrived = np.array([1_767_225_605_000_000])  # 2026-01-01T00:00:05Z
+    found, faults = FORMATS["syslog"].decode([b"<14>Dec 31 23:59:59 web-1 app: x"], arrived)
+    assert not faults
+    assert int(found.time[0]) == 1_767_225_599_000_000
+
+
+def test_cloud_events_lend_their_time_and_source() -> None:
+    envelope = {"specversion": "1.0", "type": "request", "source": "/shop/checkout", "id": "1"}
+    time = "2026-03-01T12:00:00Z"
+    lent, own = events(
+        {**envelope, "time": time, "data": {"latency_ms": 5}},
+        {**envelope, "data": {"timestamp": time, "service": "cart", "status": 500}},
+    )
+    assert seen(lent) == ("checkout", "api", 0, {"service": "checkout"}, {"latency_ms": 5.0})
+    assert seen(own) == ("cart", "api", 0, {"service": "cart", "status_code": "500"}, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (orjson.dumps(TELEGRAF | {"timestamp": "soon"}), "timestamp 'soon'"),
+        (orjson.dumps(TELEGRAF | {"tags": {"cpu": "a"}}), "no entity: the tags need service, or host"),
+        (orjson.dumps(TELEGRAF | {"fields": {"a": "text"}}), "no number that could be a metric"),
+        (orjson.dumps(TELEGRAF)[:-1], "not JSON"),
+        (b"cpu,host=a usage=1.2.3", "field 'usage' is '1.2.3'"),
+        (b"cpu,host=a usage=1 2 3", "no line protocol"),
+        (orjson.dumps([COLLECTD[0] | {"dstypes": ["gauge", "gauge"]}]), "2 dstypes"),
+        (orjson.dumps([COLLECTD[0] | {"dstypes": ["meter"]}]), "'meter'; there are gauge, counter, derive, absolute"),
+        (b"<34>hello", "no syslog line"),
+        (b"<999>1 2026-03-01T12:00:00Z a b c d - x", "the priority is 999"),
+        (b"<34>1 yesterday a b c d - x", "timestamp 'yesterday'"),
+        (b"<34>Feb 30 12:00:00 a b: x", "no day of any year"),
+    ],
+)
+def test_what_cannot_be_read_is_a_dead_letter_that_names_the_field(value: bytes, told: str) -> None:
+    assert told in letters([value])[0]
+
+
+def test_a_record_with_one_event_too_large_is_a_dead_letter_as_a_whole() -> None:
+    long = TELEGRAF | {"tags": {"host": "h" * 600}}
+    (chunk,) = step([orjson.dumps({"metrics": [TELEGRAF, long]}), TELEGRAF])
+    assert [(letter.index, letter.error_class) for letter in chunk.dead] == [(0, "too_large")]
+    assert (len(chunk.outputs), chunk.counts["processed"], chunk.counts["events"]) == (1, 1, 1)
+
+
+def test_more_metrics_of_one_moment_than_an_event_may_hold_are_several_events() -> None:
+    found = events(TELEGRAF | {"fields": {f"f{n}": n for n in range(600)}})
+    assert [len(event["metrics"]) for event in found] == [256, 256, 88]
+    assert {event["timestamp"] for event in found} == {NOON}
+
+
+def test_formats_are_told_apart_in_one_batch() -> None:
+    line = b"cpu,host=a usage=1"
+    (chunk,) = step([orjson.dumps(TELEGRAF), orjson.dumps(COLLECTD), line, b"<34>1 - a b - - -", b"\xff\xfe"], intake())
+    told = {name: count for name, count in chunk.counts.items() if name.startswith("format_")}
+    assert told == {"format_telegraf": 1, "format_collectd": 1, "format_influx": 1, "format_syslog": 1}
+
+
+EXAMPLES = [
+    orjson.dumps(TELEGRAF),
+    orjson.dumps(COLLECTD),
+    b'disk,host=a,path=/var\\ log used=5u,label="a, b" 1772366400000000000',
+    b"<34>1 2026-03-01T12:00:00.003Z web-1 su 312 ID47 - text",
+    b"<12>Mar  1 12:00:01 web-1 sshd[99]: Failed",
+    orjson.dumps({"specversion": "1.0", "source": "/a", "time": "2026-03-01T12:00:00Z", "data": {"a": 1}}),
+]
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    name=st.sampled_from(sorted(FORMATS)),
+    example=st.sampled_from(EXAMPLES),
+    cuts=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 5), st.binary(max_size=4)), max_size=4),
+)
+def test_damaged_records_are_events_or_faults_and_never_an_error(
+    name: str, example: bytes, cuts: list[tuple[int, int, bytes]]
+) -> None:
+    value = example
+    for at, gone, new in cuts:
+        value = value[:at] + new + value[at + gone :]
+    wire = FORMATS[name]
+    wire.claims(value)
+    found, faults = wire.decode([value], np.array([ARRIVED]))
+    assert (len(found) > 0) != bool(faults)
+    assert set(found.record.tolist()) <= {0}

@@ -1,0 +1,1 @@
+"""The groups worker: incidents of several entities in, groups of those that belong together out."""

@@ -1,0 +1,112 @@
+"""Building `Events` one by one, for wire formats in which one record holds several events or each has other fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from schemas.columns import NULL_TIME, Events, Strings
+from workers.intake.columns import NULL, Dictionary
+from workers.intake.template import Template
+
+Metric = tuple[str, float, int]
+"""Name, value and type code (`schemas.columns.GAUGE` and so on)."""
+
+
+class EventRows:
+    """Events in the order in which they are added; records must be added in ascending order.
+
+    Weight is 1; there is no id, source, observed_at and no distribution.
+    """
+
+    def __init__(self) -> None:
+        self._entities, self._kinds = Dictionary(), Dictionary()
+        self._attr_names, self._attr_values, self._names = Dictionary(), Dictionary(), Dictionary()
+        self._rows: list[tuple[int, int, int, int]] = []  # record, time, entity, kind
+        self._attributes: list[tuple[int, int, int]] = []  # row, name, value
+        self._metrics: list[tuple[int, int, int]] = []  # row, name, type
+        self._values: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(
+        self,
+        record: int,
+        time: int,
+        entity: str,
+        kind: str,
+        attributes: Mapping[str, str],
+        metrics: Iterable[Metric],
+    ) -> None:
+        """`time` in epoch microseconds; attributes without a text are left out."""
+        row = len(self._rows)
+        self._rows.append((record, time, self._entities.code(entity), self._kinds.code(kind)))
+        for name, text in attributes.items():
+            if text:
+                self._attributes.append((row, self._attr_names.code(name), self._attr_values.code(text)))
+        for name, value, type_code in metrics:
+            self._metrics.append((row, self._names.code(name), type_code))
+            self._values.append(value)
+
+    def drop(self, size: int) -> None:
+        """Take back what was added since there were `size` events."""
+        del self._rows[size:]
+        while self._attributes and self._attributes[-1][0] >= size:
+            self._attributes.pop()
+        while self._metrics and self._metrics[-1][0] >= size:
+            self._metrics.pop()
+            self._values.pop()
+
+    def events(self) -> Events:
+        rows = np.array(self._rows, np.int64).reshape(-1, 4)
+        attributes = np.array(self._attributes, np.int32).reshape(-1, 3)
+        metrics = np.array(self._metrics, np.int32).reshape(-1, 3)
+        nothing = Strings(np.full(len(rows), NULL, np.int32), [])
+        return Events(
+            record=rows[:, 0].astype(np.int32),
+            time=rows[:, 1].copy(),
+            entity=self._entities.strings(rows[:, 2].astype(np.int32)),
+            kind=self._kinds.strings(rows[:, 3].astype(np.int32)),
+            weight=np.ones(len(rows)),
+            observed_at=np.full(len(rows), NULL_TIME, np.int64),
+            id=nothing,
+            source=nothing,
+            attr_row=attributes[:, 0].copy(),
+            attr_name=self._attr_names.strings(attributes[:, 1].copy()),
+            attr_value=self._attr_values.strings(attributes[:, 2].copy()),
+            metric_row=metrics[:, 0].copy(),
+            metric_name=self._names.strings(metrics[:, 1].copy()),
+            metric_value=np.array(self._values, np.float64),
+            metric_type=metrics[:, 2].astype(np.int8),
+            dist_row=np.empty(0, np.int32),
+            dist_name=Strings(np.empty(0, np.int32), []),
+            bound_start=np.zeros(1, np.int64),
+            bounds=np.empty(0),
+            count_start=np.zeros(1, np.int64),
+            counts=np.empty(0, np.int64),
+        )
+
+
+class Naming:
+    """Entities of formats that speak of machines: the template where its attributes are there, else the host."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+
+    def entity(self, attributes: Mapping[str, str]) -> str | None:
+        """None where neither can be told."""
+        named = self._template.render([attributes.get(field) for field in self._template.fields])
+        return named or attributes.get("host") or None
+
+    @property
+    def needs(self) -> str:
+        """What has to be there, for people."""
+        return f"{' and '.join(self._template.required) or 'an attribute of the entity template'}, or host"
+
+
+def labelled(name: str, labels: Mapping[str, str]) -> str:
+    """`disk_used_percent{path=/}`: metrics of one name that differ in labels are metrics of their own."""
+    text = ",".join(f"{key}={labels[key]}" for key in sorted(labels) if labels[key])
+    return f"{name}{{{text}}}" if text else name
