@@ -278,6 +278,24 @@ class IncidentsSettings(Section):
         return self
 
 
+class HistorySettings(Section):
+    url: str = Field(
+        "sqlite:///faultline-history.db",
+        description="where the history worker writes: sqlite:///file.db or postgresql://user:password@host/database",
+    )
+    retention_days: float = Field(
+        365, ge=0, description="closed incidents are kept so long, by event time; 0: for ever"
+    )
+    batch_events: int = Field(1_000, ge=1, le=10_000, description="events of one database transaction")
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
+            raise ValueError("begins with sqlite:/// or postgresql://")
+        return url
+
+
 class SourceSettings(Section):
     entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
 
@@ -301,6 +319,7 @@ class Settings(Section):
     windows: WindowsSettings = WindowsSettings()
     scoring: ScoringSettings = ScoringSettings()
     incidents: IncidentsSettings = IncidentsSettings()
+    history: HistorySettings = HistorySettings()
     source: SourceSettings = SourceSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"

@@ -33,7 +33,7 @@ _NEEDS = {
     "features": {"READ", "WRITE"},
     "scores": {"READ", "WRITE"},
     "anomalies": {"WRITE"},
-    "incidents": {"WRITE"},
+    "incidents": {"READ", "WRITE"},
     "incident_state": {"WRITE"},
     "drift": {"READ", "WRITE"},
     "state.windows": {"READ", "WRITE"},

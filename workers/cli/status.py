@@ -163,6 +163,7 @@ def inputs(settings: Settings) -> dict[str, list[str]]:
         "windows": [topics.events],
         "scoring": [topics.features],
         "incidents": [topics.scores],
+        "history": [topics.incidents],
     }
 
 
