@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Self
+
+import psutil
+import psycopg
+from psycopg.sql import SQL, Identifier
 
 from tests.support.process import Daemon, free_port
 
@@ -53,6 +59,13 @@ class PostgreSQL:
     def url(self) -> str:
         return f"postgresql://faultline:telemetry@127.0.0.1:{self._port}/postgres"
 
+    def new_database(self) -> str:
+        """The address of an empty database that nobody else has."""
+        name = f"db_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        return self.url.removesuffix("postgres") + name
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -73,6 +86,19 @@ class PostgreSQL:
         if self._server is not None:
             self._server.stop()
             self._server = None
+
+    def freeze(self) -> None:
+        """Connections stay, and nothing answers any more: neither those nor new ones."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def _pids(self) -> list[int]:
+        main = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        return [main, *(child.pid for child in psutil.Process(main).children(recursive=True))]
 
     def _as_user(self) -> list[str]:
         if self._user is None:

@@ -19,7 +19,7 @@ from schemas.records import decode
 from schemas.times import MAX_TIME, MIN_TIME
 from workers.history.rows import Event, storable
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
-from workers.runtime.stage import Logged, Part, RebuildPoint
+from workers.runtime.stage import NO_WATERMARK, Logged, Part, RebuildPoint
 
 ADDRESS = "history"
 """`Output.topic` of what goes into the database."""
@@ -57,7 +57,7 @@ class HistoryStage:
         return Position(watermark)
 
     def restore(self, partition: int, parts: Mapping[str, bytes]) -> Position:
-        return Position(int(parts["watermark"]))
+        return Position(NO_WATERMARK)  # never of anything: `parts` gives nothing to keep
 
     def watermark(self, state: Position) -> int:
         return state.watermark

@@ -72,7 +72,7 @@ def _recount(flap_reopens: int) -> Any:
         .where(incident_events.c.incident_id == bindparam("reopened"), incident_events.c.type == "REOPEN")
         .scalar_subquery()
     )
-    going_on = incidents.c.state.in_((OPEN, FLAPPING))
+    going_on = or_(incidents.c.state == OPEN, incidents.c.state == FLAPPING)  # many at once take no IN
     now = case((counted >= flap_reopens, FLAPPING), else_=OPEN)
     return (
         update(incidents)
