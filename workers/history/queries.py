@@ -74,7 +74,7 @@ def page(connection: Connection, wanted: Wanted, limit: int, after: Place | None
     """The newest incidents that are wanted, by opening (and id, where several opened at once), at most `limit`."""
     found = _keys(connection, wanted, after).limit(limit).subquery()
     rows = select(incidents).join(found, incidents.c.incident_id == found.c.incident_id)
-    return [dict(row) for row in connection.execute(_newest_first(rows)).mappings()]
+    return _rows(connection, _newest_first(rows))
 
 
 def pages(connection: Connection, wanted: Wanted, size: int = _PAGE) -> Iterator[list[Row]]:
@@ -93,14 +93,18 @@ def events_of(connection: Connection, ids: list[str]) -> Iterator[Row]:
     """Every event of these incidents, in the order of `ids`, then of their lives."""
     order = {incident: number for number, incident in enumerate(ids)}
     chosen = select(incident_events).where(incident_events.c.incident_id.in_(ids))
-    rows = [dict(row) for row in connection.execute(chosen).mappings()]
+    rows = _rows(connection, chosen)
     yield from sorted(rows, key=lambda row: (order[row["incident_id"]], row["sequence"]))
 
 
 def find(connection: Connection, incident: str, most: int = 10) -> list[Row]:
     """The incident of that id, or those whose ids begin so."""
     chosen = select(incidents).where(_id_begins(incidents.c.incident_id, incident))
-    return [dict(row) for row in connection.execute(chosen.order_by(incidents.c.incident_id).limit(most)).mappings()]
+    return _rows(connection, chosen.order_by(incidents.c.incident_id).limit(most))
+
+
+def _rows(connection: Connection, chosen: Select[Any]) -> list[Row]:
+    return [{str(name): value for name, value in row.items()} for row in connection.execute(chosen).mappings()]
 
 
 def _keys(connection: Connection, wanted: Wanted, after: Place | None) -> Select[Any]:

@@ -137,9 +137,9 @@ def _needs_a_server(request: pytest.FixtureRequest) -> None:
 
 
 def test_a_wrong_password_or_database_ends_the_worker(postgresql: PostgreSQL) -> None:
-    with pytest.raises(Fatal, match="password authentication failed.*FAULTLINE_HISTORY__URL"):
+    with pytest.raises(Fatal, match=r"password authentication failed.*FAULTLINE_HISTORY__URL"):
         opened(postgresql.url.replace("telemetry", "wrong"), Stepped())
-    with pytest.raises(Fatal, match="does not exist.*FAULTLINE_HISTORY__URL"):
+    with pytest.raises(Fatal, match=r"does not exist.*FAULTLINE_HISTORY__URL"):
         opened(postgresql.url + "_none", Stepped())
 
 
