@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from schemas.records import encode
+from workers.cli.incident_diff import diff_incidents
 from workers.cli.incident_history import export_incidents, list_incidents, show_incident
 from workers.cli.output import console
 from workers.cli.tailing import Record, Tail, shown_time, styled, tail
@@ -57,6 +58,7 @@ def tail_incidents(
 app.command("list")(list_incidents)
 app.command("show")(show_incident)
 app.command("export")(export_incidents)
+app.command("diff")(diff_incidents)
 
 
 def line(event: Record) -> str:

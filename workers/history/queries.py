@@ -9,30 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Index, Select, func, literal, select, tuple_
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from workers.history.rows import RANKS, Row
-from workers.history.schema import (
-    BY_ENTITY,
-    BY_FINGERPRINT,
-    BY_PROFILE,
-    BY_SEVERITY,
-    BY_STATE,
-    BY_TIME,
-    Micros,
-    entities,
-    incident_events,
-    incidents,
-)
+from workers.history.schema import Micros, entities, incident_events, incidents
 
-_NARROW = 5_000
+_NARROW = 2_000
 """A condition that fewer rows fulfil is a way in: to look at all of them takes some milliseconds."""
 
 _PAGE = 5_000
-Columns = ReadOnlyColumnCollection[str, Any]
+Columns = Any
+"""Has the columns of `incidents` as attributes: those of the table, or what stands for them."""
+
+_HIDDEN = SimpleNamespace(
+    **{str(name): UnaryExpression(one, operator=custom_op("+"), type_=one.type) for name, one in incidents.c.items()}
+)
+"""The columns as SQLite uses no index for: a plus before them."""
+
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -63,10 +61,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """One condition, its index, and whether the index gives what fulfils it newest first."""
+    """One condition, and whether its index gives what fulfils it newest first."""
 
     holds: ColumnElement[bool]
-    index: Index
     ordered: bool = True
 
 
@@ -112,15 +109,15 @@ def _keys(connection: Connection, wanted: Wanted, after: Place | None) -> Select
     times, conditions = _times(wanted, after), _conditions(connection, wanted)
     way_in = _way_in(connection, times, conditions)
     keys = select(incidents.c.opened_at, incidents.c.incident_id)
-    every = [*times, *(one.holds for one in conditions)]
     if connection.dialect.name == "sqlite":
-        index = way_in.index if way_in else BY_TIME
-        return _newest_first(keys.with_hint(incidents, f"INDEXED BY {index.name}", "sqlite").where(*every))
+        hidden = _conditions(connection, wanted, _HIDDEN)
+        used = (hers if one is not way_in else one for one, hers in zip(conditions, hidden, strict=True))
+        return _newest_first(keys.where(*times, *(one.holds for one in used)))
     if way_in and not way_in.ordered:
         narrow = select(incidents).where(way_in.holds, *times).cte("narrow").prefix_with("MATERIALIZED")
         rest = (one.holds for one in _conditions(connection, wanted, narrow.c))
         return _newest_first(select(narrow.c.opened_at, narrow.c.incident_id).where(*rest), narrow.c)
-    return _newest_first(keys.where(*every))
+    return _newest_first(keys.where(*times, *(one.holds for one in conditions)))
 
 
 def _way_in(
@@ -163,19 +160,19 @@ def _conditions(connection: Connection, wanted: Wanted, of: Columns = incidents.
             names = select(entities.c.entity).where(_like(connection, wanted.entity))
             if wanted.profile:
                 names = names.where(entities.c.profile == wanted.profile)  # who is seldom in more than one
-            found.append(_Condition(of.entity.in_(names), BY_ENTITY, ordered=False))
+            found.append(_Condition(of.entity.in_(names), ordered=False))
         else:
-            found.append(_Condition(of.entity == wanted.entity, BY_ENTITY))
+            found.append(_Condition(of.entity == wanted.entity))
     if wanted.fingerprint:
         exact = len(wanted.fingerprint) >= 32
-        found.append(_Condition(_id_begins(of.fingerprint_id, wanted.fingerprint), BY_FINGERPRINT, exact))
+        found.append(_Condition(_id_begins(of.fingerprint_id, wanted.fingerprint), exact))
     if wanted.state:
-        found.append(_Condition(of.state == wanted.state, BY_STATE))
+        found.append(_Condition(of.state == wanted.state))
     if wanted.profile:
-        found.append(_Condition(of.profile == wanted.profile, BY_PROFILE))
+        found.append(_Condition(of.profile == wanted.profile))
     if wanted.severity:
         ranks = range(RANKS[wanted.severity], len(RANKS))
-        found.append(_Condition(of.highest_rank.in_(ranks), BY_SEVERITY, ordered=len(ranks) == 1))
+        found.append(_Condition(of.highest_rank.in_(ranks), ordered=len(ranks) == 1))
     return found
 
 
