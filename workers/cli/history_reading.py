@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from workers.cli.failures import Failure
+from workers.cli.failures import Failure, NoHistory
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def open_history(settings: Settings, command: str) -> Iterator[Connection]:
     url = settings.history.url
     where, file = place(url), file_of(url)
     if file is not None and not file.exists():
-        raise Failure(f"there is no history in {where} (FAULTLINE_HISTORY__URL); {_START}")
+        raise NoHistory(f"there is no history in {where} (FAULTLINE_HISTORY__URL); {_START}")
     engine = open_engine(url, read_only=True)
     try:
         with engine.begin() as connection:
             revision = revision_of(connection)
             check_known(revision, where)
             if revision is None:
-                raise Failure(f"{where} holds no history; {_START}")
+                raise NoHistory(f"{where} holds no history; {_START}")
             if revision != NEWEST:
                 raise Failure(f"the tables in {where} are of an older Faultline; start `faultline worker history` once")
             yield connection
