@@ -13,7 +13,7 @@ from models.evaluation.pictures.style import ALARM, MUTED, NORMAL, TRUTH, canvas
 from models.evaluation.streams import DAY
 
 _MOST = 30
-_SHADES = {1: 0.35, 2: 0.55, 3: 0.75, 4: 1.0}
+_SHADES = {1: 0.45, 2: 0.6, 3: 0.8, 4: 1.0}
 _COLOURS = {"same": MUTED, "moves": ALARM, "merges": ALARM, "splits": ALARM, "opens": TRUTH, "disappears": NORMAL}
 _WORDS = {"same": "the same", "moves": "moves, merges or splits", "opens": "opens now", "disappears": "disappears"}
 
@@ -62,7 +62,7 @@ def draw_lives(bars: Sequence[Bar], start: int, end: int, finding: str) -> Figur
 
 def _draw(axes: Axes, bar: Bar, y: float, least: float) -> None:
     width = max(bar.end - bar.start, least) / DAY
-    axes.barh(y, width, 0.8, bar.start / DAY, color=_COLOURS[bar.change], alpha=_SHADES.get(bar.rank, 0.35), lw=0)
+    axes.barh(y, width, 0.8, bar.start / DAY, color=_COLOURS[bar.change], alpha=_SHADES.get(bar.rank, 0.45), lw=0)
 
 
 def _chosen(bars: Sequence[Bar]) -> list[str]:
