@@ -1,10 +1,11 @@
 """The history's database: how fast the worker's writing takes events, and how fast its questions are answered.
 
-usage: python -m bench.history [--incidents 1000000] [--entities 20000] [--postgresql]
+usage: python -m bench.history [--incidents 1000000] [--entities 20000]
 
-Makes incidents of three to six events each through the worker's own writing, into SQLite and, where PostgreSQL's
-server programs are installed, into a PostgreSQL of its own; then asks every filter of `faultline incidents list`, one
-by one and combined, each from a connection that has asked nothing before. Prints medians and the slowest.
+Writes incidents of three to six events each as the worker does, into SQLite and, where PostgreSQL's server programs
+are installed, into a PostgreSQL of its own; copies them inside the database until there are so many; then asks every
+filter of `faultline incidents list`, one by one and combined, each from a connection that has asked nothing before.
+Prints medians and the slowest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, insert, literal, select, text, update
 
 from bench import machine
 from schemas.ids import stable_id
@@ -26,12 +27,14 @@ from workers.history.database import open_engine
 from workers.history.migrating import upgrade
 from workers.history.queries import Place, Wanted, events_of, find, page, place_of
 from workers.history.rows import Event
-from workers.history.schema import incidents
+from workers.history.schema import incident_events, incidents
 from workers.history.writing import write
 
 START = 1_740_787_200_000_000  # 2025-03-01T00:00:00Z
 SECOND, MINUTE, DAY = 1_000_000, 60_000_000, 86_400_000_000
 BATCH = 1_000
+WRITTEN = 50_000
+"""Incidents that are written event by event; the others are copies of them."""
 ROUNDS = 7
 SEVERITIES = ("low", "medium", "high", "critical")
 PROFILES = ("service", "host", "generic")
@@ -127,32 +130,46 @@ def questions(first: dict[str, Any], middle: Place) -> dict[str, tuple[Wanted, P
 
 
 def measure(url: str, count: int, entities: int) -> None:
-    """Fill the database, then ask."""
+    """Write a part as the worker does, copy it until there are so many incidents, then ask."""
     engine = open_engine(url)
     upgrade(engine, url)
-    batch: list[Event] = []
-    events, taken = 0, 0.0
-    for event in made_up(count, entities):
-        batch.append(event)
-        if len(batch) == BATCH:
-            taken += _written(engine, batch)
-            events += len(batch)
-            batch = []
-    taken += _written(engine, batch)
-    events += len(batch)
-    rate = f"{events / taken:,.0f} events/s, batches of {BATCH:,}"
-    print(f"  {count:,} incidents of {events:,} events: {rate}", flush=True)
-    if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
+    events = list(made_up(min(count, WRITTEN), entities))
+    seconds = sum(_written(engine, events[start : start + BATCH]) for start in range(0, len(events), BATCH))
+    rate = f"{len(events) / seconds:,.0f} events/s in batches of {BATCH:,}"
+    print(f"  written: {min(count, WRITTEN):,} incidents of {len(events):,} events, {rate}", flush=True)
+    _copy(engine, count)
     with engine.begin() as connection:
-        first = find(connection, connection.scalar(select(func.min(incidents.c.incident_id))) or "")[0]
+        first = find(connection, events[0]["incident_id"])[0]
         middle = place_of(page(connection, Wanted(until=START + 180 * DAY), 1)[0])
     engine.dispose()
     found = {name: _asked(url, *question) for name, question in questions(first, middle).items()}
     found["show: one incident and its events"] = _shown(url, first["incident_id"])
-    for name, (seconds, rows) in found.items():
-        print(f"  {1000 * float(np.median(seconds)):8.1f} ms, slowest {1000 * max(seconds):8.1f} ms  {name} ({rows})")
+    for name, (taken, rows) in found.items():
+        print(f"  {1000 * float(np.median(taken)):8.1f} ms, slowest {1000 * max(taken):8.1f} ms  {name} ({rows})")
+
+
+def _copy(engine: Engine, count: int) -> None:
+    """The incidents again and again, each time a little later, until there are `count`; the last thousand are open."""
+    postgresql, of = engine.dialect.name == "postgresql", incidents.c
+    with engine.begin() as connection:
+        if postgresql:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        there = connection.scalar(select(func.count()).select_from(incidents)) or 0
+        rounds = -(-count // there)
+        step = 365 * DAY // count  # so that copies lie between each other
+        for number in range(1, rounds):
+            shift = text(f"interval '{number * step} microseconds'") if postgresql else literal(number * step)
+            copied: dict[Any, Any] = {c: c.op("+")(shift) if str(c.name).endswith("_at") else c for c in of}
+            other = func.md5(of.incident_id + str(number)) if postgresql else func.hex(func.randomblob(16))
+            mine = of.incident_id.in_(select(incident_events.c.incident_id))  # copies have no events
+            rows = select(*(copied | {of.incident_id: other}).values()).where(mine).limit(count - number * there)
+            connection.execute(insert(incidents).from_select(list(copied), rows))
+        newest = select(of.incident_id).order_by(of.opened_at.desc()).limit(1_000)
+        connection.execute(update(incidents).where(of.incident_id.in_(newest)).values(state="open", closed_at=None))
+    if postgresql:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def _written(engine: Any, batch: list[Event]) -> float:
