@@ -57,16 +57,17 @@ def diff_incidents(
         raise WrongUse(f"--picture {picture}: name a .png file in a folder that exists")
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     rules = settings.incidents if policy is None else rules_of(policy, settings.incidents)
-    try:
-        from workers.cli.incident_changes import changes, summary
-        from workers.cli.incident_replay import Replay
-        from workers.cli.incident_scores import Span
-    except ModuleNotFoundError as error:
-        raise Failure(f"faultline incidents diff needs {error.name}. Install: pip install 'faultline[train]'") from None
+    from workers.cli.incident_changes import changes, summary
+    from workers.cli.incident_replay import Replay
+    from workers.cli.incident_scores import Span
+
     start, end = (parse_since(text, name) * 1_000 if text else None for text, name in _options(since, until))
     span = Span(start, end)
     sides = Replay(settings, settings.incidents), Replay(settings, rules)
-    _replay(data or [], settings, span, sides, model, voice)
+    try:
+        _replay(data or [], settings, span, sides, model, voice)
+    except ModuleNotFoundError as error:
+        raise Failure(f"faultline incidents diff needs {error.name}. Install: pip install 'faultline[train]'") from None
     if not span.scores:
         raise Failure("no score lies in that time: nothing was replayed")
     found = changes(sides[0].lives, sides[1].lives)

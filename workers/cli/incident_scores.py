@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from models.registry import Aliases, Entry, Registry
 from schemas.columns import Vectors
 from schemas.records import decode
 from workers.cli import cluster
-from workers.cli.backtesting import rows_of
 from workers.cli.clients import connect
 from workers.cli.failures import WrongUse
 from workers.cli.incident_replay import Replay, Score, score_of
-from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import Feed, feature_records, select
 from workers.cli.reading import offsets_at, to_end
 from workers.cli.sending import Voice
@@ -28,7 +24,6 @@ from workers.scoring.loading import Loading
 from workers.scoring.policy import Policy
 from workers.scoring.stage import ScoringStage
 from workers.settings import Settings
-from workers.sources.replay.tables import times_of
 
 _BATCH = 2_000
 _LINES = (".ndjson", ".jsonl")
@@ -82,6 +77,10 @@ def _scores_of(file: Path) -> Iterator[Score]:
 
 def _rows(file: Path) -> Iterator[Score]:
     """The rows of a backtest: a window of an entity begins where the one before it ended."""
+    import pyarrow.parquet as pq  # here and below: what is on the topics can be replayed where there is no pyarrow
+
+    from workers.sources.replay.tables import times_of
+
     table = pq.read_table(file)
     missing = {"entity", "timestamp", "anomaly_score"} - set(table.column_names)
     if missing:
@@ -179,6 +178,9 @@ def _features(
         for partition, batch in _batches(settings, topic, span):
             yield partition, [Output(topic, message.key(), message.value()) for message in batch]
         return
+    from workers.cli.backtesting import rows_of
+    from workers.cli.learning_data import counted, open_tape
+
     rows = rows_of(data)
 
     def wanted(block: Vectors) -> list[bool]:
