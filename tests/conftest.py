@@ -10,6 +10,7 @@ import structlog
 from hypothesis import settings
 
 from tests.support.broker import Broker
+from tests.support.postgresql import MISSING, PostgreSQL, programs
 from tests.support.redis_server import RedisAt
 from tests.support.services import some_kafka, some_redis
 
@@ -50,4 +51,13 @@ def kafka() -> Iterator[Broker]:
 def redis_server() -> Iterator[RedisAt]:
     """A real Redis, shared by the session: use keys of your own, and never flush or configure it."""
     with some_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL, shared by the session: use `postgresql.new_database()`. Skipped, saying so, without one."""
+    if programs() is None:
+        pytest.skip(MISSING)
+    with PostgreSQL() as server:
         yield server

@@ -297,6 +297,24 @@ class GroupsSettings(Section):
     patience_ms: int = Field(30_000, ge=0, description="a partition that is quiet this long is not waited for")
 
 
+class HistorySettings(Section):
+    url: str = Field(
+        "sqlite:///faultline-history.db",
+        description="where the history worker writes: sqlite:///file.db or postgresql://user:password@host/database",
+    )
+    retention_days: float = Field(
+        365, ge=0, description="closed incidents are kept so long, by event time; 0: for ever"
+    )
+    batch_events: int = Field(1_000, ge=1, le=10_000, description="events of one database transaction")
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
+            raise ValueError("begins with sqlite:/// or postgresql://")
+        return url
+
+
 class SourceSettings(Section):
     entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
 
@@ -322,6 +340,7 @@ class Settings(Section):
     incidents: IncidentsSettings = IncidentsSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     groups: GroupsSettings = GroupsSettings()
+    history: HistorySettings = HistorySettings()
     source: SourceSettings = SourceSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"

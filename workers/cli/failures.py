@@ -12,6 +12,10 @@ class Failure(Exception):
     """A command that cannot do what it was asked for. The message says what to do."""
 
 
+class NoHistory(Failure):
+    """No worker has made the history's tables yet: nothing is wrong with the database."""
+
+
 class WrongUse(Failure):
     """What was asked for makes no sense; nothing was done."""
 

@@ -1,4 +1,4 @@
-"""`faultline incidents`: follow incidents as they open, go on and close."""
+"""`faultline incidents`: follow incidents as they open, go on and close; the rest of its commands is put beside it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import typer
 from rich.markup import escape
 
 from schemas.records import encode
+from workers.cli.incident_diff import diff_incidents
+from workers.cli.incident_history import export_incidents, list_incidents, show_incident
 from workers.cli.output import console
 from workers.cli.tailing import Record, Tail, shown_time, styled, tail
 from workers.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="Follow the incidents as they are committed.")
+app = typer.Typer(no_args_is_help=True, help="Follow incidents, and look into their history.")
 
 RANK = {"low": 1, "medium": 2, "high": 3, "critical": 4}
 
 
 @app.callback()
 def incidents() -> None:
-    """Follow the incidents as they are committed."""
+    """Follow incidents as they are committed; list, show and export those that the worker `history` has kept."""
 
 
 @app.command("tail")
@@ -51,6 +53,12 @@ def tail_incidents(
             sys.stdout.flush()
         else:
             out.print(line(event), soft_wrap=True)
+
+
+app.command("list")(list_incidents)
+app.command("show")(show_incident)
+app.command("export")(export_incidents)
+app.command("diff")(diff_incidents)
 
 
 def line(event: Record) -> str:

@@ -19,7 +19,7 @@ _BATCH = 1_000
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
-def parse_since(text: str) -> int:
+def parse_since(text: str, option: str = "--since") -> int:
     """Epoch milliseconds of `10m` ago, or of an RFC 3339 time; 0 for an empty text."""
     if not text:
         return 0
@@ -30,7 +30,7 @@ def parse_since(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise WrongUse(
-            f"--since {text}: give a span such as 10m, 2h or 3d, or a time such as 2026-03-01T00:00Z"
+            f"{option} {text}: give a span such as 10m, 2h or 3d, or a time such as 2026-03-01T00:00Z"
         ) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 

@@ -176,7 +176,7 @@ def inputs(settings: Settings) -> dict[str, list[str]]:
 
 def optional_inputs(settings: Settings) -> dict[str, list[str]]:
     """The same of workers that not every installation runs."""
-    return {"groups": [settings.topics.incidents]}
+    return {name: [settings.topics.incidents] for name in ("groups", "history")}
 
 
 def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: Sequence[str]) -> WorkerStatus:

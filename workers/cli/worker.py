@@ -12,6 +12,7 @@ from workers.settings import Settings, load_settings
 if TYPE_CHECKING:
     from schemas.framing import Resolver, Writer
     from workers.runtime.metrics import Metrics
+    from workers.runtime.outside import Outside
     from workers.runtime.run import OnIdle, ToOutside
 
 app = typer.Typer(
@@ -116,6 +117,29 @@ def groups(accept_cold_state: Cold = False) -> None:
     t = _settings(accept_cold_state)
     written = "GroupEvent" if t.worker.anomaly_format == "avro" else ""
     raise typer.Exit(run_groups(t, *_framed(t, t.topics.groups, written)))
+
+
+@app.command()
+def history(accept_cold_state: Cold = False) -> None:
+    """Incidents into SQL tables, SQLite or PostgreSQL, where `faultline incidents list` finds them.
+
+    Example: FAULTLINE_HISTORY__URL=postgresql://faultline@db/faultline faultline worker history
+    """
+    from workers.cli.history_reading import needs_history
+
+    needs_history("worker history")
+    from workers.history.delivery import DeliveryPolicy, HistoryDatabase
+    from workers.history.stage import HistoryStage
+    from workers.runtime.clock import SystemClock
+
+    t = _settings(accept_cold_state)
+    policy = DeliveryPolicy.of(t.history, t.incidents.flap_reopens)
+    _, resolver = _framed(t, t.topics.incidents, "")
+
+    def outside(metrics: Metrics) -> Outside:
+        return HistoryDatabase(policy, SystemClock())
+
+    _run(t, "history", [t.topics.incidents], [], lambda counts: HistoryStage(resolver), outside=outside)
 
 
 def _framed(settings: Settings, topic: str, record: str) -> tuple[Writer | None, Resolver | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from workers.runtime.errors import Held
@@ -35,8 +35,8 @@ class OutsideSink:
     delivered are remembered meanwhile and not delivered twice by this process.
     """
 
-    def __init__(self, outside: Outside, kafka: Sink) -> None:
-        self._outside, self._kafka = outside, kafka
+    def __init__(self, outside: Outside, kafka: Sink, reached: Callable[[str], None] = lambda step: None) -> None:
+        self._outside, self._kafka, self._reached = outside, kafka, reached
         self._open: list[Output] = []
         self._inside: list[tuple[TopicPartition, list[Output]]] = []
         self._offsets: tuple[Mapping[TopicPartition, tuple[int, str]], object] = ({}, None)
@@ -64,6 +64,7 @@ class OutsideSink:
             self._delivered |= {id(output): output for output in self._open if id(output) not in left}
             if left:
                 raise Held(f"{self._outside.address} has not taken {len(left)} outputs yet")
+            self._reached("delivered")
         self._kafka.begin()
         for tp, outputs in self._inside:
             self._kafka.send(tp, outputs)

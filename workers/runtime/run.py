@@ -117,8 +117,9 @@ class _Process:
             )
         else:
             self.sink = AtLeastOnceSink(client, lambda: self.source.consumer, limits)
+        reached = fail_at(settings.worker.fail_at)
         if outside is not None:
-            self.sink = OutsideSink(outside(self.metrics), self.sink)
+            self.sink = OutsideSink(outside(self.metrics), self.sink, reached)
         self._patiently(self.sink.reopen)  # ends at once what a killed predecessor of this slot left open
         deadline = Deadline.after(self.clock, settings.worker.commit_deadline_ms / 1000)
         self.controls = (
@@ -134,7 +135,7 @@ class _Process:
             loop_policy(settings, inputs, counts[dead], limits.get(dead, DEFAULT_LIMIT)),
             self.clock,
             self.metrics,
-            reached=fail_at(settings.worker.fail_at),
+            reached=reached,
             controls=self.controls,
             on_idle=on_idle(self.metrics) if on_idle else None,
             stop_requested=lambda: self.stopping,
