@@ -23,11 +23,12 @@ from models.detectors import (
 from models.detectors.graphs import Graph, read_graph
 from models.detectors.networks.training import check_installed
 from models.naming import Naming
-from models.views import ALL, DAY, RAW, SEQUENCES, VIEWS, Values, View, columns_of
+from models.views import ALL, DAY, LONGER, RAW, SEQUENCES, SHORTEST, VIEWS, Values, View, columns_of
 
-Fusion = Literal["mean", "max"]
-FUSIONS: tuple[Fusion, ...] = ("mean", "max")
-"""The weighted mean of the members' calibrated scores, or the largest of them; either is calibrated once more."""
+Fusion = Literal["mean", "max", "led"]
+FUSIONS: tuple[Fusion, ...] = ("mean", "max", "led")
+"""The weighted mean of the members' calibrated scores, the largest of them, or the largest with the first one leading:
+no more than twice what that says. Each is calibrated once more."""
 
 OWN_VIEWS: Mapping[str, str] = {
     Lstm.kind: SEQUENCES,
@@ -108,7 +109,7 @@ class Ensemble:
 
     `ranking`: members more that have a part only in where rows rank that are no alarm (`models.ranking`).
 
-    `trimmed`: training data is freed of what is plainly anomalous first. Members that ask for many near rows, and
+    `trimmed`: training data is freed of what is plainly anomalous first, as the view `cleaned_by` shows it. Members that ask for many near rows, and
     calibrate on the body of the scores alone, need no such help, and would miss the rare but normal.
     """
 
@@ -117,6 +118,7 @@ class Ensemble:
     tail: Tail = "pareto"
     trimmed: bool = True
     ranking: tuple[MemberName, ...] = ()
+    cleaned_by: str = ALL
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
@@ -146,7 +148,16 @@ class Ensemble:
 
 
 LEVELS = Ensemble((MemberName(IsolationForest.kind), MemberName(OneClassSVM.kind)))
-"""Two that see all features and err in different places: for profiles whose windows carry their own past."""
+"""Two that see all features and err in different places: for vectors of which no more is known."""
+
+TWO_WINDOWS = Ensemble(
+    (MemberName(Neighbours.kind, SHORTEST), MemberName(Neighbours.kind, LONGER)),
+    "led",
+    "exponential",
+    cleaned_by=SHORTEST,
+)
+"""What is unlike all that was seen, in a service's shortest window. The longer one tells noise from what stays, but it
+also remembers what is over: so it may say twice as much as the shortest, and nothing without it."""
 
 THREE_VIEWS = Ensemble(
     (MemberName(Neighbours.kind, "rolling"), MemberName(Neighbours.kind, "steps")),
@@ -160,6 +171,8 @@ hour is no alarm, since levels drift and change for good; it says where rows ran
 
 
 def default_for(names: Sequence[str]) -> Ensemble:
-    """The ensemble for vectors with these feature names: by views where there are rolling features."""
-    there = all(len(columns_of(member.view, names)) for member in (*THREE_VIEWS.members, *THREE_VIEWS.ranking))
-    return THREE_VIEWS if there else LEVELS
+    """The ensemble for vectors of which these features are learned from: by views, where it has their features."""
+    for ensemble in (THREE_VIEWS, TWO_WINDOWS):
+        if all(len(columns_of(member.view, names)) for member in (*ensemble.members, *ensemble.ranking)):
+            return ensemble
+    return LEVELS

@@ -21,7 +21,7 @@ from models.model import Member, PeriodModel, fuse
 from models.naming import Naming, naming
 from models.periods import Places
 from models.scaling import Scaler
-from models.thresholds import Series, episode_rates
+from models.thresholds import AT_ONCE, Series, episode_rates, episodes_in
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -95,8 +95,11 @@ class Fitted:
     validation: Validation | None = None
 
 
-def fit_period(names: tuple[str, ...], data: Data, everything: Data, policy: FitPolicy) -> Fitted:
-    """Fit on rows of `names` in time order; `everything` has the same features also of what is no example.
+def fit_period(
+    names: tuple[str, ...], data: Data, everything: Data, policy: FitPolicy, anomalous: Mask | None = None
+) -> Fitted:
+    """Fit on rows of `names` in time order; `everything` has the same features also of what is no example, and
+    `anomalous` says which of those rows training itself found to be anomalous, if any.
 
     Raises ValueError where a view needs features that there are not.
     """
@@ -128,7 +131,19 @@ def fit_period(names: tuple[str, ...], data: Data, everything: Data, policy: Fit
         episode_rates(score, data.series.take(rows), policy.rows_a_day),
         reference(everything),
     )
+    if anomalous is not None and anomalous.any():
+        model = replace(model, known=_known(model, everything, anomalous))
     return Fitted(model, len(data.used), figures(score, final), score, data.series.take(rows))
+
+
+def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> float:
+    """How often a day an entity had what training found to be anomalous, and the model does as well."""
+    there = everything.take(anomalous)
+    values = np.full((len(there.used), len(model.names)), np.nan)
+    values[:, model.columns] = there.used
+    far = np.flatnonzero(model.score(values, there.at).score >= AT_ONCE)
+    days = len(np.unique(np.stack([everything.series.entity.astype(np.int64), everything.at.day]), axis=1)[0])
+    return episodes_in(there.series.take(far)) / days
 
 
 def figures(score: Values, calibration: Calibration) -> dict[str, float]:
@@ -174,7 +189,7 @@ def last_fifth(n: int) -> Mask:
 
 def scale(data: Data) -> tuple[Scaler, Values]:
     """A scaler of these rows, and the rows as it scales them."""
-    scaler = Scaler.fit(data.used, data.at)
+    scaler = Scaler.fit(data.used, data.at, counts=data.named.counts)
     return scaler, scaler.transform(data.used, data.at)
 
 

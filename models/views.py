@@ -30,13 +30,25 @@ DAILY = ("mean_10", "std_10")
 
 ALL, RAW = "all", "raw"
 SEQUENCES, DAY = "sequence", "daily"
-VIEWS: Mapping[str, tuple[str, ...]] = {"rolling": ROLLING, "steps": STEPS, SEQUENCES: SEQUENCE, DAY: DAILY}
+SHORTEST, LONGER = "shortest", "longer"
+WINDOWS = (SHORTEST, LONGER)
+"""The first and the second of a service's rolling windows, as its profile has them: a minute and five as shipped."""
+
+VIEWS: Mapping[str, tuple[str, ...]] = {
+    "rolling": ROLLING,
+    "steps": STEPS,
+    SEQUENCES: SEQUENCE,
+    DAY: DAILY,
+    SHORTEST: (),
+    LONGER: (),
+}
 """Statistics of each metric that a view holds, in shares of the metric's own range in training; in the view `sequence`
-the samples themselves stand in their place. The views `daily` and `all` hold theirs as the time of day scales it, `all`
-everything that models learn from but the older steps; the view `raw` all of it as it came, a mean where it is missing.
+the samples themselves stand in their place. The views `daily`, `all` and those of windows hold theirs as the time of day
+scales it, `all` everything that models learn from but the older steps; the view `raw` all of it as it came, a mean
+where it is missing.
 """
 
-_SCALED = frozenset({ALL, DAY})
+_SCALED = frozenset({ALL, DAY, *WINDOWS})
 
 _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 
@@ -44,7 +56,7 @@ _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 @dataclass(frozen=True, slots=True)
 class View:
     """`columns` (v,) are places among the model's features; `centre` and `unit` (v,) scale their values, both unused
-    in the views `daily` and `all`, the unit in the view `raw`. A unit is infinite where nothing moved: those stay 0.
+    in views that the time of day scales, the unit in the view `raw`. A unit is infinite where nothing moved: those stay 0.
     """
 
     name: str
@@ -107,12 +119,25 @@ def columns_of(view: str, names: Sequence[str]) -> NDArray[np.int64]:
         found = list(range(len(names)))
     elif view == ALL:
         found = [i for i, name in enumerate(names) if not name.endswith(_OLDER)]
+    elif view in WINDOWS:
+        found = _of_window(names, WINDOWS.index(view))
     elif view in (SEQUENCES, DAY):
         found = _runs(names, VIEWS[view])
     else:
         endings = tuple(f"__{statistic}" for statistic in VIEWS[view])
         found = [i for i, name in enumerate(names) if name.endswith(endings)]
     return np.array(found, np.int64)
+
+
+def windows_of(names: Sequence[str]) -> list[str]:
+    """What a service's rolling windows are called, shortest first."""
+    return [name.removeprefix("events_count_") for name in names if name.startswith("events_count_")]
+
+
+def _of_window(names: Sequence[str], number: int) -> list[int]:
+    """The columns of a service's rolling window; none where there are not so many."""
+    windows = windows_of(names)
+    return [i for i, name in enumerate(names) if number < len(windows) and name.endswith(f"_{windows[number]}")]
 
 
 def _runs(names: Sequence[str], parts: Sequence[str]) -> list[int]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.bundle import open_bundle
-from models.ensembles import LEVELS, THREE_VIEWS, Ensemble, MemberName, default_for
+from models.ensembles import LEVELS, THREE_VIEWS, TWO_WINDOWS, Ensemble, MemberName, default_for
 from models.features.generic import GENERIC, generic_names
 from models.features.host import HOST
 from models.features.service import SERVICE
@@ -82,9 +82,11 @@ def trained() -> TrainedBundle:
     return train(_table())
 
 
-def test_samples_are_seen_in_three_views_and_services_whole() -> None:
+def test_samples_are_seen_in_three_views_and_services_in_two_windows() -> None:
     assert default_for(NAMES) == default_for(HOST.names) == THREE_VIEWS
-    assert default_for(SERVICE.names) == LEVELS
+    assert default_for(SERVICE.names) == TWO_WINDOWS
+    assert default_for([name for name in SERVICE.names if not name.endswith("_5m")]) != LEVELS
+    assert default_for([name for name in SERVICE.names if not name.endswith(("_5m", "_30m"))]) == LEVELS
 
 
 def test_the_default_is_written_into_the_bundle_and_read_back(trained: TrainedBundle) -> None:
