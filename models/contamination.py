@@ -53,7 +53,7 @@ def anomalies(X: NDArray[np.float64], counts: Mask, places: Places, series: Seri
 
 
 def with_what_follows(found: Mask, series: Series, microseconds: int) -> Mask:
-    """The rows found, and those so soon behind that a longer window still holds them; not where half of all would go."""
+    """The rows found, and those so soon behind that a longer window holds them yet; not where half of all would go."""
     longer = found.copy()
     last, entity = -1, -1
     for i, (time, whose) in enumerate(zip(series.time.tolist(), series.entity.tolist(), strict=True)):

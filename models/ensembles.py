@@ -109,8 +109,9 @@ class Ensemble:
 
     `ranking`: members more that have a part only in where rows rank that are no alarm (`models.ranking`).
 
-    `trimmed`: training data is freed of what is plainly anomalous first, as the view `cleaned_by` shows it. Members that ask for many near rows, and
-    calibrate on the body of the scores alone, need no such help, and would miss the rare but normal.
+    `trimmed`: training data is freed of what is plainly anomalous first, as the view `cleaned_by` shows it. Members
+    that ask for many near rows, and calibrate on the body of the scores alone, need no such help, and would miss the
+    rare but normal; but in a service's windows many anomalies leave no body.
     """
 
     members: tuple[MemberName, ...]

@@ -83,7 +83,12 @@ class Scaler:
         centre = np.ascontiguousarray(arrays["centre"], np.float64)
         scale = np.ascontiguousarray(arrays["scale"], np.float64)
         counts = np.ascontiguousarray(arrays["counts"], np.bool_)
-        if counts.shape != scale.shape or centre.shape != (2, SLOTS, len(scale)) or not np.isfinite(centre).all() or not (scale > 0).all():
+        if (
+            counts.shape != scale.shape
+            or centre.shape != (2, SLOTS, len(scale))
+            or not np.isfinite(centre).all()
+            or not (scale > 0).all()
+        ):
             raise ValueError("the arrays are no scaler")
         return cls(centre, scale, counts)
 

@@ -56,13 +56,14 @@ NORMAL_MEMORY_HOURS = 4 * 24
 NORMAL_SHARE = 0.5
 NORMAL_DOUBT_HOURS = 24.0
 ABOVE_NORMAL = 1.3
+"""So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve. Scores end at 10, so
+beyond a normal of 8 nothing is flagged: what was learned says nothing about such an entity any more."""
+
 NORMAL_SHARE_ABOVE_GAP = 0.7
 GAP_FROM, GAP, SAME, OFTEN, KNOWN = 0.9, 1.3, 0.85, 3.0, 0.5
 """A gap begins at a level of at least `GAP_FROM`; its end is so many times as far, and that share of the episodes that
-reach its beginning reach it, which are `OFTEN` times as many as stated. Where training left out `KNOWN` times as many as stated, it begins at `GAP_FROM`."""
-
-"""So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve. Scores end at 10, so
-beyond a normal of 8 nothing is flagged: what was learned says nothing about such an entity any more."""
+reach its beginning reach it, which are `OFTEN` times as many as stated. Where training left out `KNOWN` times as many
+as stated, it begins at `GAP_FROM`."""
 
 _HOUR_US, _MINUTE_US, _DAY_HOURS = 3_600_000_000, 60_000_000, 24
 _NEVER = -(1 << 31)

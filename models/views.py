@@ -43,8 +43,8 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
     LONGER: (),
 }
 """Statistics of each metric that a view holds, in shares of the metric's own range in training; in the view `sequence`
-the samples themselves stand in their place. The views `daily`, `all` and those of windows hold theirs as the time of day
-scales it, `all` everything that models learn from but the older steps; the view `raw` all of it as it came, a mean
+the samples themselves stand in their place. The views `daily`, `all` and those of windows hold theirs as the time of
+day scales it, `all` everything that models learn from but the older steps; the view `raw` all of it as it came, a mean
 where it is missing.
 """
 
@@ -56,7 +56,8 @@ _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 @dataclass(frozen=True, slots=True)
 class View:
     """`columns` (v,) are places among the model's features; `centre` and `unit` (v,) scale their values, both unused
-    in views that the time of day scales, the unit in the view `raw`. A unit is infinite where nothing moved: those stay 0.
+    in views that the time of day scales, the unit in the view `raw`. A unit is infinite where nothing moved: those stay
+    0.
     """
 
     name: str

@@ -11,14 +11,29 @@ from models.bundle import open_bundle
 from models.ensembles import LEVELS, THREE_VIEWS, TWO_WINDOWS, Ensemble, MemberName, default_for
 from models.features.generic import GENERIC, generic_names
 from models.features.host import HOST
-from models.features.service import SERVICE
+from models.features.service import SERVICE, service_set, window_length
 from models.manifest import MANIFEST
+from models.model import fuse
 from models.naming import naming
 from models.periods import ALL as ALL_HOURS
 from models.scored import Scored
 from models.table import VectorTable
 from models.train import TrainedBundle, TrainPolicy, train
-from models.views import ALL, DAILY, DAY, RAW, SEQUENCE, SEQUENCES, STEPS, VIEWS, View, columns_of
+from models.views import (
+    ALL,
+    DAILY,
+    DAY,
+    LONGER,
+    RAW,
+    SEQUENCE,
+    SEQUENCES,
+    SHORTEST,
+    STEPS,
+    VIEWS,
+    View,
+    columns_of,
+    windows_of,
+)
 from tests.models.learned import FIVE_MINUTES, START
 
 NAMES = generic_names(("load", "still"))
@@ -85,8 +100,26 @@ def trained() -> TrainedBundle:
 def test_samples_are_seen_in_three_views_and_services_in_two_windows() -> None:
     assert default_for(NAMES) == default_for(HOST.names) == THREE_VIEWS
     assert default_for(SERVICE.names) == TWO_WINDOWS
-    assert default_for([name for name in SERVICE.names if not name.endswith("_5m")]) != LEVELS
     assert default_for([name for name in SERVICE.names if not name.endswith(("_5m", "_30m"))]) == LEVELS
+
+
+def test_a_windows_view_holds_what_that_window_says() -> None:
+    assert {SERVICE.names[i].rpartition("_")[2] for i in columns_of(SHORTEST, SERVICE.names)} == {"1m"}
+    assert {SERVICE.names[i].rpartition("_")[2] for i in columns_of(LONGER, SERVICE.names)} == {"5m"}
+    own = service_set("own", windows=(120_000_000, 600_000_000, 3_600_000_000)).names
+    assert {own[i].rpartition("_")[2] for i in columns_of(LONGER, own)} == {"10m"}
+    assert [window_length(window) for window in windows_of(own)] == [120_000_000, 600_000_000, 3_600_000_000]
+    assert len(columns_of(SHORTEST, HOST.names)) == 0
+
+
+def test_where_the_first_member_leads_the_others_may_say_twice_as_much_and_nothing_without_it() -> None:
+    first, second, third = (
+        np.array([0.0, 0.4, 0.6, 3.0]),
+        np.array([5.0, 0.7, 5.0, 1.0]),
+        np.array([0.0, 0.1, 9.0, 0.0]),
+    )
+    assert fuse("led", [first, second, third], [1.0] * 3).tolist() == [0.0, 0.7, 1.2, 3.0]
+    assert fuse("led", [first], [1.0]).tolist() == first.tolist()
 
 
 def test_the_default_is_written_into_the_bundle_and_read_back(trained: TrainedBundle) -> None:
@@ -213,4 +246,4 @@ def test_a_member_is_named_by_detector_and_view() -> None:
     mixed = train(_table(600), policy=TrainPolicy(Ensemble.of(["isolation_forest", "neighbours@rolling"])))
     assert mixed.manifest.periods[ALL_HOURS].members == ("isolation_forest", "neighbours@rolling")
     assert mixed.manifest.periods[ALL_HOURS].fusion == "mean"
-    assert set(VIEWS) == {"rolling", "steps", "sequence", "daily"}
+    assert set(VIEWS) == {"rolling", "steps", "sequence", "daily", "shortest", "longer"}
