@@ -1,8 +1,8 @@
-"""Finding the anomalies that a service's training data is full of: at a rate of one interval in ten even.
+"""Finding the anomalies that training data is full of: at a rate of one interval in ten even.
 
-So many disturb every mean and quantile that they could be told by. But the shortest window forgets them soonest, half
-of its rows are in order whatever happens, and what is found first makes the rest plainer: so the body of the scores is
-measured anew without it, until nothing more comes out. What comes at one time of day on most days is a habit.
+So many disturb every mean and quantile that they could be told by. But a view that forgets soon has half of its rows in
+order whatever happens, and what is found first makes the rest plainer: so the body of the scores is measured anew
+without it, until nothing more comes out. What comes at one time of day on most days is a habit.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from models.cleaning import MOST, RAISED, stretches
 from models.detectors.deviation import Deviation
+from models.naming import Naming
 from models.periods import Places
 from models.scaling import Scaler
 from models.thresholds import Series
+from models.views import View, columns_of
 
 Mask = NDArray[np.bool_]
 
@@ -37,16 +39,19 @@ HABIT, HABIT_DAYS = 2 / 3, 3
 _FIVE_MINUTES = 12.0  # of an hour
 
 
-def anomalies(X: NDArray[np.float64], counts: Mask, places: Places, series: Series) -> Mask:
-    """(n,) whether a row of a service's shortest window X (n, d), in time order within each entity, is anomalous.
+def anomalies(view: str, named: Naming, X: NDArray[np.float64], places: Places, series: Series) -> Mask:
+    """(n,) whether a row of X (n, d), in time order within each entity, is anomalous, as a view shows it.
 
-    `counts` (d,) marks the numbers of events. At most three rows in ten are named.
+    At most three rows in ten are named.
     """
+    columns = columns_of(view, named.names)
+    named, X = named.take(columns), np.ascontiguousarray(X[:, columns])
     found = np.zeros(len(X), np.bool_)
     for _ in range(ROUNDS):
         kept = np.flatnonzero(~found)
-        scaled = Scaler.fit(X[kept], places.take(kept), TRUSTED, counts).transform(X, places)
-        before, found = found, _peaks(Deviation(X.shape[1]).score(scaled), kept, series.entity)
+        scaled = Scaler.fit(X[kept], places.take(kept), TRUSTED, named.counts).transform(X, places)
+        seen = View.fit(view, named, X[kept]).of(X, scaled)
+        before, found = found, _peaks(Deviation(seen.shape[1]).score(seen), kept, series.entity)
         if (found == before).all():
             break
     return found & ~_habitual(found, places, series.entity)

@@ -23,7 +23,7 @@ from models.detectors import (
 from models.detectors.graphs import Graph, read_graph
 from models.detectors.networks.training import check_installed
 from models.naming import Naming
-from models.views import ALL, DAY, LONGER, RAW, SEQUENCES, SHORTEST, VIEWS, Values, View, columns_of
+from models.views import ALL, DAY, LONGER, NOW, RAW, SEQUENCES, SHORTEST, VIEWS, Values, View, columns_of
 
 Fusion = Literal["mean", "max", "led"]
 FUSIONS: tuple[Fusion, ...] = ("mean", "max", "led")
@@ -169,6 +169,22 @@ THREE_VIEWS = Ensemble(
 )
 """What is unlike all that was seen, in how it has moved in the last samples or in the last steps. That it is unlike its
 hour is no alarm, since levels drift and change for good; it says where rows rank."""
+
+
+NOW_LEADS = Ensemble(
+    (MemberName(Neighbours.kind, NOW), *THREE_VIEWS.members),
+    "led",
+    "exponential",
+    ranking=THREE_VIEWS.ranking,
+    cleaned_by=NOW,
+)
+"""What is away from where it just was and from what the hour brings leads: where anomalies come many times a day, it
+matters when each is over, and steps back to normal are none. Where they are rare it sees too little of the others."""
+
+
+def where_anomalies_are_many(ensemble: Ensemble) -> Ensemble | None:
+    """The ensemble that takes the place of this one where training data has a second population."""
+    return NOW_LEADS if ensemble == THREE_VIEWS else None
 
 
 def default_for(names: Sequence[str]) -> Ensemble:

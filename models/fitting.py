@@ -6,6 +6,7 @@ held out. With fewer than three days the last fifth is held out instead. The fin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -20,6 +21,7 @@ from models.manifest import Validation
 from models.model import Member, PeriodModel, fuse
 from models.naming import Naming, naming
 from models.periods import Places
+from models.populations import usual_below
 from models.scaling import Scaler
 from models.thresholds import AT_ONCE, Series, episode_rates, episodes_in
 
@@ -84,7 +86,8 @@ class Data:
 class Fitted:
     """A model and its held-out figures; `score` and `series` are of the rows held out, as calibrated.
 
-    `validation` is what labels say of it, where they were used.
+    `two_populations`: whether among the scores were so many of what is no noise. `validation` is what labels say of it,
+    where they were used.
     """
 
     model: PeriodModel
@@ -93,6 +96,7 @@ class Fitted:
     score: Values
     series: Series
     validation: Validation | None = None
+    two_populations: bool = False
 
 
 def fit_period(
@@ -133,7 +137,9 @@ def fit_period(
     )
     if anomalous is not None and anomalous.any():
         model = replace(model, known=_known(model, everything, anomalous))
-    return Fitted(model, len(data.used), figures(score, final), score, data.series.take(rows))
+    two = any(math.isfinite(usual_below(raw)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
+    said = figures(score, final)
+    return Fitted(model, len(data.used), said, score, data.series.take(rows), two_populations=two)
 
 
 def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> float:

@@ -136,7 +136,7 @@ class PeriodModel:
             share = part * member.weight if self.fusion == "mean" else np.where(part == largest, part, 0.0)
             mine = rows[share[rows] > 0.0]
             if len(mine):
-                _add_shares(weights, mine, member.view.columns, member.detector.explain(X, mine), share)
+                _add_shares(weights, mine, member.view.features, member.detector.explain(X, mine), share)
         return weights
 
     def _reasons(self, weights: Values, scaled: Values, used: Values, places: Places) -> Reasons:
@@ -238,8 +238,8 @@ def _member(arrays: Mapping[str, NDArray[Any]], number: int, name: MemberName, w
     kinds: Mapping[str, type[Scorer]] = {**DETECTORS, **BY_LABELS}
     detector = kinds[name.detector].from_arrays(_below(arrays, f"{number}/detector"))
     view = View.from_arrays(name.view, width, _below(arrays, f"{number}/view"))
-    if detector.width != len(view.columns):
-        raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.columns)}")
+    if detector.width != len(view.features):
+        raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.features)}")
     weight = float(arrays[f"{number}/weight"].item())
     if not 0.0 < weight < np.inf:
         raise ValueError(f"a member's weight must be above 0, not {weight}")

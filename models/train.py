@@ -15,7 +15,7 @@ from models.bundle import entries_of, files_of, period_file
 from models.calibration import nominal_rate
 from models.cleaning import plainly_anomalous
 from models.contamination import anomalies, with_what_follows
-from models.ensembles import Ensemble, MemberName, default_for
+from models.ensembles import Ensemble, MemberName, default_for, where_anomalies_are_many
 from models.features.service import window_length
 from models.fitting import Data, FitPolicy, Fitted, fit_period
 from models.growing import GRID
@@ -29,7 +29,7 @@ from models.scope import GLOBAL, check_scope, entity_scope
 from models.table import VectorTable, learned_columns, thinned
 from models.thresholds import Series
 from models.views import ALL as ALL_FEATURES
-from models.views import columns_of, windows_of
+from models.views import windows_of
 
 LIBRARIES = ("numpy", "scikit-learn")
 GRAPH_LIBRARIES = ("jax", "onnxruntime")
@@ -173,6 +173,9 @@ def train(
         raise TrainingError(remark or f"{ensemble.members[0]} learns from labels, and none are given")
     named = anomalous if ensemble.cleaned_by != ALL_FEATURES else np.zeros_like(anomalous)
     fitted, about = _fit_periods(table, unusual, named, scope, fit, about, policy, told)
+    instead = where_anomalies_are_many(fit.ensemble) if policy.ensemble is None else None
+    if instead is not None and fitted[ALL].two_populations:
+        return train(table, scope, replace(policy, ensemble=instead), progress)
     return _bundle(table, scope, policy.calendar, fit.ensemble, fitted, about, remark)
 
 
@@ -234,14 +237,13 @@ def _anomalous(table: VectorTable, ensemble: Ensemble, policy: TrainPolicy) -> M
     if not ensemble.trimmed or policy.contamination == 0.0:
         return np.zeros(len(table), np.bool_)
     columns, places = learned_columns(table), policy.calendar.place(table.window_end)
-    named = naming(table.names).take(columns)
     X = np.ascontiguousarray(table.values[:, columns])
     if ensemble.cleaned_by == ALL_FEATURES:
         return plainly_anomalous(X, places, table.entity, policy.contamination)
-    seen, series = columns_of(ensemble.cleaned_by, named.names), Series(table.entity, table.window_end)
-    found = anomalies(np.ascontiguousarray(X[:, seen]), named.counts[seen], places, series)
-    shortest, *_, longest = (window_length(window) for window in windows_of(named.names))
-    return with_what_follows(found, series, longest - shortest)
+    named, series = naming(table.names).take(columns), Series(table.entity, table.window_end)
+    found = anomalies(ensemble.cleaned_by, named, X, places, series)
+    windows = [window_length(window) for window in windows_of(named.names)] if named.service else [0]
+    return with_what_follows(found, series, windows[-1] - windows[0])
 
 
 def _fit_labelled(table: VectorTable, usual: Mask, fit: FitPolicy, policy: TrainPolicy) -> Fitted:

@@ -10,14 +10,17 @@ from models.bundle import open_bundle
 from models.contamination import anomalies, with_what_follows
 from models.features.service import SERVICE
 from models.manifest import MANIFEST
+from models.naming import naming
 from models.periods import Calendar
 from models.table import VectorTable
 from models.thresholds import Expectation, Series
 from models.train import TrainPolicy, train
+from models.views import SHORTEST
 from tests.models.learned import START
 
 HALF_MINUTE, A_DAY, DAYS = 30_000_000, 2_880, 5
-COUNTS = np.array([True, False, False, False])
+PARTS = ("events_count_1m", "errors_ratio_1m", "latency_p50_ms_1m", "latency_mean_ms_1m")
+NAMED = naming(SERVICE.names).take(np.array([SERVICE.names.index(part) for part in PARTS]))
 TIMES = START + HALF_MINUTE * np.arange(DAYS * A_DAY, dtype=np.int64)
 SERIES = Series(np.zeros(len(TIMES), np.int32), TIMES)
 PLACES = Calendar().place(TIMES)
@@ -46,13 +49,13 @@ def _minutes(odd: Mask, seed: int = 0) -> NDArray[np.float64]:
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1])
 def test_anomalies_in_up_to_a_tenth_of_all_stretches_are_found(share: float) -> None:
     odd = _odd(share)
-    found = anomalies(_minutes(odd), COUNTS, PLACES, SERIES)
+    found = anomalies(SHORTEST, NAMED, _minutes(odd), PLACES, SERIES)
     assert found[odd].mean() > 0.9
     assert found[~odd].mean() < 0.01
 
 
 def test_where_nothing_happens_next_to_nothing_is_found() -> None:
-    assert anomalies(_minutes(np.zeros(len(TIMES), np.bool_)), COUNTS, PLACES, SERIES).mean() < 0.01
+    assert anomalies(SHORTEST, NAMED, _minutes(np.zeros(len(TIMES), np.bool_)), PLACES, SERIES).mean() < 0.01
 
 
 def test_what_comes_at_the_same_time_of_most_days_is_a_habit() -> None:
@@ -60,7 +63,7 @@ def test_what_comes_at_the_same_time_of_most_days_is_a_habit() -> None:
     once = (PLACES.hour >= 5) & (PLACES.hour < 5 + 1 / 12) & (PLACES.day == PLACES.day[0])
     X = _minutes(np.zeros(len(TIMES), np.bool_))
     X[nightly | once, 2:] *= 5.0
-    found = anomalies(X, COUNTS, PLACES, SERIES)
+    found = anomalies(SHORTEST, NAMED, X, PLACES, SERIES)
     assert not found[nightly].any()
     assert found[once].all()
 
