@@ -44,7 +44,7 @@ def plainly_anomalous(
     if slope <= 0.0:
         return out
     raised = score > middle + RAISED * slope
-    starts, stops = _stretches(raised, series)
+    starts, stops = stretches(raised, series)
     peaks = np.maximum.reduceat(score, starts) if len(starts) else np.empty(0)  # unraised rows between do not exceed
     most = math.ceil(contamination * len(X))
     for stretch in np.argsort(-peaks, kind="stable")[:most].tolist():
@@ -57,7 +57,7 @@ def plainly_anomalous(
     return out
 
 
-def _stretches(raised: NDArray[np.bool_], series: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def stretches(raised: NDArray[np.bool_], series: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Where runs of raised rows of one series begin and end (exclusive)."""
     breaks = np.append(True, series[1:] != series[:-1])
     before = np.append(False, raised[:-1]) & ~breaks

@@ -23,11 +23,12 @@ from models.detectors import (
 from models.detectors.graphs import Graph, read_graph
 from models.detectors.networks.training import check_installed
 from models.naming import Naming
-from models.views import ALL, DAY, RAW, SEQUENCES, VIEWS, Values, View, columns_of
+from models.views import ALL, DAY, LONGER, NOW, RAW, SEQUENCES, SHORTEST, VIEWS, Values, View, columns_of
 
-Fusion = Literal["mean", "max"]
-FUSIONS: tuple[Fusion, ...] = ("mean", "max")
-"""The weighted mean of the members' calibrated scores, or the largest of them; either is calibrated once more."""
+Fusion = Literal["mean", "max", "led"]
+FUSIONS: tuple[Fusion, ...] = ("mean", "max", "led")
+"""The weighted mean of the members' calibrated scores, the largest of them, or the largest with the first one leading:
+no more than twice what that says. Each is calibrated once more."""
 
 OWN_VIEWS: Mapping[str, str] = {
     Lstm.kind: SEQUENCES,
@@ -108,8 +109,9 @@ class Ensemble:
 
     `ranking`: members more that have a part only in where rows rank that are no alarm (`models.ranking`).
 
-    `trimmed`: training data is freed of what is plainly anomalous first. Members that ask for many near rows, and
-    calibrate on the body of the scores alone, need no such help, and would miss the rare but normal.
+    `trimmed`: training data is freed of what is plainly anomalous first, as the view `cleaned_by` shows it. Members
+    that ask for many near rows, and calibrate on the body of the scores alone, need no such help, and would miss the
+    rare but normal; but in a service's windows many anomalies leave no body.
     """
 
     members: tuple[MemberName, ...]
@@ -117,6 +119,7 @@ class Ensemble:
     tail: Tail = "pareto"
     trimmed: bool = True
     ranking: tuple[MemberName, ...] = ()
+    cleaned_by: str = ALL
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
@@ -146,7 +149,16 @@ class Ensemble:
 
 
 LEVELS = Ensemble((MemberName(IsolationForest.kind), MemberName(OneClassSVM.kind)))
-"""Two that see all features and err in different places: for profiles whose windows carry their own past."""
+"""Two that see all features and err in different places: for vectors of which no more is known."""
+
+TWO_WINDOWS = Ensemble(
+    (MemberName(Neighbours.kind, SHORTEST), MemberName(Neighbours.kind, LONGER)),
+    "led",
+    "exponential",
+    cleaned_by=SHORTEST,
+)
+"""What is unlike all that was seen, in a service's shortest window. The longer one tells noise from what stays, but it
+also remembers what is over: so it may say twice as much as the shortest, and nothing without it."""
 
 THREE_VIEWS = Ensemble(
     (MemberName(Neighbours.kind, "rolling"), MemberName(Neighbours.kind, "steps")),
@@ -159,7 +171,25 @@ THREE_VIEWS = Ensemble(
 hour is no alarm, since levels drift and change for good; it says where rows rank."""
 
 
+NOW_LEADS = Ensemble(
+    (MemberName(Neighbours.kind, NOW), *THREE_VIEWS.members),
+    "led",
+    "exponential",
+    ranking=THREE_VIEWS.ranking,
+    cleaned_by=NOW,
+)
+"""What is away from where it just was and from what the hour brings leads: where anomalies come many times a day, it
+matters when each is over, and steps back to normal are none. Where they are rare it sees too little of the others."""
+
+
+def where_anomalies_are_many(ensemble: Ensemble) -> Ensemble | None:
+    """The ensemble that takes the place of this one where training data has a second population."""
+    return NOW_LEADS if ensemble == THREE_VIEWS else None
+
+
 def default_for(names: Sequence[str]) -> Ensemble:
-    """The ensemble for vectors with these feature names: by views where there are rolling features."""
-    there = all(len(columns_of(member.view, names)) for member in (*THREE_VIEWS.members, *THREE_VIEWS.ranking))
-    return THREE_VIEWS if there else LEVELS
+    """The ensemble for vectors of which these features are learned from: by views, where it has their features."""
+    for ensemble in (THREE_VIEWS, TWO_WINDOWS):
+        if all(len(columns_of(member.view, names)) for member in (*ensemble.members, *ensemble.ranking)):
+            return ensemble
+    return LEVELS

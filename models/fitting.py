@@ -6,6 +6,7 @@ held out. With fewer than three days the last fifth is held out instead. The fin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -20,8 +21,9 @@ from models.manifest import Validation
 from models.model import Member, PeriodModel, fuse
 from models.naming import Naming, naming
 from models.periods import Places
+from models.populations import usual_below
 from models.scaling import Scaler
-from models.thresholds import Series, episode_rates
+from models.thresholds import AT_ONCE, Series, episode_rates, episodes_in
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -84,7 +86,8 @@ class Data:
 class Fitted:
     """A model and its held-out figures; `score` and `series` are of the rows held out, as calibrated.
 
-    `validation` is what labels say of it, where they were used.
+    `two_populations`: whether among the scores were so many of what is no noise. `validation` is what labels say of it,
+    where they were used.
     """
 
     model: PeriodModel
@@ -93,10 +96,14 @@ class Fitted:
     score: Values
     series: Series
     validation: Validation | None = None
+    two_populations: bool = False
 
 
-def fit_period(names: tuple[str, ...], data: Data, everything: Data, policy: FitPolicy) -> Fitted:
-    """Fit on rows of `names` in time order; `everything` has the same features also of what is no example.
+def fit_period(
+    names: tuple[str, ...], data: Data, everything: Data, policy: FitPolicy, anomalous: Mask | None = None
+) -> Fitted:
+    """Fit on rows of `names` in time order; `everything` has the same features also of what is no example, and
+    `anomalous` says which of those rows training itself found to be anomalous, if any.
 
     Raises ValueError where a view needs features that there are not.
     """
@@ -128,7 +135,21 @@ def fit_period(names: tuple[str, ...], data: Data, everything: Data, policy: Fit
         episode_rates(score, data.series.take(rows), policy.rows_a_day),
         reference(everything),
     )
-    return Fitted(model, len(data.used), figures(score, final), score, data.series.take(rows))
+    if anomalous is not None and anomalous.any():
+        model = replace(model, known=_known(model, everything, anomalous))
+    two = any(math.isfinite(usual_below(raw)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
+    said = figures(score, final)
+    return Fitted(model, len(data.used), said, score, data.series.take(rows), two_populations=two)
+
+
+def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> float:
+    """How often a day an entity had what training found to be anomalous, and the model does as well."""
+    there = everything.take(anomalous)
+    values = np.full((len(there.used), len(model.names)), np.nan)
+    values[:, model.columns] = there.used
+    far = np.flatnonzero(model.score(values, there.at).score >= AT_ONCE)
+    days = len(np.unique(np.stack([everything.series.entity.astype(np.int64), everything.at.day]), axis=1)[0])
+    return episodes_in(there.series.take(far)) / days
 
 
 def figures(score: Values, calibration: Calibration) -> dict[str, float]:
@@ -174,7 +195,7 @@ def last_fifth(n: int) -> Mask:
 
 def scale(data: Data) -> tuple[Scaler, Values]:
     """A scaler of these rows, and the rows as it scales them."""
-    scaler = Scaler.fit(data.used, data.at)
+    scaler = Scaler.fit(data.used, data.at, counts=data.named.counts)
     return scaler, scaler.transform(data.used, data.at)
 
 

@@ -27,6 +27,9 @@ Values = NDArray[np.float64]
 
 Known = Callable[[Naming, Values, Values], NDArray[np.bool_] | None]
 
+LED = 2.0
+"""How many times what the first member says the others may, where it leads."""
+
 EXPLAINED_FROM = 0.5
 """Scores from which on the detectors themselves are asked for reasons: a walk through a forest costs as much again."""
 
@@ -50,7 +53,8 @@ class PeriodModel:
     """Scores vectors of one feature list. `columns` are the features used, d of them; the others are ignored.
 
     `below` and `above` (d,) span what 99 % of the training rows kept around their expected value. `episodes` is how
-    often a day the held-out scores reached each of `thresholds.LEVELS`. `boundary` is the calibrated score that becomes
+    often a day the held-out scores reached each of `thresholds.LEVELS`, `known` how often training itself had anomalies
+    that it left out. `boundary` is the calibrated score that becomes
     1.0: another one than 1 where labels say so. `reference` is what drift is measured against.
     """
 
@@ -65,6 +69,7 @@ class PeriodModel:
     episodes: Values
     reference: Reference
     boundary: float = 1.0
+    known: float = 0.0
     used: Naming = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +124,7 @@ class PeriodModel:
     def _weights(self, seen: list[Values], parts: list[Values], score: Values) -> Values:
         """(n, d) shares of the features; 0 for rows far below the boundary, where deviations explain enough.
 
-        Of a mean every member that decides has a share by its part in it; of the largest those that are it.
+        Of a mean every member that decides has a share by its part in it; else the largest have.
         """
         weights = np.zeros((len(score), len(self.columns)))
         rows = np.flatnonzero(score >= EXPLAINED_FROM)
@@ -131,7 +136,7 @@ class PeriodModel:
             share = part * member.weight if self.fusion == "mean" else np.where(part == largest, part, 0.0)
             mine = rows[share[rows] > 0.0]
             if len(mine):
-                _add_shares(weights, mine, member.view.columns, member.detector.explain(X, mine), share)
+                _add_shares(weights, mine, member.view.features, member.detector.explain(X, mine), share)
         return weights
 
     def _reasons(self, weights: Values, scaled: Values, used: Values, places: Places) -> Reasons:
@@ -160,6 +165,7 @@ class PeriodModel:
             "above": self.above,
             "episodes": self.episodes,
             "boundary": np.array(self.boundary),
+            "known": np.array(self.known),
         }
         arrays |= {f"scaler/{name}": array for name, array in self.scaler.to_arrays().items()}
         arrays |= {f"reference/{name}": array for name, array in self.reference.to_arrays().items()}
@@ -187,6 +193,9 @@ class PeriodModel:
         boundary = float(arrays["boundary"].item())
         if not 0.0 < boundary < LARGEST:
             raise ValueError(f"a boundary lies between 0 and {LARGEST:g}, not at {boundary}")
+        known = float(arrays["known"].item())
+        if not 0.0 <= known < np.inf:
+            raise ValueError(f"anomalies come a number of times a day, not {known}")
         if len(columns) == 0 or columns.min() < 0 or columns.max() >= len(names):
             raise ValueError("the model uses features that it does not name")
         learned = tuple(_member(arrays, n, MemberName.parse(one), len(columns)) for n, one in enumerate(members))
@@ -204,6 +213,7 @@ class PeriodModel:
             episodes=episodes,
             reference=Reference.from_arrays(_below(arrays, "reference"), len(columns)),
             boundary=boundary,
+            known=known,
         )
 
 
@@ -214,6 +224,10 @@ def fuse(fusion: Fusion, parts: Sequence[Values], weights: Sequence[float]) -> V
         for part in parts:
             np.maximum(total, part, out=total)
         return total
+    if fusion == "led":
+        rest = fuse("max", parts[1:], weights[1:]) if len(parts) > 1 else total
+        led: Values = np.maximum(parts[0], np.minimum(rest, LED * parts[0]))
+        return led
     whole = sum(weights)
     for part, weight in zip(parts, weights, strict=True):
         total += part * (weight / whole)
@@ -224,8 +238,8 @@ def _member(arrays: Mapping[str, NDArray[Any]], number: int, name: MemberName, w
     kinds: Mapping[str, type[Scorer]] = {**DETECTORS, **BY_LABELS}
     detector = kinds[name.detector].from_arrays(_below(arrays, f"{number}/detector"))
     view = View.from_arrays(name.view, width, _below(arrays, f"{number}/view"))
-    if detector.width != len(view.columns):
-        raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.columns)}")
+    if detector.width != len(view.features):
+        raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.features)}")
     weight = float(arrays[f"{number}/weight"].item())
     if not 0.0 < weight < np.inf:
         raise ValueError(f"a member's weight must be above 0, not {weight}")

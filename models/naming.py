@@ -33,6 +33,11 @@ class Naming:
     service: bool
     """Whether they are of a service."""
 
+    @property
+    def counts(self) -> NDArray[np.bool_]:
+        """(d,) which features are numbers of a service's events."""
+        return np.array([self.service and name.startswith("events_count") for name in self.names], np.bool_)
+
     def take(self, columns: NDArray[np.int64]) -> Naming:
         """Some of the features, of the same metrics: what a few of them are called does not tell whose they are."""
         names = tuple(self.names[column] for column in columns.tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,26 +35,38 @@ class Scaler:
 
     `centre` is (2, 96, d): working days and weekends. Between the middles of two slots the centre is interpolated.
     `scale` is (d,), infinite for features that never moved in training or were never there: those stay 0.
+
+    `counts` (d,) marks numbers of events: of these it is the roots that are compared. Events that come by chance
+    scatter by the root of their number, so one scale holds by day and by night (Bartlett 1936).
     """
 
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
+    counts: NDArray[np.bool_]
 
     @classmethod
-    def fit(cls, X: NDArray[np.float64], places: Places, trusted: float = 1.0) -> Scaler:
+    def fit(
+        cls,
+        X: NDArray[np.float64],
+        places: Places,
+        trusted: float = 1.0,
+        counts: NDArray[np.bool_] | None = None,
+    ) -> Scaler:
         """Learn from n rows (NaN = missing). Slots seen on fewer than two days share the median of all rows.
 
         Nothing beyond the quantiles `1 − trusted` and `trusted` of a feature has a say in its scale.
         """
+        counts = np.zeros(X.shape[1], np.bool_) if counts is None else counts
         centre = _centres(X, places)
         slot, share = slot_position(places.hour)
-        residual = X - _expected(centre, places.weekend, slot, share)
-        return cls(centre, _scales(X, residual, trusted))
+        expected = _expected(centre, places.weekend, slot, share)
+        X, expected = _rooted(X, counts), _rooted(expected, counts)
+        return cls(centre, _scales(X, X - expected, trusted), counts)
 
     def transform(self, X: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
         """(n, d) scaled values, NaN where missing; each row by itself."""
         slot, share = slot_position(places.hour)
-        return _scaled(np.ascontiguousarray(X), self.centre, self.scale, places.weekend, slot, share)
+        return _scaled(np.ascontiguousarray(X), self.centre, self.scale, self.counts, places.weekend, slot, share)
 
     def expected(self, places: Places, columns: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """(n, d) expected values, of some of the features if these are given."""
@@ -62,16 +75,22 @@ class Scaler:
         return _expected(centre, places.weekend, slot, share)
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
-        return {"centre": self.centre, "scale": self.scale}
+        return {"centre": self.centre, "scale": self.scale, "counts": self.counts}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Scaler:
         """Raises ValueError where the arrays do not fit together."""
         centre = np.ascontiguousarray(arrays["centre"], np.float64)
         scale = np.ascontiguousarray(arrays["scale"], np.float64)
-        if centre.shape != (2, SLOTS, len(scale)) or not np.isfinite(centre).all() or not (scale > 0).all():
+        counts = np.ascontiguousarray(arrays["counts"], np.bool_)
+        if (
+            counts.shape != scale.shape
+            or centre.shape != (2, SLOTS, len(scale))
+            or not np.isfinite(centre).all()
+            or not (scale > 0).all()
+        ):
             raise ValueError("the arrays are no scaler")
-        return cls(centre, scale)
+        return cls(centre, scale, counts)
 
 
 def slot_position(hour: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -79,6 +98,11 @@ def slot_position(hour: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray
     at = hour * (SLOTS / 24) - 0.5
     slot = np.floor(at).astype(np.int64)
     return slot, at - slot
+
+
+def _rooted(X: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n, d) with the roots of numbers of events in their place."""
+    return np.where(counts, np.sqrt(np.maximum(X, 0.0)), X) if counts.any() else X
 
 
 def _centres(X: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
@@ -161,6 +185,7 @@ def _scaled(
     X: NDArray[np.float64],
     centre: NDArray[np.float64],
     scale: NDArray[np.float64],
+    counts: NDArray[np.bool_],
     weekend: NDArray[np.bool_],
     slot: NDArray[np.int64],
     share: NDArray[np.float64],
@@ -171,6 +196,10 @@ def _scaled(
         day = centre[1 if weekend[i] else 0]
         a, b = max(slot[i], 0), min(slot[i] + 1, len(day) - 1)
         for j in range(d):
-            z = (X[i, j] - (day[a, j] + share[i] * (day[b, j] - day[a, j]))) / scale[j]
+            x, expected = X[i, j], day[a, j] + share[i] * (day[b, j] - day[a, j])
+            if counts[j]:
+                x = math.sqrt(x) if x > 0.0 else 0.0 * x  # NaN stays
+                expected = math.sqrt(max(expected, 0.0))
+            z = (x - expected) / scale[j]
             out[i, j] = min(max(z, -LIMIT), LIMIT) if z == z else z
     return out

@@ -14,7 +14,8 @@ as often as it may. An episode counts once, however long: an outage of two days 
 Where training was full of anomalies this would take them for false alarms. But noise that often comes to one level
 comes to a higher one less often, and anomalies do not: where the held-out scores come to a level three times as often
 as stated, and hardly less often to one 30 % above it, a gap lies between both, and the threshold does not rise beyond
-its beginning.
+its beginning. The same holds where training found and left out anomalies half as often as stated: what is like them is
+no false alarm, and some will be among the held-out scores.
 
 When to give up is stated too: a level that was reached in more than half of the hours, each weighed by exp(−age / 4
 days) and a day of none added, is the new normal, and the threshold 30 % above it until that has passed. So an outage of
@@ -55,13 +56,14 @@ NORMAL_MEMORY_HOURS = 4 * 24
 NORMAL_SHARE = 0.5
 NORMAL_DOUBT_HOURS = 24.0
 ABOVE_NORMAL = 1.3
-NORMAL_SHARE_ABOVE_GAP = 0.7
-GAP_FROM, GAP, SAME, OFTEN = 0.9, 1.3, 0.85, 3.0
-"""A gap begins at a level of at least `GAP_FROM`; its end is so many times as far, and that share of the episodes that
-reach its beginning reach it, which are `OFTEN` times as many as stated."""
-
 """So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve. Scores end at 10, so
 beyond a normal of 8 nothing is flagged: what was learned says nothing about such an entity any more."""
+
+NORMAL_SHARE_ABOVE_GAP = 0.7
+GAP_FROM, GAP, SAME, OFTEN, KNOWN = 0.9, 1.3, 0.85, 3.0, 0.5
+"""A gap begins at a level of at least `GAP_FROM`; its end is so many times as far, and that share of the episodes that
+reach its beginning reach it, which are `OFTEN` times as many as stated. Where training left out `KNOWN` times as many
+as stated, it begins at `GAP_FROM`."""
 
 _HOUR_US, _MINUTE_US, _DAY_HOURS = 3_600_000_000, 60_000_000, 24
 _NEVER = -(1 << 31)
@@ -91,6 +93,13 @@ def episode_rates(score: Values, series: Series, rows_a_day: float) -> Values:
     return _episodes(np.ascontiguousarray(score[order]), entity, minute, LEVELS) / days
 
 
+def episodes_in(series: Series) -> float:
+    """How many episodes these rows are."""
+    order = np.lexsort((series.time, series.entity))
+    minute = series.time[order] // _MINUTE_US
+    return float(_episodes(np.ones(len(order)), series.entity[order], minute, np.ones(1))[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What a model expects of any of its entities: `weighed` (levels,) the episodes of training and calibration with
@@ -103,11 +112,16 @@ class Expectation:
     gap: float = math.inf
 
     @classmethod
-    def of(cls, episodes: Values, alpha: float, rows_a_day: float) -> Self:
-        """From the episodes a day of held-out scores, the nominal share of flagged rows and the rows a day."""
+    def of(cls, episodes: Values, alpha: float, rows_a_day: float, known: float = 0.0) -> Self:
+        """From the episodes a day of held-out scores, the nominal share of flagged rows and the rows a day.
+
+        `known`: how often a day training had anomalies that it left out.
+        """
         target = alpha * rows_a_day
         promised = target * alpha ** (FLATTENED * (LEVELS - 1.0))
-        return cls(TRAINING_DAYS * episodes + PROMISED_DAYS * promised, target, _gap(episodes, target))
+        weighed = TRAINING_DAYS * episodes + PROMISED_DAYS * promised
+        gap = GAP_FROM if known >= KNOWN * target else _gap(episodes, target)
+        return cls(weighed, target, gap)
 
 
 def published(score: Values, threshold: Values) -> Values:

@@ -14,18 +14,22 @@ from numpy.typing import NDArray
 from models.bundle import entries_of, files_of, period_file
 from models.calibration import nominal_rate
 from models.cleaning import plainly_anomalous
-from models.ensembles import Ensemble, MemberName, default_for
+from models.contamination import anomalies, with_what_follows
+from models.ensembles import Ensemble, MemberName, default_for, where_anomalies_are_many
+from models.features.service import window_length
 from models.fitting import Data, FitPolicy, Fitted, fit_period
 from models.growing import GRID
 from models.knowledge import BY_NAME, Knowledge, Rule
 from models.labelled import Labelled, fit_labelled
 from models.labels import ANOMALOUS, lesson, what_is_missing
 from models.manifest import Manifest, PeriodEntry, Training
-from models.naming import Naming
+from models.naming import Naming, naming
 from models.periods import ALL, PERIODS, Calendar, Places
 from models.scope import GLOBAL, check_scope, entity_scope
 from models.table import VectorTable, learned_columns, thinned
 from models.thresholds import Series
+from models.views import ALL as ALL_FEATURES
+from models.views import windows_of
 
 LIBRARIES = ("numpy", "scikit-learn")
 GRAPH_LIBRARIES = ("jax", "onnxruntime")
@@ -148,7 +152,8 @@ def train(
         raise TrainingError(f"{len(table)} vectors are too few to learn from, {policy.min_rows} are needed")
     table = table.take(np.lexsort((table.window_end, table.entity)))
     ensemble = policy.ensemble or _usual_ensemble(table)
-    unusual = _unusual(table, ensemble, policy)
+    anomalous = _anomalous(table, ensemble, policy)
+    unusual = anomalous if table.label is None else anomalous | (table.label == ANOMALOUS)
     about = _about(table, int(np.count_nonzero(unusual)), policy)
     fit = FitPolicy(
         ensemble, policy.contamination, about.alpha, about.rows_a_day, policy.seed, policy.search, policy.jobs
@@ -166,29 +171,43 @@ def train(
     fit = replace(fit, ensemble=ensemble.without_labels())
     if not fit.ensemble.members:
         raise TrainingError(remark or f"{ensemble.members[0]} learns from labels, and none are given")
-    fitted, about = _fit_periods(table, unusual, scope, fit, about, policy, told)
+    named = anomalous if ensemble.cleaned_by != ALL_FEATURES else np.zeros_like(anomalous)
+    fitted, about = _fit_periods(table, unusual, named, scope, fit, about, policy, told)
+    instead = where_anomalies_are_many(fit.ensemble) if policy.ensemble is None else None
+    if instead is not None and fitted[ALL].two_populations:
+        return train(table, scope, replace(policy, ensemble=instead), progress)
     return _bundle(table, scope, policy.calendar, fit.ensemble, fitted, about, remark)
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Rows (n, k) of a table, with where they lie in time and whose they are."""
+    """Rows (n, k) of a table, with where they lie in time, whose they are, and which training knows as anomalous."""
 
     values: Values
     places: Places
     series: Series
+    anomalous: Mask
 
     @classmethod
-    def of(cls, table: VectorTable, calendar: Calendar) -> _Placed:
-        return cls(table.values, calendar.place(table.window_end), Series(table.entity, table.window_end))
+    def of(cls, table: VectorTable, calendar: Calendar, anomalous: Mask) -> _Placed:
+        places = calendar.place(table.window_end)
+        return cls(table.values, places, Series(table.entity, table.window_end), anomalous)
 
 
 def _fit_periods(
-    table: VectorTable, unusual: Mask, scope: str, fit: FitPolicy, about: Training, policy: TrainPolicy, told: Progress
+    table: VectorTable,
+    unusual: Mask,
+    named: Mask,
+    scope: str,
+    fit: FitPolicy,
+    about: Training,
+    policy: TrainPolicy,
+    told: Progress,
 ) -> tuple[dict[str, Fitted], Training]:
     """The model of all hours, those of periods with enough rows, and what is said of them with the rate in force."""
     order = np.argsort(table.window_end, kind="stable")
-    everything = _Placed.of(table.take(thinned(order, policy.max_rows)), policy.calendar)
+    every = thinned(order, policy.max_rows)
+    everything = _Placed.of(table.take(every), policy.calendar, named[every])
     table = table.take(order[~unusual[order]])
     places = policy.calendar.place(table.window_end)
     if policy.rate is not None:
@@ -209,18 +228,22 @@ def _fit_periods(
 
 
 def _usual_ensemble(table: VectorTable) -> Ensemble:
-    ensemble = default_for(table.names)
+    ensemble = default_for([table.names[column] for column in learned_columns(table).tolist()])
     return ensemble if table.label is None else ensemble.with_labels()
 
 
-def _unusual(table: VectorTable, ensemble: Ensemble, policy: TrainPolicy) -> Mask:
-    """The rows that are no example of what is usual: plainly anomalous ones, and those that are labelled so."""
-    unusual = np.zeros(len(table), np.bool_) if table.label is None else table.label == ANOMALOUS
-    if ensemble.trimmed and policy.contamination > 0.0:
-        places = policy.calendar.place(table.window_end)
-        X = np.ascontiguousarray(table.values[:, learned_columns(table)])
-        unusual = unusual | plainly_anomalous(X, places, table.entity, policy.contamination)
-    return unusual
+def _anomalous(table: VectorTable, ensemble: Ensemble, policy: TrainPolicy) -> Mask:
+    """The rows that are plainly anomalous, and so no example of what is usual."""
+    if not ensemble.trimmed or policy.contamination == 0.0:
+        return np.zeros(len(table), np.bool_)
+    columns, places = learned_columns(table), policy.calendar.place(table.window_end)
+    X = np.ascontiguousarray(table.values[:, columns])
+    if ensemble.cleaned_by == ALL_FEATURES:
+        return plainly_anomalous(X, places, table.entity, policy.contamination)
+    named, series = naming(table.names).take(columns), Series(table.entity, table.window_end)
+    found = anomalies(ensemble.cleaned_by, named, X, places, series)
+    windows = [window_length(window) for window in windows_of(named.names)] if named.service else [0]
+    return with_what_follows(found, series, windows[-1] - windows[0])
 
 
 def _fit_labelled(table: VectorTable, usual: Mask, fit: FitPolicy, policy: TrainPolicy) -> Fitted:
@@ -254,7 +277,7 @@ def _fit(table: VectorTable, places: Places, rows: Rows, policy: FitPolicy, ever
         series = Series(table.entity[rows], table.window_end[rows])
         data = Data.of(table.names, learned_columns(table), table.values[rows], places.take(rows), series)
         whole = data.beside(everything.values, everything.places, everything.series)
-        return fit_period(table.names, data, whole, policy)
+        return fit_period(table.names, data, whole, policy, everything.anomalous)
     except ValueError as error:
         raise TrainingError(str(error)) from error
 

@@ -28,15 +28,34 @@ mean of the samples 11 to 30 back, that of the samples 5 to 10 back, and the las
 DAILY = ("mean_10", "std_10")
 """What is compared with what the time of day brings: where the last samples lie, and how restless they are."""
 
+AWAY = ("", "mean_30")
+"""What is away from where it just was is told by: the value, and the mean that it is compared with."""
+
 ALL, RAW = "all", "raw"
-SEQUENCES, DAY = "sequence", "daily"
-VIEWS: Mapping[str, tuple[str, ...]] = {"rolling": ROLLING, "steps": STEPS, SEQUENCES: SEQUENCE, DAY: DAILY}
+SEQUENCES, DAY, NOW = "sequence", "daily", "now"
+SHORTEST, LONGER = "shortest", "longer"
+WINDOWS = (SHORTEST, LONGER)
+"""The first and the second of a service's rolling windows, as its profile has them: a minute and five as shipped."""
+
+VIEWS: Mapping[str, tuple[str, ...]] = {
+    "rolling": ROLLING,
+    "steps": STEPS,
+    SEQUENCES: SEQUENCE,
+    DAY: DAILY,
+    NOW: AWAY,
+    SHORTEST: (),
+    LONGER: (),
+}
 """Statistics of each metric that a view holds, in shares of the metric's own range in training; in the view `sequence`
-the samples themselves stand in their place. The views `daily` and `all` hold theirs as the time of day scales it, `all`
-everything that models learn from but the older steps; the view `raw` all of it as it came, a mean where it is missing.
+the samples themselves stand in their place. The views `daily`, `all` and those of windows hold theirs as the time of
+day scales it, `all` everything that models learn from but the older steps; the view `raw` all of it as it came, a mean
+where it is missing.
 """
 
-_SCALED = frozenset({ALL, DAY})
+LEAST_SPREAD = 0.02
+"""Of what is away from where it just was, as a share of the metric's range."""
+
+_SCALED = frozenset({ALL, DAY, *WINDOWS})
 
 _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 
@@ -44,7 +63,8 @@ _OLDER = tuple(f"__{name}" for name in STEPS[1:])
 @dataclass(frozen=True, slots=True)
 class View:
     """`columns` (v,) are places among the model's features; `centre` and `unit` (v,) scale their values, both unused
-    in the views `daily` and `all`, the unit in the view `raw`. A unit is infinite where nothing moved: those stay 0.
+    in views that the time of day scales, the unit in the view `raw`. A unit is infinite where nothing moved: those stay
+    0.
     """
 
     name: str
@@ -68,7 +88,14 @@ class View:
             centre = np.nansum(X[:, columns], axis=0) / there
         if name in VIEWS and name not in _SCALED:
             unit = _ranges(naming, X)[columns]
+        if name == NOW:
+            unit = np.maximum(_spreads(X, columns), LEAST_SPREAD * unit)
         return cls(name, columns, centre, unit)
+
+    @property
+    def features(self) -> NDArray[np.int64]:
+        """(w,) the places of the features that its numbers speak of, one for each."""
+        return self.columns[:: len(AWAY)] if self.name == NOW else self.columns
 
     def of(self, values: Values, scaled: Values) -> Values:
         """(n, v) what the member sees of n vectors, as they came and as the time of day scales them (n, d)."""
@@ -77,6 +104,8 @@ class View:
         if self.name == RAW:
             chosen = values[:, self.columns]
             return np.where(np.isnan(chosen), self.centre, chosen)
+        if self.name == NOW:
+            return _away(values, scaled, self.columns, self.unit)
         seen = _in_units(values, self.columns, self.centre, self.unit)
         return unrolled(seen) if self.name == SEQUENCES else seen
 
@@ -91,7 +120,7 @@ class View:
         fits = (
             columns.ndim == 1
             and len(columns) > 0
-            and (name != SEQUENCES or len(columns) % len(SEQUENCE) == 0)
+            and len(columns) % {SEQUENCES: len(SEQUENCE), NOW: len(AWAY)}.get(name, 1) == 0
             and centre.shape == unit.shape == columns.shape
             and bool((columns >= 0).all() and (columns < width).all())
             and bool(np.isfinite(centre).all() and (unit > 0).all())
@@ -107,12 +136,25 @@ def columns_of(view: str, names: Sequence[str]) -> NDArray[np.int64]:
         found = list(range(len(names)))
     elif view == ALL:
         found = [i for i, name in enumerate(names) if not name.endswith(_OLDER)]
-    elif view in (SEQUENCES, DAY):
+    elif view in WINDOWS:
+        found = _of_window(names, WINDOWS.index(view))
+    elif view in (SEQUENCES, DAY, NOW):
         found = _runs(names, VIEWS[view])
     else:
         endings = tuple(f"__{statistic}" for statistic in VIEWS[view])
         found = [i for i, name in enumerate(names) if name.endswith(endings)]
     return np.array(found, np.int64)
+
+
+def windows_of(names: Sequence[str]) -> list[str]:
+    """What a service's rolling windows are called, shortest first."""
+    return [name.removeprefix("events_count_") for name in names if name.startswith("events_count_")]
+
+
+def _of_window(names: Sequence[str], number: int) -> list[int]:
+    """The columns of a service's rolling window; none where there are not so many."""
+    windows = windows_of(names)
+    return [i for i, name in enumerate(names) if number < len(windows) and name.endswith(f"_{windows[number]}")]
 
 
 def _runs(names: Sequence[str], parts: Sequence[str]) -> list[int]:
@@ -138,6 +180,32 @@ def _ranges(naming: Naming, X: Values) -> Values:
     level = {int(naming.group[i]): own[i] for i in np.flatnonzero(naming.level).tolist()}
     ranges = np.array([level.get(int(group), own[i]) for i, group in enumerate(naming.group.tolist())])
     return np.where(ranges > 0.0, ranges, np.inf)
+
+
+def _spreads(X: Values, columns: NDArray[np.int64]) -> Values:
+    """(v,) how far nine in ten rows keep to a metric's own mean, as a normal spread, for both columns of the metric."""
+    away = X[:, columns[::2]] - X[:, columns[1::2]]
+    size = np.nan_to_num(np.abs(away))
+    return np.repeat(np.quantile(size, 0.9, axis=0) / 1.645, 2)
+
+
+@njit(cache=True)
+def _away(values: Values, scaled: Values, columns: NDArray[np.int64], unit: Values) -> Values:
+    """(n, v / 2) how far each metric is from where it just was and from what the hour brings: the smaller of both, and
+    nothing where they disagree.
+    """
+    n, v = len(values), len(columns) // 2
+    out = np.empty((n, v))
+    for i in range(n):
+        for j in range(v):
+            at = columns[2 * j]
+            away, unlike = (values[i, at] - values[i, columns[2 * j + 1]]) / unit[2 * j], scaled[i, at]
+            out[i, j] = 0.0
+            if away > 0.0 and unlike > 0.0:
+                out[i, j] = min(away, unlike)
+            elif away < 0.0 and unlike < 0.0:
+                out[i, j] = max(away, unlike)
+    return out
 
 
 @njit(cache=True)

@@ -38,6 +38,8 @@ COUNT, ERRORS, WARNINGS, TIMED, SUM, SQUARES, LOW, HIGH, P50, P95, P99, PATHS, A
 BASELINE = ("panes", "events_mean", "events_std", "errors_mean", "errors_std", "latency_mean", "latency_std")
 """The entity's own last 24 hours in 10-minute panes: events per active pane, share of errors, mean latency."""
 
+_UNITS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+
 VERSION = 1
 PANE = 10_000_000
 WINDOWS = (60_000_000, 300_000_000, 1_800_000_000)
@@ -140,11 +142,15 @@ def _z(x: Values, mean: Values, std: Values, share: float, least: float) -> Valu
     return result
 
 
+def window_length(name: str) -> int:
+    """Microseconds of a window by what its features' names end with: `5m`. Raises ValueError."""
+    number = name.rstrip("hmsu")
+    return int(number) * _UNITS[name.removeprefix(number)]
+
+
 def _name(us: int) -> str:
-    for unit, name in ((3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms")):
-        if us % unit == 0:
-            return f"{us // unit}{name}"
-    return f"{us}us"
+    name, unit = next((name, unit) for name, unit in _UNITS.items() if us % unit == 0)
+    return f"{us // unit}{name}"
 
 
 @njit(cache=True)

@@ -71,6 +71,25 @@ def test_slots_are_placed_by_their_middles() -> None:
     assert share == pytest.approx([0.5, 0.0, 0.5, 0.46])
 
 
+def test_numbers_of_events_scatter_alike_by_day_and_by_night() -> None:
+    rng = np.random.default_rng(0)
+    times = START + 300_000_000 * np.arange(14 * 288, dtype=np.int64)
+    places = Calendar().place(times)
+    busy = (places.hour >= 9) & (places.hour < 17)
+    X = np.column_stack([rng.poisson(np.where(busy, 1_000, 50)), rng.normal(size=len(times))]).astype(np.float64)
+    X[5, 0] = np.nan
+    scaler = Scaler.fit(X, places, counts=np.array([True, False]))
+    scaled = scaler.transform(X, places)
+    apart = np.abs((places.hour % 24) - np.where(places.hour < 13, 9, 17)) > 1
+    spreads = [np.nanstd(scaled[apart & part, 0]) for part in (busy, ~busy)]
+    assert 0.8 < spreads[0] / spreads[1] < 1.25
+    assert np.isnan(scaled[5, 0])
+    assert scaled[:, 1].tobytes() == Scaler.fit(X, places).transform(X, places)[:, 1].tobytes()
+    assert np.isfinite(scaler.transform(np.array([[0.0, 0.0], [-1.0, 0.0]]), places.take(np.arange(2)))).all()
+    again = Scaler.from_arrays(unpack(pack(scaler.to_arrays())))
+    assert again.transform(X, places).tobytes() == scaled.tobytes()
+
+
 def test_a_scaler_survives_storage() -> None:
     scaler, values, places = _fitted(3)
     again = Scaler.from_arrays(unpack(pack(scaler.to_arrays())))

@@ -249,6 +249,15 @@ def test_noise_that_comes_less_often_the_further_out_leaves_no_gap() -> None:
     assert Expectation.of(_spread(1, 2.0, 6.0), ALPHA, ROWS_A_DAY).gap == np.inf, "only twice as often as it may"
 
 
+def test_where_training_left_many_anomalies_out_they_go_on_being_flagged() -> None:
+    many = _quiet(30)
+    many[::20] = 1.2
+    few, known = (Expectation.of(np.zeros(len(LEVELS)), ALPHA, ROWS_A_DAY, known) for known in (0.2, 10.0))
+    assert (few.gap, known.gap) == (np.inf, GAP_FROM)
+    assert _thresholds(many, expectation=few)[-1] > 1.2
+    assert _thresholds(many, expectation=known).max() <= GAP_FROM
+
+
 def test_a_change_for_good_is_given_up_above_a_gap_too() -> None:
     model = Expectation.of(_spread(14, 2.0, 6.0), ALPHA, ROWS_A_DAY)
     shift = _quiet(30)

@@ -8,17 +8,33 @@ import numpy as np
 import pytest
 
 from models.bundle import open_bundle
-from models.ensembles import LEVELS, THREE_VIEWS, Ensemble, MemberName, default_for
+from models.ensembles import LEVELS, THREE_VIEWS, TWO_WINDOWS, Ensemble, MemberName, default_for
 from models.features.generic import GENERIC, generic_names
 from models.features.host import HOST
-from models.features.service import SERVICE
+from models.features.service import SERVICE, service_set, window_length
 from models.manifest import MANIFEST
+from models.model import fuse
 from models.naming import naming
 from models.periods import ALL as ALL_HOURS
 from models.scored import Scored
 from models.table import VectorTable
 from models.train import TrainedBundle, TrainPolicy, train
-from models.views import ALL, DAILY, DAY, RAW, SEQUENCE, SEQUENCES, STEPS, VIEWS, View, columns_of
+from models.views import (
+    ALL,
+    DAILY,
+    DAY,
+    LONGER,
+    NOW,
+    RAW,
+    SEQUENCE,
+    SEQUENCES,
+    SHORTEST,
+    STEPS,
+    VIEWS,
+    View,
+    columns_of,
+    windows_of,
+)
 from tests.models.learned import FIVE_MINUTES, START
 
 NAMES = generic_names(("load", "still"))
@@ -82,9 +98,79 @@ def trained() -> TrainedBundle:
     return train(_table())
 
 
-def test_samples_are_seen_in_three_views_and_services_whole() -> None:
+def test_samples_are_seen_in_three_views_and_services_in_two_windows() -> None:
     assert default_for(NAMES) == default_for(HOST.names) == THREE_VIEWS
-    assert default_for(SERVICE.names) == LEVELS
+    assert default_for(SERVICE.names) == TWO_WINDOWS
+    assert default_for([name for name in SERVICE.names if not name.endswith(("_5m", "_30m"))]) == LEVELS
+
+
+def test_the_view_of_now_holds_what_is_away_from_where_it_was_and_unlike_its_hour() -> None:
+    names = ("x", "x__mean_30", "x__delta", "y__mean_30")
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=200), np.zeros(200), np.zeros(200), np.zeros(200)])
+    view = View.fit(NOW, naming(names), X)
+    assert view.columns.tolist() == [0, 1]
+    assert view.features.tolist() == [0]
+    rows = np.array([[8.0, 0.0], [8.0, 0.0], [8.0, 7.5], [0.0, 8.0], [-8.0, 0.0], [np.nan, 0.0]])
+    rows = np.column_stack([rows, np.zeros((6, 2))])
+    scaled = np.zeros((6, 4))
+    scaled[:, 0] = (5.0, -5.0, 50.0, -0.1, -50.0, np.nan)
+    away = view.of(rows, scaled)[:, 0]
+    assert away[0] == 5.0, "as far as the hour says, which is nearer"
+    assert away[1] == 0.0, "they disagree"
+    assert 0.3 < away[2] < 0.8, "there it has been for long"
+    assert away[3] == -0.1, "back to normal"
+    assert -10.0 < away[4] < -6.0
+    assert away[5] == 0.0
+    again = View.from_arrays(NOW, 4, view.to_arrays())
+    assert again.of(rows, scaled).tobytes() == view.of(rows, scaled).tobytes()
+    with pytest.raises(ValueError, match="no view"):
+        View.from_arrays(NOW, 4, {name: array[:1] for name, array in view.to_arrays().items()})
+
+
+def _spiky(seed: int) -> tuple[VectorTable, np.ndarray]:
+    """Two weeks of a metric that is far off in one row of twenty, and in which it is."""
+    rng = np.random.default_rng(seed)
+    odd = np.zeros(14 * 288, np.bool_)
+    odd[rng.permutation(14 * 288 // 4)[: 14 * 288 // 20] * 4] = True
+    load = 50.0 + rng.normal(size=len(odd)) + np.where(odd, rng.uniform(20.0, 60.0, len(odd)), 0.0)
+    return _vectors(load), odd
+
+
+def test_where_anomalies_are_many_they_are_left_out_and_steps_back_to_normal_are_none() -> None:
+    rows, odd = _spiky(seed=0)
+    many = train(rows)
+    entry = many.manifest.periods[ALL_HOURS]
+    assert entry.members == ("neighbours@now", "neighbours@rolling", "neighbours@steps", "neighbours@daily")
+    assert entry.fusion == "led"
+    assert 0.9 * odd.sum() < many.manifest.training.trimmed < 1.5 * odd.sum()
+    later, off = _spiky(seed=1)
+    scored = _scored(many, later)
+    assert (scored.score[off] >= 1.0).mean() > 0.95
+    assert (scored.score[~off] >= 1.0).mean() < 0.01
+    named = {many.manifest.features[i] for i in scored.reasons.feature[off, 0].tolist()}
+    assert named <= {"load", "load__delta"}
+    asked = train(rows, policy=TrainPolicy(THREE_VIEWS)).manifest.periods[ALL_HOURS]
+    assert asked.members == ("neighbours@rolling", "neighbours@steps", "neighbours@daily"), "what is asked for stays"
+
+
+def test_a_windows_view_holds_what_that_window_says() -> None:
+    assert {SERVICE.names[i].rpartition("_")[2] for i in columns_of(SHORTEST, SERVICE.names)} == {"1m"}
+    assert {SERVICE.names[i].rpartition("_")[2] for i in columns_of(LONGER, SERVICE.names)} == {"5m"}
+    own = service_set("own", windows=(120_000_000, 600_000_000, 3_600_000_000)).names
+    assert {own[i].rpartition("_")[2] for i in columns_of(LONGER, own)} == {"10m"}
+    assert [window_length(window) for window in windows_of(own)] == [120_000_000, 600_000_000, 3_600_000_000]
+    assert len(columns_of(SHORTEST, HOST.names)) == 0
+
+
+def test_where_the_first_member_leads_the_others_may_say_twice_as_much_and_nothing_without_it() -> None:
+    first, second, third = (
+        np.array([0.0, 0.4, 0.6, 3.0]),
+        np.array([5.0, 0.7, 5.0, 1.0]),
+        np.array([0.0, 0.1, 9.0, 0.0]),
+    )
+    assert fuse("led", [first, second, third], [1.0] * 3).tolist() == [0.0, 0.7, 1.2, 3.0]
+    assert fuse("led", [first], [1.0]).tolist() == first.tolist()
 
 
 def test_the_default_is_written_into_the_bundle_and_read_back(trained: TrainedBundle) -> None:
@@ -211,4 +297,4 @@ def test_a_member_is_named_by_detector_and_view() -> None:
     mixed = train(_table(600), policy=TrainPolicy(Ensemble.of(["isolation_forest", "neighbours@rolling"])))
     assert mixed.manifest.periods[ALL_HOURS].members == ("isolation_forest", "neighbours@rolling")
     assert mixed.manifest.periods[ALL_HOURS].fusion == "mean"
-    assert set(VIEWS) == {"rolling", "steps", "sequence", "daily"}
+    assert set(VIEWS) == {"rolling", "steps", "sequence", "daily", "now", "shortest", "longer"}

@@ -105,7 +105,7 @@ def _learn(features: Records, folder: str) -> bool:
 
 
 def _run_detectors() -> None:
-    """Every detector on two rows. What scikit-learn would fit is made up: to score takes none."""
+    """Every detector, and views of samples, on two rows. What scikit-learn fits is made up: to score takes none."""
     from models.detectors.boosted_trees import BoostedTrees
     from models.detectors.forecast import Forecast
     from models.detectors.forest import IsolationForest
@@ -113,6 +113,8 @@ def _run_detectors() -> None:
     from models.detectors.mahalanobis import Mahalanobis
     from models.detectors.neighbours import Neighbours
     from models.detectors.one_class_svm import OneClassSVM
+    from models.naming import naming
+    from models.views import NOW, View
 
     forest = IsolationForest(
         roots=np.zeros(1, np.int32),
@@ -141,3 +143,6 @@ def _run_detectors() -> None:
     for detector in (forest, machine, trees, *fitted):
         detector.score(X)
         detector.explain(X, np.arange(2))
+    named, rows = naming(("x", "x__mean_30", "x__delta")), np.arange(6.0).reshape(2, 3)
+    for view in (NOW, "steps"):
+        View.fit(view, named, rows).of(rows, rows)

@@ -218,8 +218,9 @@ def _model_code(own: OwnThresholds, bundle: Bundle, loading: Loading) -> int:
     """The number of a model whose expectation is known; that of its model of all hours."""
     if not own.columns.knows(bundle.version):
         training = bundle.manifest.training
-        episodes = loading.model(bundle, ALL).episodes
-        own.columns.expect(bundle.version, Expectation.of(episodes, training.alpha, training.rows_a_day))
+        model = loading.model(bundle, ALL)
+        expectation = Expectation.of(model.episodes, training.alpha, training.rows_a_day, model.known)
+        own.columns.expect(bundle.version, expectation)
     return own.columns.model_code(bundle.version)
 
 
