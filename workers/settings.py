@@ -17,6 +17,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from workers.settings_notify import NotifySettings
 from workers.settings_sources import SettingsError, Values, explain, read_environment, read_yaml
 
 PREFIX = "FAULTLINE_"
@@ -301,6 +302,7 @@ class Settings(Section):
     windows: WindowsSettings = WindowsSettings()
     scoring: ScoringSettings = ScoringSettings()
     incidents: IncidentsSettings = IncidentsSettings()
+    notify: NotifySettings = NotifySettings()
     source: SourceSettings = SourceSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"
