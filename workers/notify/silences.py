@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from schemas.records import decode
-from schemas.times import parse_time
+from schemas.times import format_time, parse_time
 from workers.notify.notice import RANKS, Notice, rank
 from workers.runtime.stage import Control
 
@@ -87,7 +87,7 @@ def control_record(rule: Rule) -> dict[str, Any]:
         "time": rule.time,
         "author": rule.author,
         "expires_at": rule.expires_at,
-        "body": {"matchers": matchers, "starts_at": rule.starts_at, "comment": rule.comment},
+        "body": {"matchers": matchers, "starts_at": format_time(rule.starts_at), "comment": rule.comment},
     }
 
 
@@ -124,16 +124,14 @@ def rule_of(record: Mapping[str, Any]) -> Rule:
         raise ValueError(f"no such matcher: {', '.join(unknown)}")
     if matchers.get("severity", "low") not in RANKS:
         raise ValueError(f"{matchers['severity']!r} is no severity")
-    starts = body.get("starts_at", record["time"])
-    if isinstance(starts, str):
-        starts = parse_time(starts)
-    if type(starts) is not int:
-        raise ValueError("body.starts_at must be a time")
+    starts = body.get("starts_at")
+    if starts is not None and not isinstance(starts, str):
+        raise ValueError("body.starts_at must be a time as text")
     return Rule(
         id=record["id"],
         time=record["time"],
         author=record["author"],
-        starts_at=starts,
+        starts_at=record["time"] if starts is None else parse_time(starts),
         expires_at=record["expires_at"],
         comment=str(body.get("comment", "")),
         **matchers,
