@@ -26,11 +26,15 @@ class Received:
 
 
 class Receiver:
-    """`answer`: the status it gives; `None`: it takes the request and never answers. `headers` go with every answer."""
+    """`answer`: the status it gives; `None`: it takes the request and never answers. `headers` go with every answer.
+
+    `most`: how many it takes with 200; to all others it says 503.
+    """
 
     def __init__(self) -> None:
         self.answer: int | None = 200
         self.headers: dict[str, str] = {}
+        self.most: int | None = None
         self.received: list[Received] = []
         self.asked = 0
         self._ended = threading.Event()
@@ -55,6 +59,8 @@ class Receiver:
         if answer is None:
             self._ended.wait(60)
             return
+        if answer == 200 and self.most is not None and len(self.received) >= self.most:
+            answer = 503
         if answer == 200:
             self.received.append(Received(handler.path, dict(handler.headers), body, time.monotonic()))
         handler.send_response(answer)

@@ -69,7 +69,9 @@ class Pace:
         if len(counted) <= room:
             return free + [Planned([one]) for one in counted]
         singles, rest = ([], list(counted)) if len(counted) > self.most else _divided(counted, room - 1)
-        return free + [Planned([one]) for one in singles] + [Planned(rest, digest=True)]
+        rest, ends = self._ends(rest)
+        digest = [Planned(rest, digest=True)] if rest else []
+        return free + [Planned([one]) for one in singles] + digest + [Planned([one], free=True) for one in ends]
 
     def sent(self, message: Planned[Waiting], now: float) -> None:
         """It went out, or was refused."""
@@ -83,6 +85,17 @@ class Pace:
                 self._digested.pop(key, None)
         if not message.free:
             self._sent.append(now)
+
+    def _ends(self, rest: Sequence[Waiting]) -> tuple[list[Waiting], list[Waiting]]:
+        """What a digest says for good, and the ends of incidents that were opened before it."""
+        if not self.keyed:
+            return list(rest), []
+        first: dict[str, str] = {}
+        for one in rest:
+            first.setdefault(one.page.notice.key, one.page.action)
+        opened = {key for key, action in first.items() if action == "trigger"} | self._digested.keys()
+        ends = [one for one in rest if one.page.action == "resolve" and one.page.notice.key not in opened]
+        return [one for one in rest if one.page.action != "resolve" or one.page.notice.key in opened], ends
 
     def _sorted(self, waiting: Sequence[Waiting]) -> tuple[list[Planned[Waiting]], list[Waiting]]:
         """What goes at once, and what is counted."""
