@@ -53,6 +53,13 @@ def town(kafka: Broker, redis_server: RedisAt) -> Iterator[Town]:
         yield Town(faultline)
 
 
+@pytest.fixture(autouse=True)
+def nobody_stays(town: Town) -> Iterator[None]:
+    yield
+    for worker in town.faultline.workers:
+        worker.kill()
+
+
 def webhook(receiver: Receiver, place: str, **more: object) -> dict[str, object]:
     return {"kind": "webhook", "url": receiver.url, "entities": [f"{place}/*"], **QUICK, **more}
 

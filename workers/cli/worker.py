@@ -136,7 +136,7 @@ def notify(
     _run(
         t,
         f"notify-{targets[0]}",
-        [topic_of(t, one.target)],
+        [topic_of(t, targets[0])],
         [],
         stage,
         on_idle=lambda _: one.standing(),

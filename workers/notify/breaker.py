@@ -11,14 +11,10 @@ from collections.abc import Callable
 import pybreaker
 import structlog
 
-from workers.notify.errors import Refused, Slow, Unreachable
+from workers.notify.errors import Open, Refused, Slow
 from workers.notify.metrics import DeliveryMetrics
 
 log = structlog.get_logger(__name__)
-
-
-class Open(Unreachable):
-    """Nothing was tried: the target is left alone for now."""
 
 
 class Breaker:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from schemas.framing import Resolver
-from workers.notify.breaker import Breaker
 from workers.notify.carriers import carrier_of
 from workers.notify.delivery import Delivery
 from workers.notify.kinds import kind_of
@@ -27,9 +26,10 @@ def target_of(settings: Settings, name: str) -> Target:
     return Target(name, notify.targets[name], notify.secret(name), tuple(notify.services))
 
 
-def topic_of(settings: Settings, target: Target) -> str:
+def topic_of(settings: Settings, name: str) -> str:
     """What a target's worker reads."""
-    return settings.topics.incidents if target.settings.of == "incidents" else settings.topics.groups
+    topics = settings.topics
+    return topics.incidents if settings.notify.targets[name].of == "incidents" else topics.groups
 
 
 class Notifier:
@@ -51,6 +51,8 @@ class Notifier:
         self._following = Following(self._rules, controls, self._clock)
 
     def outside(self, registry: CollectorRegistry) -> Delivery:
+        from workers.notify.breaker import Breaker  # of an extra: commands do without
+
         own = self.target.settings
         metrics = DeliveryMetrics(self.target.name, registry)
         self._delivery = Delivery(

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from workers.notify.breaker import Breaker, Open
 from workers.notify.carriers import Carries
-from workers.notify.errors import NotDelivered, Refused, Slow
+from workers.notify.errors import NotDelivered, Open, Refused, Slow
 from workers.notify.kinds.kind import Kind
 from workers.notify.metrics import DIGESTED, FAILED, REFUSED, RESENT, SENT, DeliveryMetrics
 from workers.notify.pacing import Pace, Planned
 from workers.notify.page import Page
 from workers.runtime.clock import Clock
 from workers.runtime.records import Output
+
+if TYPE_CHECKING:
+    from workers.notify.breaker import Breaker
 
 log = structlog.get_logger(__name__)
 

@@ -3,6 +3,7 @@
 | class | what it means | what is done |
 |---|---|---|
 | `Unreachable` | the target is away, or lets us in no more | held, tried again; the breaker counts it |
+| `Open` | the breaker lets nothing through | held |
 | `Slow` | the target asks us to wait | held until then |
 | `Refused` | the target will never take this message | told in the log, counted, given up |
 """
@@ -16,6 +17,10 @@ class NotDelivered(Exception):
 
 class Unreachable(NotDelivered):
     """No answer, or one that says: not now, or not you."""
+
+
+class Open(Unreachable):
+    """Nothing was tried: the target is left alone for now."""
 
 
 class Slow(NotDelivered):

@@ -126,4 +126,4 @@ def pages(outputs: Sequence[Output]) -> list[Page]:
 
 
 def target(kind: str, url: str = "", secret: str = "", services: Sequence[ServiceSettings] = (), **more: Any) -> Target:
-    return Target("oncall", TargetSettings(kind=kind, url=url, **more), secret, services)  # type: ignore[arg-type]
+    return Target("oncall", TargetSettings(kind=kind, url=url, **more), secret, services)
