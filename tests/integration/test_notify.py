@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,7 +19,11 @@ from tests.support.installation import Installation, events_of, eventually, has_
 from tests.support.process import Daemon
 from tests.support.receiver import Receiver
 from tests.support.redis_server import RedisAt
-from tests.workers.notify.given import NOON, Incident
+from tests.workers.notify.given import NOON, Incident, notice, target
+from workers.notify.carriers.kafka import KafkaCarrier
+from workers.notify.kinds import kind_of
+from workers.notify.page import Page
+from workers.settings import load_settings
 
 pytestmark = pytest.mark.integration
 
@@ -82,8 +88,8 @@ def never_more_than_one(alertmanager: AlertmanagerServer, incident: Incident, un
 def test_alertmanager_lists_an_incident_once_through_its_life_and_again_after_a_restart(town: Town) -> None:
     incident = Incident("am/checkout")
     with AlertmanagerServer() as server:
-        target = {"kind": "alertmanager", "url": server.url, "entities": ["am/*"], "labels": {"team": "shop"}}
-        town.notify({"am": {**target, "resend_ms": 1000, "breaker_failures": 1, "breaker_pause_ms": 200}})
+        there = {"kind": "alertmanager", "url": server.url, "entities": ["am/*"], "labels": {"team": "shop"}}
+        town.notify({"am": {**there, "resend_ms": 1000, "breaker_failures": 1, "breaker_pause_ms": 200}})
         for event, severity in (
             (("CREATE", -3, "medium"), ["medium"]),
             (("ESCALATE", -2, "critical"), ["critical"]),
@@ -119,6 +125,12 @@ def test_a_target_on_a_bad_day_loses_nothing_and_delays_no_other(town: Town) -> 
         bad.answer, bad.headers = 200, {}
         eventually(partial(_has, bad, written), 30, "all of it arrives, in order")
         eventually(partial(has_logged, worker, "breaker closed"), 30, "the breaker closes")
+        [pids] = [event["pids"] for event in events_of(worker) if "pids" in event]
+        assert isinstance(pids, list)
+        os.kill(pids[0], signal.SIGKILL)
+        incident = Incident("day/after")
+        town.write(incident.event("CREATE", 0, "high"))
+        eventually(lambda: bad.bodies[-1]["dedup_key"] == incident.id, 60, "its process is started again")
 
 
 def _has(receiver: Receiver, written: list[str]) -> bool:
@@ -154,6 +166,17 @@ def test_a_storm_is_one_message(town: Town) -> None:
         assert (body["type"], body["pages"], body["by_severity"]) == ("digest", 2000, {"high": 2000})
         metrics = town.faultline.metrics(worker)
         assert metrics['faultline_pages_total{outcome="digested",target="storm"}'] == 2000
+
+
+def test_alerts_for_kafka_are_records_keyed_by_entity(town: Town) -> None:
+    kafka, settings = town.faultline.kafka, load_settings(town.faultline.settings)
+    message = kind_of(target("kafka", "alerts")).message([Page("trigger", notice(), NOON)], NOON)
+    carrier = KafkaCarrier(settings, kafka.create_topic(), 10)
+    carrier.carry(message)
+    carrier.close()
+    [record] = kafka.read(carrier.topic)
+    assert (record.key, record.value) == (b"checkout", message.body)
+    assert dict(record.headers)["faultline-page"] == message.id.encode()
 
 
 def test_silence_rules_are_followed_and_what_lasts_pages_after_them(town: Town) -> None:

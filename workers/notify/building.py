@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from schemas.framing import Resolver
+from schemas.records import decode
 from workers.notify.carriers import carrier_of
 from workers.notify.delivery import Delivery
 from workers.notify.kinds import kind_of
@@ -43,6 +44,8 @@ class Notifier:
         self._delivery: Delivery | None = None
 
     def stage(self, resolver: Resolver | None = None) -> NotifyStage:
+        """Decodes once before the first record comes: where kernels are not compiled yet, that takes its time."""
+        decode("IncidentEvent", [b"{}"])
         policy = Policy.of_settings(self.target.name, self.target.settings, self.kind.shows_severity)
         return NotifyStage(policy, self._rules, resolver)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from email.utils import parsedate_to_datetime
@@ -16,6 +17,7 @@ from workers.notify.kinds.kind import Message
 from workers.runtime.bounded import Bounded, Overrun
 
 log = structlog.get_logger(__name__)
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells whole addresses otherwise, and some are secret
 
 _TRIES = 2
 _TOO_MANY, _TIMED_OUT, _SERVER_ERRORS = 429, 408, 500

@@ -16,7 +16,7 @@ ID_HEADER = "faultline-page"
 
 class KafkaCarrier:
     def __init__(self, settings: Settings, topic: str, seconds: float) -> None:
-        self._topic, self._seconds = topic, seconds
+        self.topic, self._seconds = topic, seconds
         config = {
             "bootstrap.servers": settings.kafka.bootstrap_servers,
             "client.id": f"faultline-notify-{socket.gethostname()}",
@@ -37,15 +37,15 @@ class KafkaCarrier:
 
         headers: dict[str, str | bytes | None] = {ID_HEADER: message.id, "content-type": "application/json"}
         try:
-            self._producer.produce(self._topic, message.body, message.key.encode(), headers=headers, on_delivery=told)
+            self._producer.produce(self.topic, message.body, message.key.encode(), headers=headers, on_delivery=told)
             left = self._producer.flush(self._seconds + 1)
         except (KafkaException, BufferError) as error:
-            raise Unreachable(f"{self._topic}: {error}") from error
+            raise Unreachable(f"{self.topic}: {error}") from error
         if left:
             self._producer.purge()  # it comes again: what is still on its way here must not come as well
-            raise Unreachable(f"{self._topic}: no acknowledgement within {self._seconds:.0f} s")
+            raise Unreachable(f"{self.topic}: no acknowledgement within {self._seconds:.0f} s")
         if failures:
-            text = f"{self._topic}: {failures[0].str()}"
+            text = f"{self.topic}: {failures[0].str()}"
             raise Refused(text) if failures[0].code() == KafkaError.MSG_SIZE_TOO_LARGE else Unreachable(text)
 
     def close(self) -> None:
