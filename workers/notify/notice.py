@@ -17,6 +17,9 @@ SUPPRESS = "SUPPRESS"
 SILENCE = "silence"
 
 _NAMED = 3
+_LATEST = 253_402_300_800_000_000
+"""The year 10000, epoch microseconds: what RFC 3339 cannot write."""
+_TIMES = ("time", "first_anomalous_at", "opened_at", "last_anomalous_at", "resolved_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,15 @@ class Notice:
 def rank(severity: str) -> int:
     """Of a severity that nobody knows, the lowest: it pages rather than not."""
     return RANKS.get(severity, 1)
+
+
+def impossible_time(event: Mapping[str, Any]) -> str | None:
+    """The name of a time that cannot be told to anyone; None where all can."""
+    for name in _TIMES:
+        time = event.get(name)
+        if time is not None and not 0 <= time < _LATEST:
+            return name
+    return None
 
 
 def of_incident(event: Mapping[str, Any]) -> Notice:

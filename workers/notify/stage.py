@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.columns import Fault
+from schemas.faults import INVALID
 from schemas.framing import Resolver
 from schemas.ids import stable_id
 from schemas.records import decode
 from workers.notify.deciding import Life, decide, told
 from workers.notify.lives import PartitionState
-from workers.notify.notice import SUPPRESS, Notice, of_group, of_incident
+from workers.notify.notice import SUPPRESS, Notice, impossible_time, of_group, of_incident
 from workers.notify.page import Page
 from workers.notify.policy import Policy
 from workers.notify.silences import Rules
@@ -99,7 +100,8 @@ class NotifyStage:
         found, faults = decode(self._record, values, resolver=self._resolver)
         events: list[dict[str, Any] | Fault | None] = [None] * len(records)
         for place, event in zip(places, found, strict=True):
-            events[place] = event
+            wrong = event and impossible_time(event)
+            events[place] = Fault(place, INVALID, f"{wrong} is no time from 1970 to 9999") if wrong else event
         for fault in faults:
             events[places[fault.record]] = fault
         return events
