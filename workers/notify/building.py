@@ -62,7 +62,7 @@ class Notifier:
             address(self.target.name),
             self.kind,
             carrier_of(self.kind, self.target, self._settings),
-            Breaker(self.target.name, own.breaker_failures, own.breaker_pause_ms / 1000, metrics),
+            Breaker(self.target.name, own.breaker_failures, own.breaker_pause_ms / 1000, metrics, self._clock),
             Pace(own.gather_ms / 1000, own.max_pages, self.kind.keyed),
             self._clock,
             metrics,

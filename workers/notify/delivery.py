@@ -123,7 +123,7 @@ class Delivery:
         return True
 
     def _may_call(self) -> bool:
-        return self._clock.monotonic() >= self._not_before
+        return self._clock.monotonic() >= self._not_before and not self._breaker.resting
 
 
 def _taken_in(output: Output, now: float) -> Waiting:

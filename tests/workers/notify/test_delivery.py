@@ -43,7 +43,7 @@ class Rim:
     def __init__(self, kind: str, url: str, seconds: float = 5.0, pause: float = 3600.0, **more: Any) -> None:
         self.clock, self.registry = HandClock(), CollectorRegistry()
         metrics = DeliveryMetrics("t", self.registry)
-        self.breaker = Breaker("t", 2, pause, metrics)
+        self.breaker = Breaker("t", 2, pause, metrics, self.clock)
         one = target(kind, url, **more)
         pace = Pace(one.settings.gather_ms / 1000, one.settings.max_pages, kind_of(one).keyed)
         self.delivery = Delivery("t", kind_of(one), HttpCarrier(seconds), self.breaker, pace, self.clock, metrics)
@@ -105,7 +105,7 @@ def test_while_the_breaker_is_open_nothing_is_asked(receiver: Receiver) -> None:
     for _ in range(5):
         assert rim.delivery.deliver(held) == held
     assert receiver.asked == asked
-    assert rim.breaker.open
+    assert rim.breaker.resting
 
 
 def test_a_target_that_is_not_there_is_held() -> None:

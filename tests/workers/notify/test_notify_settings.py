@@ -61,6 +61,13 @@ def test_secrets_come_from_variables_or_files_and_are_never_shown(tmp_path: Path
     assert "0thersecret" not in shown.out + shown.err
 
 
+def test_a_secret_that_is_no_text_is_not_shown_either(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text("notify: {targets: {p: {kind: pagerduty}}, secrets: {p: 471147}}")
+    with pytest.raises(SettingsError) as told:
+        load_settings({"FAULTLINE_CONFIG": str(tmp_path / "f.yaml")})
+    assert "471147" not in str(told.value)
+
+
 def test_config_check_asks_targets_whether_they_are_there(tmp_path: Path) -> None:
     with Receiver() as receiver:
         settings = load(
