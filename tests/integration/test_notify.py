@@ -28,6 +28,7 @@ from workers.settings import load_settings
 pytestmark = pytest.mark.integration
 
 INCIDENTS = "anomaly.incidents.v1"
+PATIENCE = 90.0
 QUICK: dict[str, object] = {"gather_ms": 0, "timeout_ms": 1000, "breaker_failures": 2, "breaker_pause_ms": 500}
 
 
@@ -98,14 +99,14 @@ def test_alertmanager_lists_an_incident_once_through_its_life_and_again_after_a_
             (("REOPEN", -0.4, "medium"), ["medium"]),
         ):
             town.write(incident.event(*event))
-            eventually(never_more_than_one(server, incident, severity), 30, f"{event} is shown")
+            eventually(never_more_than_one(server, incident, severity), PATIENCE, f"{event} is shown")
         [alert] = server.firing()
         assert (alert["labels"]["entity"], alert["labels"]["team"]) == ("am/checkout", "shop")
         server.stop()
         server.start()
-        eventually(never_more_than_one(server, incident, ["medium"]), 30, "it fires again after the restart")
+        eventually(never_more_than_one(server, incident, ["medium"]), PATIENCE, "it fires again after the restart")
         town.write(incident.event("RESOLVE", -0.2, "medium"))
-        eventually(never_more_than_one(server, incident, []), 30, "it is over")
+        eventually(never_more_than_one(server, incident, []), PATIENCE, "it is over")
 
 
 def test_a_target_on_a_bad_day_loses_nothing_and_delays_no_other(town: Town) -> None:
@@ -118,19 +119,19 @@ def test_a_target_on_a_bad_day_loses_nothing_and_delays_no_other(town: Town) -> 
             written.append(incident.id)
             asked = bad.asked
             town.write(incident.event("CREATE", 0, "high"))
-            eventually(partial(_has, good, written), 30, "the other has it")
-            eventually(partial(_asked_again, bad, asked), 30, "it was tried")
-        eventually(partial(has_logged, worker, "breaker opened"), 30, "the breaker opens")
+            eventually(partial(_has, good, written), PATIENCE, "the other has it")
+            eventually(partial(_asked_again, bad, asked), PATIENCE, "it was tried")
+        eventually(partial(has_logged, worker, "breaker opened"), PATIENCE, "the breaker opens")
         assert not bad.received
         bad.answer, bad.headers = 200, {}
-        eventually(partial(_has, bad, written), 30, "all of it arrives, in order")
-        eventually(partial(has_logged, worker, "breaker closed"), 30, "the breaker closes")
+        eventually(partial(_has, bad, written), PATIENCE, "all of it arrives, in order")
+        eventually(partial(has_logged, worker, "breaker closed"), PATIENCE, "the breaker closes")
         [pids] = [event["pids"] for event in events_of(worker) if "pids" in event]
         assert isinstance(pids, list)
         os.kill(pids[0], signal.SIGKILL)
         incident = Incident("day/after")
         town.write(incident.event("CREATE", 0, "high"))
-        eventually(lambda: bad.bodies[-1]["dedup_key"] == incident.id, 60, "its process is started again")
+        eventually(lambda: bad.bodies[-1]["dedup_key"] == incident.id, PATIENCE, "its process is started again")
 
 
 def _has(receiver: Receiver, written: list[str]) -> bool:
@@ -145,14 +146,16 @@ def test_killed_before_the_commit_it_pages_again_under_the_same_key(town: Town) 
     first, second = Incident("kill/first"), Incident("kill/second")
     with Receiver() as receiver:
         receiver.most = 1
-        targets = {"killed": webhook(receiver, "kill")}
+        targets = {"killed": webhook(receiver, "kill", gather_ms=3000)}  # both in hand before one goes
         worker = town.notify(targets)
         town.write(first.event("CREATE", 0), second.event("CREATE", 0))
-        eventually(lambda: len(receiver.received) == 1 and receiver.asked > 1, 30, "the first arrives, not the other")
+        eventually(
+            lambda: len(receiver.received) == 1 and receiver.asked > 1, PATIENCE, "the first arrives, not the other"
+        )
         worker.kill()
         receiver.most = None
         town.notify(targets)
-        eventually(lambda: len(receiver.received) >= 3, 60, "both arrive")
+        eventually(lambda: len(receiver.received) >= 3, PATIENCE, "both arrive")
         assert {body["dedup_key"] for body in receiver.bodies} == {first.id, second.id}
         assert len({body["id"] for body in receiver.bodies}) == 2
 
@@ -161,7 +164,7 @@ def test_a_storm_is_one_message(town: Town) -> None:
     with Receiver() as receiver:
         town.write(*(Incident(f"storm/{n}").event("CREATE", 0) for n in range(2000)))
         worker = town.notify({"storm": webhook(receiver, "storm", gather_ms=2000)})
-        eventually(lambda: len(receiver.received) >= 1, 30, "it arrives")
+        eventually(lambda: len(receiver.received) >= 1, PATIENCE, "it arrives")
         [body] = receiver.bodies
         assert (body["type"], body["pages"], body["by_severity"]) == ("digest", 2000, {"high": 2000})
         metrics = town.faultline.metrics(worker)
@@ -188,11 +191,11 @@ def test_silence_rules_are_followed_and_what_lasts_pages_after_them(town: Town) 
         town.notify({"quiet": webhook(receiver, "quiet")})
         silenced, other = Incident("quiet/pay"), Incident("quiet/cart")
         town.write(silenced.event("CREATE", 0.1), other.event("CREATE", 0.1))
-        eventually(partial(_has, receiver, [other.id]), 30, "the other one pages")
+        eventually(partial(_has, receiver, [other.id]), PATIENCE, "the other one pages")
         listed = json.loads(faultline.run("silence", "list", "--json").stdout)
         assert [(one["id"], one["state"], one["entity"]) for one in listed] == [(rule, "acts", "*/pay")]
         assert faultline.run("silence", "remove", rule[:6]).returncode == 0
-        eventually(partial(_pages, town, silenced, receiver, other), 30, "it pages once the rule has ended")
+        eventually(partial(_pages, town, silenced, receiver, other), PATIENCE, "it pages once the rule has ended")
 
 
 def _pages(town: Town, incident: Incident, receiver: Receiver, other: Incident) -> bool:
