@@ -41,7 +41,7 @@ LABEL org.opencontainers.image.title="faultline" \
       org.opencontainers.image.description="Kafka workers that turn telemetry into anomaly scores and incidents" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin faultline \
-    && mkdir /models /history && chown 10001 /models /history
+    && mkdir /models /history /alerts && chown 10001 /models /history /alerts
 COPY --from=build /opt/faultline /opt/faultline
 COPY --chmod=0755 deploy/entrypoint.sh /usr/local/bin/entrypoint.sh
 ENV PATH=/opt/faultline/bin:$PATH \

@@ -17,6 +17,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from workers.settings_notify import NotifySettings
 from workers.settings_sources import SettingsError, Values, explain, read_environment, read_yaml
 
 PREFIX = "FAULTLINE_"
@@ -341,6 +342,7 @@ class Settings(Section):
     feedback: FeedbackSettings = FeedbackSettings()
     groups: GroupsSettings = GroupsSettings()
     history: HistorySettings = HistorySettings()
+    notify: NotifySettings = NotifySettings()
     source: SourceSettings = SourceSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"

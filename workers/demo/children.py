@@ -63,7 +63,7 @@ class Children:
                 stdout=subprocess.PIPE if read else file,
                 stderr=file,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
         child = Child(name, process, log)
         self._running.append(child)
@@ -95,7 +95,7 @@ class Children:
         self._running.clear()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Linux: when the parent is killed so that it cannot clean up, the kernel ends the child."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == 1:  # it died before the line above
