@@ -83,9 +83,10 @@ class PostgreSQL:
 
     def stop(self) -> None:
         """At once: who is connected loses the connection, what was committed stays."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        if self._server is not None and self._server.running:
+            os.kill(self._server.pid, signal.SIGINT)  # by SIGTERM it would wait until everyone has left
+            self._server.wait(60)
+        self._server = None
 
     def freeze(self) -> None:
         """Connections stay, and nothing answers any more: neither those nor new ones."""

@@ -94,6 +94,13 @@ def events_of(connection: Connection, ids: list[str]) -> Iterator[Row]:
     yield from sorted(rows, key=lambda row: (order[row["incident_id"]], row["sequence"]))
 
 
+def opening_reasons(connection: Connection, ids: list[str]) -> dict[str, str]:
+    """What was said when these incidents opened, of those whose first event is there."""
+    of = incident_events.c
+    chosen = select(of.incident_id, of.reason).where(of.incident_id.in_(ids), of.sequence == 0)
+    return {row.incident_id: row.reason for row in connection.execute(chosen)}
+
+
 def find(connection: Connection, incident: str, most: int = 10) -> list[Row]:
     """The incident of that id, or those whose ids begin so."""
     chosen = select(incidents).where(_id_begins(incidents.c.incident_id, incident))
