@@ -77,7 +77,7 @@ class PostgreSQL:
     def start(self) -> None:
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self._port), "-h", "127.0.0.1"]
         command += ["-c", f"unix_socket_directories={self._folder}", "-c", "fsync=off"]
-        self._server = Daemon([*self._as_user(), *command], self._folder.with_suffix(".log"))
+        self._server = Daemon([*self._as_user(), *command], self._folder / "log")
         ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         self._server.wait_ready(lambda: subprocess.run(ready, check=False).returncode == 0, 60)
 
