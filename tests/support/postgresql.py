@@ -77,15 +77,16 @@ class PostgreSQL:
     def start(self) -> None:
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self._port), "-h", "127.0.0.1"]
         command += ["-c", f"unix_socket_directories={self._folder}", "-c", "fsync=off"]
-        self._server = Daemon([*self._as_user(), *command], self._folder.with_suffix(".log"))
+        self._server = Daemon([*self._as_user(), *command], self._folder / "log")
         ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         self._server.wait_ready(lambda: subprocess.run(ready, check=False).returncode == 0, 60)
 
     def stop(self) -> None:
         """At once: who is connected loses the connection, what was committed stays."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        if self._server is not None and self._server.running:
+            os.kill(self._server.pid, signal.SIGINT)  # by SIGTERM it would wait until everyone has left
+            self._server.wait(60)
+        self._server = None
 
     def freeze(self) -> None:
         """Connections stay, and nothing answers any more: neither those nor new ones."""

@@ -41,8 +41,8 @@ def with_shared(incident: Row, event: Row) -> dict[str, Any]:
 COLUMNS = ("opened", "state", "severity", "entity", "profile", "lasted", "why", "id")
 
 
-def line(row: Row) -> tuple[object, ...]:
-    """One incident in a table of `COLUMNS`."""
+def line(row: Row, opening: str | None = None) -> tuple[object, ...]:
+    """One incident in a table of `COLUMNS`; `opening`: what to say of one that is over instead of that it is."""
     severity = row["highest_severity"] if row["state"] in ("resolved", "closed", "suppressed") else row["severity"]
     return (
         shown_time(row["opened_at"]),
@@ -51,7 +51,7 @@ def line(row: Row) -> tuple[object, ...]:
         row["entity"],
         row["profile"],
         lasted(row),
-        row["reason"],
+        opening or row["reason"],
         row["incident_id"][:ID],
     )
 

@@ -52,9 +52,10 @@ def list_incidents(
     wanted, place = _wanted(since, until, entity, profile, severity, state, fingerprint), _place(after)
     with open_history(load_settings(), "incidents list") as connection:
         from workers.cli.incident_documents import COLUMNS, document, line
-        from workers.history.queries import page, place_of
+        from workers.history.queries import opening_reasons, page, place_of
 
         rows = page(connection, wanted, limit + 1, place)
+        opening = opening_reasons(connection, [row["incident_id"] for row in rows if row["resolved_at"] is not None])
     more = len(rows) > limit
     rows = rows[:limit]
     last = place_of(rows[-1]) if more else None
@@ -65,7 +66,7 @@ def list_incidents(
     if not rows:
         print("no incident is like that")
         return
-    print_table(COLUMNS, [line(row) for row in rows])
+    print_table(COLUMNS, [line(row, opening.get(row["incident_id"])) for row in rows])
     if behind:
         print(f"\nthere are more: --after {behind}")
 

@@ -22,6 +22,9 @@ from workers.history.schema import Micros, entities, incident_events, incidents
 _NARROW = 2_000
 """A condition that fewer rows fulfil is a way in: to look at all of them takes some milliseconds."""
 
+_MANY = 500
+"""Of so many entities the newest incidents are not far, whoever they are of."""
+
 _PAGE = 5_000
 Columns = Any
 """Has the columns of `incidents` as attributes: those of the table, or what stands for them."""
@@ -65,6 +68,8 @@ class _Condition:
 
     holds: ColumnElement[bool]
     ordered: bool = True
+    wide: bool = False
+    """Known to be no way in."""
 
 
 def page(connection: Connection, wanted: Wanted, limit: int, after: Place | None = None) -> list[Row]:
@@ -94,6 +99,13 @@ def events_of(connection: Connection, ids: list[str]) -> Iterator[Row]:
     yield from sorted(rows, key=lambda row: (order[row["incident_id"]], row["sequence"]))
 
 
+def opening_reasons(connection: Connection, ids: list[str]) -> dict[str, str]:
+    """What was said when these incidents opened, of those whose first event is there."""
+    of = incident_events.c
+    chosen = select(of.incident_id, of.reason).where(of.incident_id.in_(ids), of.sequence == 0)
+    return {row.incident_id: row.reason for row in connection.execute(chosen)}
+
+
 def find(connection: Connection, incident: str, most: int = 10) -> list[Row]:
     """The incident of that id, or those whose ids begin so."""
     chosen = select(incidents).where(_id_begins(incidents.c.incident_id, incident))
@@ -106,16 +118,17 @@ def _rows(connection: Connection, chosen: Select[Any]) -> list[Row]:
 
 def _keys(connection: Connection, wanted: Wanted, after: Place | None) -> Select[Any]:
     """Select opening and id of what is wanted, newest first, by the way in that looks at the least."""
-    times, conditions = _times(wanted, after), _conditions(connection, wanted)
+    names = _names(connection, wanted)
+    times, conditions = _times(wanted, after), _conditions(wanted, names)
     way_in = _way_in(connection, times, conditions)
     keys = select(incidents.c.opened_at, incidents.c.incident_id)
     if connection.dialect.name == "sqlite":
-        hidden = _conditions(connection, wanted, _HIDDEN)
+        hidden = _conditions(wanted, names, _HIDDEN)
         used = (hers if one is not way_in else one for one, hers in zip(conditions, hidden, strict=True))
         return _newest_first(keys.where(*times, *(one.holds for one in used)))
     if way_in and not way_in.ordered:
         narrow = select(incidents).where(way_in.holds, *times).cte("narrow").prefix_with("MATERIALIZED")
-        rest = (one.holds for one in _conditions(connection, wanted, narrow.c))
+        rest = (one.holds for one in _conditions(wanted, names, narrow.c))
         return _newest_first(select(narrow.c.opened_at, narrow.c.incident_id).where(*rest), narrow.c)
     return _newest_first(keys.where(*times, *(one.holds for one in conditions)))
 
@@ -126,9 +139,10 @@ def _way_in(
     """The condition that the fewest rows fulfil, where those are few; None: the newest first, whoever they are."""
     if len(conditions) == 1 and conditions[0].ordered:
         return conditions[0]
-    counts = [_count(connection, [one.holds, *times]) for one in conditions]
+    asked = [one for one in conditions if not one.wide]
+    counts = [_count(connection, [one.holds, *times]) for one in asked]
     least = min(counts, default=_NARROW)
-    return conditions[counts.index(least)] if least < _NARROW else None
+    return asked[counts.index(least)] if least < _NARROW else None
 
 
 def _count(connection: Connection, conditions: list[ColumnElement[bool]]) -> int:
@@ -153,16 +167,26 @@ def _times(wanted: Wanted, after: Place | None) -> list[ColumnElement[bool]]:
     return times
 
 
-def _conditions(connection: Connection, wanted: Wanted, of: Columns = incidents.c) -> list[_Condition]:
+def _names(connection: Connection, wanted: Wanted) -> list[str] | Select[Any]:
+    """The entities that are wanted; as a question where they are many."""
+    if not {"*", "?"} & set(wanted.entity):
+        return [wanted.entity] if wanted.entity else []
+    names = select(entities.c.entity).where(_like(connection, wanted.entity))
+    if wanted.profile:
+        names = names.where(entities.c.profile == wanted.profile)  # few are in more than one
+    found = list(connection.scalars(names.limit(_MANY)))
+    return names if len(found) == _MANY else found
+
+
+def _conditions(wanted: Wanted, names: list[str] | Select[Any], of: Columns = incidents.c) -> list[_Condition]:
     found = []
-    if wanted.entity:
-        if {"*", "?"} & set(wanted.entity):
-            names = select(entities.c.entity).where(_like(connection, wanted.entity))
-            if wanted.profile:
-                names = names.where(entities.c.profile == wanted.profile)  # who is seldom in more than one
-            found.append(_Condition(of.entity.in_(names), ordered=False))
-        else:
-            found.append(_Condition(of.entity == wanted.entity))
+    if isinstance(names, Select):
+        # IS true keeps PostgreSQL from joining all of them with all of their incidents before it sorts.
+        found.append(_Condition(of.entity.in_(names).is_(True), ordered=False, wide=True))
+    elif len(names) == 1:
+        found.append(_Condition(of.entity == names[0]))
+    elif wanted.entity:
+        found.append(_Condition(of.entity.in_(names), ordered=False))
     if wanted.fingerprint:
         exact = len(wanted.fingerprint) >= 32
         found.append(_Condition(_id_begins(of.fingerprint_id, wanted.fingerprint), exact))

@@ -55,6 +55,7 @@ def test_a_good_installation_passes_every_check_and_leaves_no_trace(kafka: Broke
         "redis eviction",
         "clock of redis",
         "model registry",
+        "history",
     }
     assert kafka.read(f"{env['FAULTLINE_NAMESPACE']}.telemetry.deadletter.v1") == []
 

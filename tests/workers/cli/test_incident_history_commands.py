@@ -102,6 +102,7 @@ def test_a_table_says_when_how_bad_who_how_long_and_why() -> None:
     assert "high" in text
     assert FLAPPING[-1]["reason"][:40] in text
     assert id_of(FLAPPING)[:12] in text
+    assert CLOSED[0]["reason"][:40] in asked("list", "--state", "closed")  # and not that all is well now
     assert "no incident is like that" in asked("list", "--entity", "nobody")
 
 
