@@ -110,7 +110,7 @@ def of_incident(event: Mapping[str, Any]) -> Notice:
 
 
 def of_group(event: Mapping[str, Any]) -> Notice:
-    """A decoded `GroupEvent`. It does not say when the group began: its first event does."""
+    """A decoded `GroupEvent`; one that does not say when the group began began with its first event."""
     entities, causes = list(event["entities"]), list(event["root_causes"])
     first = causes[0]["entity"] if causes else entities[0] if entities else event["group_id"]
     return Notice(
@@ -124,13 +124,13 @@ def of_group(event: Mapping[str, Any]) -> Notice:
         entity=first,
         entities=entities or [first],
         profile="",
-        cause="group",
-        regular=True,
+        cause=event.get("cause", "deviation"),
+        regular=event.get("regular", True),
         fingerprint=event["group_id"],
-        opened_at=event["time"],
-        first_anomalous_at=event["time"],
+        opened_at=event.get("opened_at") or event["time"],
+        first_anomalous_at=event.get("opened_at") or event["time"],
         last_anomalous_at=event["time"],
-        resolved_at=None,
+        resolved_at=event.get("resolved_at"),
         occurrence_count=1,
         window_count=len(event["incident_ids"]),
         reason=event.get("reason") or _in_trouble(entities or [first]),
