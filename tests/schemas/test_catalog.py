@@ -15,8 +15,8 @@ FINGERPRINTS = {
     "Event": "9c22babb15bab54d",
     "Vector": "d8f4962e0c263197",
     "Score": "97dec9f560a0e488",
-    "IncidentEvent": "9ac76aa0d5369a67",
-    "IncidentState": "071106ddfdfb5700",
+    "IncidentEvent": "82ff3b90adb97eca",
+    "IncidentState": "cacbc765a4ad0dc8",
     "GroupEvent": "d33be47659052561",
     "Control": "9aca5fee88633792",
     "Drift": "9c804fe16b322fa2",
@@ -30,10 +30,10 @@ FIELDS = {
     "severity confidence model expected contributions note",
     "IncidentEvent": "type id time score_id incident_id fingerprint_id sequence entity profile cause regular severity "
     "first_anomalous_at opened_at last_anomalous_at resolved_at closed_at occurrence_count window_count anomaly_score "
-    "event_count rule reason impact recommendation contributions",
+    "confidence event_count rule reason impact recommendation contributions",
     "IncidentState": "type id time score_id incident_id fingerprint_id sequence entity profile cause regular severity "
     "first_anomalous_at opened_at last_anomalous_at resolved_at closed_at occurrence_count window_count anomaly_score "
-    "event_count rule reason impact recommendation contributions state",
+    "confidence event_count rule reason impact recommendation contributions state",
     "GroupEvent": "group_id type sequence time incident_ids entities incident_count open_count entity_count "
     "root_causes severity regular cause opened_at resolved_at closed_at reason",
     "Control": "kind id time author expires_at body",
@@ -43,8 +43,8 @@ FIELDS = {
 NULLABLE = {
     "Event": {"id", "source", "observed_at", "distributions", "weight"},
     "Score": {"severity"},
-    "IncidentEvent": {"resolved_at", "closed_at"},
-    "IncidentState": {"resolved_at", "closed_at"},
+    "IncidentEvent": {"resolved_at", "closed_at", "confidence"},
+    "IncidentState": {"resolved_at", "closed_at", "confidence"},
     "GroupEvent": {"opened_at", "resolved_at", "closed_at"},
     "Control": {"expires_at"},
 }

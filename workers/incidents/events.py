@@ -57,6 +57,7 @@ def incident_event(change: Change, entity: str, profile: str) -> dict[str, objec
         "occurrence_count": incident.occurrence_count,
         "window_count": incident.window_count,
         "anomaly_score": incident.evidence.score,
+        "confidence": incident.evidence.confidence,
         "event_count": incident.evidence.events,
         "rule": {"name": change.rule.name, "have": change.rule.have, "need": change.rule.need},
         "reason": said.reason,

@@ -46,6 +46,8 @@ class Window:
     events: int
     contributions: tuple[Contribution, ...]
     note: str
+    confidence: float | None = None
+    """Of an anomalous window."""
 
     @property
     def anomalous(self) -> bool:
@@ -67,6 +69,7 @@ def read_window(score: Mapping[str, Any]) -> Window:
         events=score["event_count"],
         contributions=_contributions(score) if anomalous else (),
         note=score["note"] if anomalous else "",
+        confidence=_finite(score["confidence"]) if anomalous else None,
     )
 
 

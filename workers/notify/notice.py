@@ -54,6 +54,7 @@ class Notice:
     contributions: Sequence[Mapping[str, Any]] = ()
     root_causes: Sequence[Mapping[str, Any]] = ()
     incident_ids: Sequence[str] = ()
+    confidence: float | None = None
 
     @property
     def over(self) -> bool:
@@ -106,6 +107,7 @@ def of_incident(event: Mapping[str, Any]) -> Notice:
         recommendation=event["recommendation"],
         contributions=event["contributions"],
         incident_ids=[event["incident_id"]],
+        confidence=event["confidence"],
     )
 
 
@@ -134,7 +136,7 @@ def of_group(event: Mapping[str, Any]) -> Notice:
         occurrence_count=1,
         window_count=len(event["incident_ids"]),
         reason=event.get("reason") or _in_trouble(entities or [first]),
-        impact=causes[0]["reason"] if causes else "",
+        impact=f"It probably began with {first}: {causes[0]['reason']}" if causes else "",
         recommendation=f"Look at {first} first." if causes else "",
         root_causes=causes,
         incident_ids=list(event["incident_ids"]),

@@ -38,6 +38,7 @@ def incident(entity: str, kind: str, minute: float, *, severity: str = "high", *
         "opened_at": time,
         "resolved_at": time if over else None,
         "anomaly_score": 2.0,
+        "confidence": 0.98,
         "event_count": 100,
         "contributions": [NOTHING],
         "reason": f"{entity} is in trouble.",

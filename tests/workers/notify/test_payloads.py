@@ -129,7 +129,7 @@ def test_the_alerts_have_exactly_these_fields(name: str) -> None:
             {
                 "type": "deviation",
                 "severity": "high",
-                "confidence_score": None,
+                "confidence_score": one.confidence,
                 "description": one.reason,
                 "metadata": {
                     "fingerprint_id": f"anomaly_{one.fingerprint}",

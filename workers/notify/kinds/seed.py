@@ -52,7 +52,6 @@ class Topic(_Alert):
 
 
 def detected(notice: Notice) -> dict[str, Any]:
-    """`confidence_score` is null: incidents carry none."""
     return {
         "alert_type": "anomaly_detected",
         "service": notice.entity,
@@ -63,7 +62,7 @@ def detected(notice: Notice) -> dict[str, Any]:
             {
                 "type": notice.cause,
                 "severity": notice.severity,
-                "confidence_score": None,
+                "confidence_score": notice.confidence,
                 "description": notice.reason,
                 "metadata": {
                     "fingerprint_id": f"anomaly_{notice.fingerprint}",
