@@ -75,10 +75,15 @@ class Core:
                 self.counts["progress"] += 1
             elif before is None or not before.taken(offset, found["time"]):
                 self._merge.add(partition, offset, found)
-        self._read[partition] = int(records.offsets[-1]) + 1
+        self.ended(partition, int(records.offsets[-1]) + 1)
+        return dead
+
+    def ended(self, partition: int, offset: int) -> None:
+        """Everything below `offset` was read: also what is no record, as the marks that transactions leave."""
+        self._read[partition] = max(offset, self._read.get(partition, 0))
+        before = self._before.get(partition)
         if before is not None and self._read[partition] >= before.read:
             del self._before[partition]
-        return dead
 
     def step(self, idle: Collection[int] = ()) -> list[Output]:
         """What the events whose turn it is lead to. `idle`: partitions that are not waited for."""

@@ -173,6 +173,8 @@ class Cycle:
             self._heard[records.partition] = self._clock.monotonic()
             for letter in self._core.take(records):
                 self._outputs.append(self._dead_letter(letter, records))
+        for tp, end in polled.ends.items():
+            self._core.ended(tp.partition, end)
 
     def _dead_letter(self, letter: DeadLetter, records: Records) -> Output:
         policy = self.policy

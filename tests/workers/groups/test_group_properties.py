@@ -148,3 +148,14 @@ def test_records_that_cannot_be_read_are_told_and_the_others_are_taken() -> None
     )
     assert [(letter.index, letter.error_class) for letter in letters] == [(0, "malformed"), (1, "invalid")]
     assert [output.topic for output in one.step(idle=range(PARTITIONS))] == ["groups"]
+
+
+def test_what_is_committed_is_the_end_of_a_partition_that_was_read_and_taken_whole() -> None:
+    one, records = core(LIVELY, LINKS), topic(0, [score(window, "high") for window in range(3)])
+    one.take(records)
+    end = int(records.offsets[-1]) + 2  # behind the mark of a transaction
+    for partition in range(PARTITIONS):
+        one.ended(partition, end if partition == 0 else 0)
+    assert one.positions()[0][0] < end
+    one.step(idle=range(PARTITIONS))
+    assert {partition: offset for partition, (offset, _) in one.positions().items()} == {0: end, 1: 0, 2: 0}
