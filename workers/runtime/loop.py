@@ -79,6 +79,7 @@ class Loop(Generic[State]):
         self._no_checkpoint_before = 0.0
         self._failing_since: float | None = None
         self._failure: Exception | None = None
+        self._held = False
 
     # -- the cycle ------------------------------------------------------------------------------------------------
 
@@ -121,18 +122,22 @@ class Loop(Generic[State]):
         with self.metrics.state("commit"):  # 3 and 5: outputs and offsets, in one transaction
             verdicts = self.transaction.run(slices, metadata, self._deadline())
         self.metrics.committed(self.clock.monotonic() - started)
+        self._held = Verdict.HELD in verdicts.values()
         self._conclude(verdicts, slices)
         self._publish(verdicts, slices)  # 6: only now may others see the windows
         self._discard(verdicts)
         return all(verdict is Verdict.DONE for verdict in verdicts.values())
 
     def drain(self) -> None:
-        """Before an orderly end: a last checkpoint and commit. Raises Fatal."""
+        """Before an orderly end: a last checkpoint and commit. What an end outside Kafka does not take now comes again.
+
+        Raises Fatal.
+        """
         deadline = self._deadline()
         for partition in self.partitions.values():
             partition.checkpointed_at = float("-inf")
         with self._failing():
-            while not self.commit() and not deadline.passed:
+            while not self.commit() and not self._held and not deadline.passed:
                 self._serve(0.05)
 
     @contextmanager
