@@ -52,7 +52,8 @@ Progress = Callable[[str, str], None]
 @dataclass(frozen=True, slots=True)
 class HeldOut:
     """Anomaly scores (n,) of rows that their model had not learned from, in time order within each entity, calibrated
-    at the rate `alpha`. An entity has `rows_a_day`, of which each row stands for `thinned`.
+    at the rate `alpha`. An entity has `rows_a_day`, of which each row stands for `thinned`. `known` is how often a day
+    training had anomalies that it left out.
     """
 
     score: NDArray[np.float64]
@@ -60,6 +61,7 @@ class HeldOut:
     alpha: float
     rows_a_day: float
     thinned: float
+    known: float = 0.0
 
 
 Rate = Callable[[str, HeldOut], float]
@@ -213,7 +215,9 @@ def _fit_periods(
     if policy.rate is not None:
         rows = thinned(np.arange(len(table)), policy.max_rows)
         first = _fit(table, places, rows, fit, everything)
-        held = HeldOut(first.score, first.series, about.alpha, about.rows_a_day, len(table) / len(rows))
+        held = HeldOut(
+            first.score, first.series, about.alpha, about.rows_a_day, len(table) / len(rows), first.model.known
+        )
         about = replace(about, alpha=policy.rate(scope, held))
         fit = replace(fit, alpha=about.alpha)
     fitted: dict[str, Fitted] = {}

@@ -102,7 +102,7 @@ def _incidents(held: HeldOut, alpha: float, policy: Policy, cuts: SeverityCuts, 
     if own:
         thresholds = Thresholds(int(held.series.entity.max()) + 1)
         rates = episode_rates(score, held.series, held.rows_a_day)
-        thresholds.expect("model", Expectation.of(rates, alpha, held.rows_a_day))
+        thresholds.expect("model", Expectation.of(rates, alpha, held.rows_a_day, held.known))
         every = np.ones(len(score), np.bool_)
         slot, model = held.series.entity.astype(np.int64), np.zeros(len(score), np.int64)
         score = published(score, thresholds.step(slot, held.series.time, score, score, model, every)[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,13 @@ def test_a_budget_below_what_the_strictest_rate_gives_says_so() -> None:
     found = buy(Budget.parse("1/month"), 1, always, Policy(), SeverityCuts(), False)
     assert not found.within
     assert "strictest" in found.sentence(Budget.parse("1/month"), 1)
+
+
+def test_anomalies_that_training_left_out_are_not_taken_for_usual_when_a_budget_is_bought() -> None:
+    held = held_out(days=30, entities=1, seed=4)
+    busy = replace(held, score=np.where(np.arange(len(held.score)) % 60 < 5, 1.3, held.score))
+    found = [
+        buy(Budget.parse("2/week"), 1, replace(busy, known=known), Policy(), SeverityCuts(), True)
+        for known in (0.0, 50.0)
+    ]
+    assert found[1].alpha < found[0].alpha / 2
