@@ -13,8 +13,9 @@ from workers.cli import cluster
 from workers.cli.failures import WrongUse
 from workers.cli.letters import headers
 from workers.cli.reading import offsets_at, to_end
-from workers.cli.tailing import PROGRESS, Record, decoded
+from workers.cli.tailing import Record, decoded
 from workers.incidents.scores import SEVERITIES
+from workers.progress import PROGRESS_HEADER
 from workers.settings import Settings
 
 _LAST = 100
@@ -66,7 +67,7 @@ def event_time(settings: Settings, admin: AdminClient) -> int:
     ends = cluster.ends(admin, starts)
     reached = []
     for message in to_end(settings, {at: max(start, ends[at] - _LAST) for at, start in starts.items()}, ends):
-        told = dict(headers(message)).get(PROGRESS)
+        told = dict(headers(message)).get(PROGRESS_HEADER)
         if told is not None:
             reached.append(int(told))
     return max(reached, default=time.time_ns() // 1_000)

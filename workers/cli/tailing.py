@@ -15,10 +15,8 @@ from workers.cli import cluster
 from workers.cli.clients import connect
 from workers.cli.letters import headers
 from workers.cli.reading import follow, offsets_at, parse_since, to_end
+from workers.progress import PROGRESS_HEADER
 from workers.settings import Settings
-
-PROGRESS = "faultline-progress"
-"""Header of the records with which a worker tells how far event time has come; no reader shows them."""
 
 Record = dict[str, object]
 
@@ -56,7 +54,7 @@ def _bounded(
 
 def decoded(name: str, batch: list[Message]) -> Iterator[Record]:
     """The records of messages, those apart that tell of progress; of what is none, a line on standard error."""
-    told = [m for m in batch if m.value() is not None and PROGRESS not in dict(headers(m))]
+    told = [m for m in batch if m.value() is not None and PROGRESS_HEADER not in dict(headers(m))]
     records, faults = decode(name, [message.value() for message in told])
     for fault in faults:
         where = told[fault.record]

@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 from schemas.records import decode
 from workers.demo.judging import Incident
-from workers.incidents.events import PROGRESS_HEADER
+from workers.progress import PROGRESS_HEADER
 from workers.settings import Settings
 
 

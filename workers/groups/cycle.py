@@ -6,6 +6,7 @@ the same, ends whoever ran before it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -113,8 +114,8 @@ class Cycle:
         self._hold_back()
         self._metrics.counted(self._core.counts)
         self._core.counts.clear()
-        ends = {tp: self._core.positions().get(tp.partition) for tp in self._tps}
-        moved = {tp: end for tp, end in ends.items() if end is not None and end != self._committed.get(tp.partition)}
+        ends = self._core.positions()
+        moved = {tp: ends[tp.partition] for tp in self._tps if self._moved(tp.partition, ends)}
         if not moved:
             return True
         outputs = [*self._outputs, *self._core.log()]
@@ -128,7 +129,8 @@ class Cycle:
             self._fail(self._transaction.failure)
             return False
         self._failing_since = None
-        self._metrics.produced(self.policy.topic, len(outputs))
+        for topic, count in Counter(output.topic for output in outputs).items():
+            self._metrics.produced(topic, count)
         self._committed |= {tp.partition: end for tp, end in moved.items()}
         self._outputs = []
         return True
@@ -198,6 +200,9 @@ class Cycle:
             self._reader.resume(TopicPartition(self.policy.topic, partition))
             self._heard[partition] = self._clock.monotonic()
         self._paused = ahead
+
+    def _moved(self, partition: int, ends: Mapping[int, tuple[int, Position]]) -> bool:
+        return partition in ends and ends[partition] != self._committed.get(partition)
 
     def _progress(self, tp: TopicPartition) -> Progress:
         before = self._committed.get(tp.partition)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from models.severity import NAMES as SEVERITIES
 from schemas.framing import Writer
 from schemas.records import Form, encode
 from workers.groups.causes import root_causes
-from workers.groups.group import SEVERITIES, SILENCE, Kind
+from workers.groups.group import SILENCE, Kind
 from workers.groups.links import Links
 from workers.groups.policy import Policy
 from workers.groups.sentences import sentence

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SEVERITIES = (None, "low", "medium", "high", "critical")
-"""By rank."""
+from models.severity import NAMES as SEVERITIES
+
 RANKS = {name: rank for rank, name in enumerate(SEVERITIES)}
 
 SILENCE = "silence"

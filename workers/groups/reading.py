@@ -9,9 +9,9 @@ from typing import Any
 from schemas.framing import Resolver
 from schemas.records import decode
 from workers.groups.group import RANKS
+from workers.progress import progress_of
 from workers.runtime.records import DeadLetter, Records
 
-PROGRESS_HEADER = "faultline-progress"
 _KINDS = frozenset({"CREATE", "CONTINUE", "ESCALATE", "RESOLVE", "REOPEN", "CLOSED", "SUPPRESS"})
 
 
@@ -26,13 +26,14 @@ def read(
     records: Records, resolver: Resolver | None = None
 ) -> Iterator[tuple[int, dict[str, Any] | Passed | DeadLetter]]:
     """Offset and content of each record, in order."""
-    values = [None if _progress(records, at) is not None else value for at, value in enumerate(records.values)]
+    told = [progress_of(key, headers) for key, headers in zip(records.keys, records.headers, strict=True)]
+    values = [None if passed is not None else value for passed, value in zip(told, records.values, strict=True)]
     events, faults = decode("IncidentEvent", values, resolver=resolver)
     wrong = {fault.record: fault for fault in faults}
     for at, (offset, event) in enumerate(zip(records.offsets.tolist(), events, strict=True)):
-        progress = _progress(records, at)
-        if progress is not None:
-            yield offset, Passed(progress)
+        passed = told[at]
+        if passed is not None:
+            yield offset, Passed(passed)
         elif event is None:
             yield offset, DeadLetter(at, wrong[at].error_class, wrong[at].message)
         elif event["type"] not in _KINDS or event["severity"] not in RANKS:
@@ -40,10 +41,3 @@ def read(
             yield offset, DeadLetter(at, "invalid", what)
         else:
             yield offset, event
-
-
-def _progress(records: Records, at: int) -> int | None:
-    if records.keys[at] is not None:
-        return None
-    text = dict(records.headers[at] or ()).get(PROGRESS_HEADER, b"")
-    return int(text) if text.isdigit() else None

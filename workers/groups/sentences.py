@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.root_cause.ranking import Candidate
-from workers.groups.group import SEVERITIES, Group, Kind
+from models.severity import NAMES as SEVERITIES
+from workers.groups.group import Group, Kind
 from workers.groups.step import Change
 from workers.units import clock, duration
 

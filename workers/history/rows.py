@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from models.severity import NAMES
 from workers.history.schema import incident_events, incidents
 
 Event = Mapping[str, Any]
@@ -12,7 +13,7 @@ Event = Mapping[str, Any]
 
 Row = dict[str, Any]
 
-SEVERITIES = ("", "low", "medium", "high", "critical")
+SEVERITIES = tuple(name or "" for name in NAMES)
 RANKS = {name: rank for rank, name in enumerate(SEVERITIES)}
 
 OPEN, FLAPPING, RESOLVED, CLOSED, SUPPRESSED = "open", "flapping", "resolved", "closed", "suppressed"
@@ -33,10 +34,13 @@ def event_row(event: Event) -> Row:
 def incident_row(event: Event) -> Row:
     """The incident's row in `incidents`, were this its only event.
 
-    What was held back by a rule has no CLOSED of its own: it is over with its event.
+    What was held back by a rule has no CLOSED of its own: it is over with its event. Where the rule kept a resolved
+    incident from reopening, that stays resolved and gets its CLOSED.
     """
     row = {name: event[name] for name in _SHARED_COLUMNS}
     state = _STATE_AFTER.get(event["type"], OPEN)
+    if state == SUPPRESSED and event["resolved_at"] is not None:
+        state = RESOLVED
     if state == SUPPRESSED:
         row["closed_at"] = event["closed_at"] if event["closed_at"] is not None else event["time"]
     return {

@@ -18,14 +18,12 @@ from schemas.ids import stable_id
 from schemas.records import decode
 from schemas.times import MAX_TIME, MIN_TIME
 from workers.history.rows import Event, storable
+from workers.progress import progress_of
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import NO_WATERMARK, Logged, Part, RebuildPoint
 
 ADDRESS = "history"
 """`Output.topic` of what goes into the database."""
-
-PROGRESS = "faultline-progress"
-"""Header of records that tell how far event time has come, in epoch microseconds."""
 
 _INDEXED = ("incident_id", "fingerprint_id", "entity", "profile")
 _LONGEST = 1_000
@@ -71,7 +69,7 @@ class HistoryStage:
     def step(self, state: Position, records: Records) -> Iterator[Chunk]:
         outputs: list[Output] = []
         dead: list[DeadLetter] = []
-        told = [_progress(headers) for headers in records.headers]
+        told = [progress_of(key, headers) for key, headers in zip(records.keys, records.headers, strict=True)]
         places = [place for place, reached in enumerate(told) if reached is None]
         events, faults = decode("IncidentEvent", [records.values[place] for place in places], resolver=self._resolver)
         refused = {places[fault.record]: fault for fault in faults}
@@ -92,14 +90,6 @@ def event_of(output: Output) -> Event:
     """The event that an output carries."""
     event: dict[str, Any] = orjson.loads(output.value or b"")
     return event
-
-
-def _progress(headers: Any) -> int | None:
-    """The time that a progress record tells; None of any other record."""
-    for name, value in headers or ():
-        if name == PROGRESS:
-            return int(value) if value.isdigit() else MIN_TIME
-    return None
 
 
 def _fault(place: int, event: Event) -> Fault | None:

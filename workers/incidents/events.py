@@ -13,11 +13,11 @@ from workers.incidents.identity import event_id
 from workers.incidents.incident import Change, Kind, Phase
 from workers.incidents.reasons import words
 from workers.incidents.scores import SEVERITIES
+from workers.progress import PROGRESS_HEADER
 from workers.runtime.records import Output
 
 SOURCE = "/faultline/incidents"
 TYPE_PREFIX = "faultline.incident."
-PROGRESS_HEADER = "faultline-progress"
 
 Form = Literal["json", "avro"]
 

@@ -11,7 +11,7 @@ import structlog
 
 from workers.notify.carriers import Carries
 from workers.notify.errors import NotDelivered, Open, Refused, Slow
-from workers.notify.kinds.kind import Kind
+from workers.notify.kinds.kind import Kind, Message, Paced
 from workers.notify.metrics import DIGESTED, FAILED, REFUSED, RESENT, SENT, DeliveryMetrics
 from workers.notify.pacing import Pace, Planned
 from workers.notify.page import Page
@@ -81,7 +81,7 @@ class Delivery:
         waiting = list(self._waiting.values())
         if not waiting or not self._may_call():
             return
-        if self._kind.paced:
+        if isinstance(self._kind, Paced):
             yield from self._pace.plan(waiting, now)
         else:
             yield from (Planned(some) for some in _cut(waiting, self._kind.batch))
@@ -102,7 +102,7 @@ class Delivery:
     def _sent(self, pages: Sequence[Page], outcome: str) -> bool:
         """Whether these pages are dealt with: taken, or refused for good."""
         now = int(self._clock.time() * 1_000_000)
-        message = self._kind.digest(pages, now) if outcome == DIGESTED else self._kind.message(pages, now)
+        message = self._message(pages, outcome, now)
         try:
             self._breaker.call(lambda: self._carrier.carry(message))
         except Refused as error:
@@ -121,6 +121,12 @@ class Delivery:
             return False
         self._metrics.pages(outcome, len(pages))
         return True
+
+    def _message(self, pages: Sequence[Page], outcome: str, now: int) -> Message:
+        if outcome == DIGESTED:
+            assert isinstance(self._kind, Paced)
+            return self._kind.digest(pages, now)
+        return self._kind.message(pages, now)
 
     def _may_call(self) -> bool:
         return self._clock.monotonic() >= self._not_before and not self._breaker.resting

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from models.severity import NAMES
 from schemas.ids import stable_id
 
-SEVERITIES = ("low", "medium", "high", "critical")
+SEVERITIES = tuple(name for name in NAMES if name)
 RANKS: Mapping[str, int] = {name: rank for rank, name in enumerate(SEVERITIES, 1)}
 
 OVER = frozenset({"RESOLVE", "CLOSED"})

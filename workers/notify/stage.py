@@ -20,10 +20,9 @@ from workers.notify.notice import SUPPRESS, Notice, impossible_time, of_group, o
 from workers.notify.page import Page
 from workers.notify.policy import Policy
 from workers.notify.silences import Rules
-from workers.runtime.records import Chunk, DeadLetter, Headers, Output, Records
+from workers.progress import progress_of
+from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
-
-PROGRESS_HEADER = "faultline-progress"
 
 _VERSION = 1
 """Raised when the meaning of state or outputs changes, so that older checkpoints are not taken up."""
@@ -94,8 +93,8 @@ class NotifyStage:
 
     def _events(self, records: Records) -> list[dict[str, Any] | Fault | None]:
         """Per record what it says; None of those that only tell of progress."""
-        told = [_is_progress(key, headers) for key, headers in zip(records.keys, records.headers, strict=True)]
-        places = [index for index, progress in enumerate(told) if not progress]
+        told = [progress_of(key, headers) for key, headers in zip(records.keys, records.headers, strict=True)]
+        places = [index for index, passed in enumerate(told) if passed is None]
         values = [records.values[index] for index in places]
         found, faults = decode(self._record, values, resolver=self._resolver)
         events: list[dict[str, Any] | Fault | None] = [None] * len(records)
@@ -153,10 +152,6 @@ class _Counts:
     def taken(self) -> dict[str, int]:
         counts, self._counts = self._counts, {}
         return counts
-
-
-def _is_progress(key: bytes | None, headers: Headers | None) -> bool:
-    return key is None and any(name == PROGRESS_HEADER for name, _ in headers or ())
 
 
 def _sorted(policy: Policy) -> list[object]:

@@ -71,6 +71,14 @@ def test_what_a_rule_held_back_is_suppressed_and_over(url: str) -> None:
     assert list(column(url, "closed_at").values()) == [held["time"]]
 
 
+def test_what_a_rule_kept_from_reopening_stays_resolved(url: str) -> None:
+    resolved = next(event for event in lives("h" + "." * 12) if event["type"] == "RESOLVE")
+    held: dict[str, Any] = {**resolved, "type": "SUPPRESS", "sequence": resolved["sequence"] + 1}
+    written(url, [[resolved, held]])
+    assert list(column(url, "state").values()) == ["resolved"]
+    assert list(column(url, "closed_at").values()) == [None]
+
+
 def test_both_databases_give_back_what_went_in(url: str) -> None:
     events = lives("h.h" + "." * 12, entity="käse/𝄞 'quoted' %_") + lives("..s...", entity="b")
     found = tables(url) if written(url, [events]) else {}

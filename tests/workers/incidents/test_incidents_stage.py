@@ -24,9 +24,9 @@ from tests.workers.incidents.given import (
     stage,
     story,
 )
-from workers.incidents.events import PROGRESS_HEADER
 from workers.incidents.policy import HOUR, MINUTE, Policy
 from workers.incidents.stage import build
+from workers.progress import PROGRESS_HEADER
 from workers.runtime.records import Chunk, Output
 from workers.runtime.stage import NO_WATERMARK, RebuildPoint
 from workers.settings import IncidentsSettings, load_settings

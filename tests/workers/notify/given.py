@@ -14,7 +14,8 @@ from workers.notify.notice import Notice, of_incident
 from workers.notify.page import Page
 from workers.notify.policy import Policy
 from workers.notify.silences import Rule, Rules
-from workers.notify.stage import PROGRESS_HEADER, NotifyStage
+from workers.notify.stage import NotifyStage
+from workers.progress import PROGRESS_HEADER
 from workers.runtime.records import Output, Records
 from workers.settings_notify import ServiceSettings, TargetSettings
 

@@ -10,7 +10,7 @@ import pytest
 from tests.workers.notify.given import MINUTE, NOON, notice, target
 from workers.notify.carriers.files import FileCarrier, file_name
 from workers.notify.kinds import KINDS, kind_of
-from workers.notify.kinds.kind import Digest, Kind, Message
+from workers.notify.kinds.kind import Digest, Kind, Message, Paced
 from workers.notify.kinds.webhook import signature
 from workers.notify.page import Page
 from workers.settings_notify import ServiceSettings
@@ -18,6 +18,12 @@ from workers.settings_notify import ServiceSettings
 NOW = NOON + 30 * MINUTE
 SERVICES = [ServiceSettings(entities="check*", tier="gold", owner="pay", runbook="https://r/x", labels={"team": "a"})]
 EVIL = 'x"}],"a":<!channel>&<b>*_`~{{ .Labels }}\n\x00\u202e</script>' + "y" * 5000
+
+
+def paced(name: str) -> Paced:
+    found = kind(name)
+    assert isinstance(found, Paced)
+    return found
 
 
 def kind(name: str, **more: Any) -> Kind:
@@ -179,7 +185,7 @@ def test_a_name_that_tries_to_break_out_is_a_name(name: str) -> None:
 def test_no_name_calls_a_slack_channel_or_makes_a_link() -> None:
     for message in (
         kind("slack").message([trigger(entity=EVIL)], NOW),
-        kind("slack").digest([trigger(entity=EVIL)], NOW),
+        paced("slack").digest([trigger(entity=EVIL)], NOW),
     ):
         sent = body(message)
         texts = [sent["text"], *(block["text"]["text"] for block in sent["blocks"][1:2])]
@@ -200,9 +206,14 @@ def test_a_digest_counts_by_severity_and_names_the_worst_first() -> None:
     assert (digest.by_severity, digest.over, digest.severity) == ({"critical": 1, "low": 7}, 1, "critical")
     assert digest.text == "9 more: 1 critical, 7 low, 1 over; bad, e0, e1, e2, e3 and 3 others"
     for name in ("slack", "pagerduty", "webhook"):
-        assert digest.text in kind(name).digest(pages, NOW).body.decode()
+        assert digest.text in paced(name).digest(pages, NOW).body.decode()
 
 
 def test_a_secret_is_in_no_message_but_where_its_kind_sends_it() -> None:
     assert b"s3cret" not in kind("webhook").message([trigger()], NOW).body
     assert b"slack" not in kind("slack").message([trigger()], NOW).body
+
+
+def test_kinds_for_machines_have_no_digest() -> None:
+    names = ("alertmanager", "pagerduty", "slack", "webhook", "http", "files", "kafka")
+    assert [name for name in names if isinstance(kind(name), Paced)] == ["pagerduty", "slack", "webhook"]

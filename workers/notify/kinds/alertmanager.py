@@ -21,10 +21,11 @@ _MISSED = 4
 
 
 class Alertmanager:
+    """Not paced: it groups by itself."""
+
     carrier: Carrier = "http"
     shows_severity = True
     batch = 500
-    paced = False  # it groups by itself
     keyed = True
     resends = True
 
@@ -43,9 +44,6 @@ class Alertmanager:
             url=self._url,
             headers=self._headers,
         )
-
-    def digest(self, pages: Sequence[Page], now: int) -> Message:
-        raise NotImplementedError("Alertmanager groups by itself")
 
     def _alerts(self, page: Page, now: int) -> list[dict[str, Any]]:
         notice = page.notice

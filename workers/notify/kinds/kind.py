@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from schemas.ids import stable_id
 from schemas.times import format_time
@@ -60,8 +60,6 @@ class Kind(Protocol):
     """Whether a fall of severity is told."""
     batch: int
     """How many pages one message may hold."""
-    paced: bool
-    """Whether people read it: pages gather, a few a minute go singly, the rest as a digest."""
     keyed: bool
     """Whether it keeps an incident open until it is told that it is over: that is told then, whatever the pace."""
     resends: bool
@@ -73,8 +71,13 @@ class Kind(Protocol):
         """Up to `batch` pages, in order. `now`: epoch microseconds."""
         ...
 
+
+@runtime_checkable
+class Paced(Kind, Protocol):
+    """A kind that people read: pages gather, a few a minute go singly, the rest as a digest."""
+
     def digest(self, pages: Sequence[Page], now: int) -> Message:
-        """Many pages in a few words. Only asked of kinds that are paced."""
+        """Many pages in a few words."""
         ...
 
 

@@ -20,7 +20,6 @@ class PagerDuty:
     carrier: Carrier = "http"
     shows_severity = False
     batch = 1
-    paced = True
     keyed = True
     resends = False
 

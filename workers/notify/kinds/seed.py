@@ -20,7 +20,6 @@ class _Alert:
     carrier: Carrier
     shows_severity = True
     batch = 1
-    paced = False
     keyed = False
     resends = False
 
@@ -34,9 +33,6 @@ class _Alert:
         return Message(
             page_id(page), orjson.dumps(alert), page.notice.time, page.notice.entity, self._url, self._headers
         )
-
-    def digest(self, pages: Sequence[Page], now: int) -> Message:
-        raise NotImplementedError("these alerts go one by one")
 
 
 class Files(_Alert):

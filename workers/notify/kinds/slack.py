@@ -22,7 +22,6 @@ class Slack:
     carrier: Carrier = "http"
     shows_severity = False
     batch = 1
-    paced = True
     keyed = False
     resends = False
 

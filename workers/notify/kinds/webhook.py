@@ -22,7 +22,6 @@ class Webhook:
     carrier: Carrier = "http"
     shows_severity = True
     batch = 1
-    paced = True
     keyed = False
     resends = False
 
