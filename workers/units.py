@@ -1,4 +1,7 @@
-"""Numbers as people write them: two significant digits, the unit that fits, one unit for both ends of a range."""
+"""Numbers as people write them: two significant digits, the unit that fits, one unit for both ends of a range.
+
+And names as they stand in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,12 @@ def clock(microseconds: int) -> str:
 def moment(microseconds: int) -> str:
     """A moment of some day: `2026-03-08 14:02:30 UTC`."""
     return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def shown(name: str) -> str:
+    """A name in a sentence: one line, of bounded length, nothing that does not print."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
 
 
 def _scale(magnitude: float, unit: Unit) -> tuple[float, str]:

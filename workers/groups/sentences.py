@@ -8,9 +8,8 @@ from models.root_cause.ranking import Candidate
 from models.severity import NAMES as SEVERITIES
 from workers.groups.group import Group, Kind
 from workers.groups.step import Change
-from workers.units import clock, duration
+from workers.units import clock, duration, shown
 
-_LONGEST_NAME = 120
 _LIKELY, _POSSIBLE = 0.5, 0.2
 """From the first share on it probably began with an entity; below the second nobody is named."""
 
@@ -62,9 +61,3 @@ def _cause(group: Group, causes: Sequence[Candidate]) -> str:
     first = causes[0]
     how = "It probably began with" if first.share >= _LIKELY else "It may have begun with"
     return f" {how} {shown(first.entity)}: {first.reason[:1].lower()}{first.reason[1:]}"
-
-
-def shown(entity: str) -> str:
-    """An entity's name in a sentence: one line, of bounded length."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in entity).split())
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"

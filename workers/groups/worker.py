@@ -18,13 +18,14 @@ from workers.groups.only_one import OnlyOne
 from workers.groups.policy import Policy
 from workers.groups.position import Position
 from workers.runtime import logs
-from workers.runtime.clock import Deadline, SystemClock
-from workers.runtime.errors import Fatal, Retriable
+from workers.runtime.clock import SystemClock
+from workers.runtime.errors import Fatal
 from workers.runtime.http import Probes
 from workers.runtime.kafka_sink import DEFAULT_LIMIT, KafkaSink
 from workers.runtime.kafka_source import KafkaSource
 from workers.runtime.kafka_topics import Topics
 from workers.runtime.metrics import Metrics
+from workers.runtime.patience import patiently
 from workers.runtime.preflight import Use, check
 from workers.runtime.run import client_config, fail_at
 from workers.runtime.stage import Logged
@@ -130,15 +131,4 @@ class _Process:
         self.stopping = True
 
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        """At start a broker may still be coming up: ask again until the deadline."""
-        deadline = Deadline.after(self.clock, self.settings.worker.commit_deadline_ms / 1000)
-        while True:
-            try:
-                return call()
-            except Retriable as error:
-                if deadline.passed or self.stopping:
-                    raise Fatal(
-                        f"no answer from Kafka at {self.settings.kafka.bootstrap_servers}: {error}",
-                        "Check FAULTLINE_KAFKA__BOOTSTRAP_SERVERS: faultline config check",
-                    ) from error
-                self.clock.sleep(0.5)
+        return patiently(call, self.settings, self.clock, lambda: self.stopping)

@@ -13,11 +13,10 @@ from workers.incidents.feedback import Verdict
 from workers.incidents.incident import SILENCE, Change, Ending, Incident, Kind, Phase
 from workers.incidents.naming import call_family, read_metric
 from workers.incidents.scores import SEVERITIES, Contribution, Window
-from workers.units import clock, duration, moment, quantity, span
+from workers.units import clock, duration, moment, quantity, shown, span
 
 _MENTIONED_SHARE = 0.15
 """A further metric is mentioned from this share of the score on."""
-_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,6 @@ def words(change: Change, entity: str) -> Words:
     name = shown(entity)
     reason = _begin(_REASONS[change.kind](change, name), name)
     return Words(reason, impact(change, name), recommendation(change, name))
-
-
-def shown(entity: str) -> str:
-    """An entity's name in a sentence: one line, of bounded length."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in entity).split())
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
 
 
 def _begin(sentence: str, name: str) -> str:

@@ -25,6 +25,7 @@ from workers.runtime.loop import Loop, LoopPolicy
 from workers.runtime.metrics import Metrics
 from workers.runtime.outside import Outside, OutsideSink
 from workers.runtime.partitions import Partition
+from workers.runtime.patience import patiently
 from workers.runtime.ports import Sink
 from workers.runtime.preflight import Use, check
 from workers.runtime.redis_store import RedisStore
@@ -191,19 +192,7 @@ class _Process:
             log.warning("Redis cannot be reached; going on without checkpoints until it can", error=str(error))
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
-        """At start a broker may still be coming up: ask again until the deadline."""
-        deadline = Deadline.after(self.clock, self.settings.worker.commit_deadline_ms / 1000)
-        while True:
-            try:
-                return call()
-            except Retriable as error:
-                if deadline.passed or self.stopping:
-                    raise Fatal(
-                        f"no answer from Kafka at {self.settings.kafka.bootstrap_servers}: {error}",
-                        "Check FAULTLINE_KAFKA__BOOTSTRAP_SERVERS: faultline config check",
-                    ) from error
-                log.info("waiting for Kafka", reason=str(error))
-                self.clock.sleep(0.5)
+        return patiently(call, self.settings, self.clock, lambda: self.stopping)
 
 
 def client_config(settings: Settings, name: str) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 from tests.workers.incidents.given import NOON, PANE, contribution, window
 from workers.incidents.incident import Change, Ending, Incident, Kind, Phase, Rule
 from workers.incidents.policy import MINUTE
-from workers.incidents.reasons import shown, words
+from workers.incidents.reasons import words
 from workers.incidents.scores import Window
+from workers.units import shown
 
 LATENCY = contribution("latency_p99_ms", 0.7, "up", 2300.0, 180.0, 420.0)
 ERRORS = contribution("error_rate", 0.2, "up", 0.12, 0.0, 0.02)

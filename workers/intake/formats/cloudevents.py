@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from schemas.columns import Events, Fault
-from workers.intake.formats.fields import FieldsFormat
+from workers.intake.formats.fields import FieldsFormat, parsed
 from workers.intake.mapping import Mapping
 
 
@@ -32,16 +31,12 @@ class CloudEventsFormat:
         return value[:1] == b"{" and b'"specversion"' in value and b'"source"' in value
 
     def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
-        return self._fields.decode([self._unwrapped(value) for value in values], arrived)
+        return self._fields.read([self._unwrapped(parsed(value)) for value in values])
 
-    def _unwrapped(self, value: bytes) -> bytes:
+    def _unwrapped(self, event: Any) -> Any:
         """The data as plain JSON. What is no CloudEvent passes as it is, and is told of as plain JSON."""
-        try:
-            event: Any = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
         if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
-            return value
+            return event
         source = str(event.get("source", "")).rstrip("/").rpartition("/")[2]
         said = {self._time: event.get("time"), self._service: source}
-        return orjson.dumps({**{name: text for name, text in said.items() if name and text}, **event["data"]})
+        return {**{name: text for name, text in said.items() if name and text}, **event["data"]}

@@ -46,13 +46,15 @@ class FieldsFormat:
         return value.startswith(b"{") or value.lstrip()[:1] == b"{"
 
     def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
+        return self.read([parsed(value) for value in values])
+
+    def read(self, documents: Sequence[Any]) -> tuple[Events, list[Fault]]:
+        """As `decode`, of what `parsed` gave."""
         faults: dict[int, Fault] = {}
         groups: dict[tuple[str, ...], _Group] = {}
-        for record, value in enumerate(values):
-            try:
-                fields = orjson.loads(value)
-            except orjson.JSONDecodeError as error:
-                faults[record] = Fault(record, MALFORMED, f"not JSON ({error}); send one JSON object a record")
+        for record, fields in enumerate(documents):
+            if isinstance(fields, orjson.JSONDecodeError):
+                faults[record] = Fault(record, MALFORMED, f"not JSON ({fields}); send one JSON object a record")
                 continue
             if type(fields) is not dict:
                 faults[record] = Fault(record, INVALID, "not a JSON object; send one JSON object a record")
@@ -170,6 +172,14 @@ class FieldsFormat:
                 if said in KINDS:
                     kinds[row] = code(said)
         return kinds
+
+
+def parsed(value: bytes) -> Any:
+    """The JSON document, or the error that says why it is none."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        return error
 
 
 class _Group:

@@ -13,8 +13,8 @@ from schemas.times import format_time
 from workers.notify.notice import SEVERITIES, Notice, rank
 from workers.notify.page import Page
 from workers.settings_notify import ServiceSettings, TargetSettings
+from workers.units import shown
 
-_LONGEST_NAME = 120
 _NAMED = 5
 _UNKNOWN = ServiceSettings(entities="*")
 
@@ -133,12 +133,6 @@ def headline(page: Page) -> str:
     if page.action == "update":
         return f"{page.notice.severity.upper()} (was {page.before}): {who}"
     return f"{page.notice.severity.upper()}: {who}"
-
-
-def shown(name: str) -> str:
-    """A name that others chose, in a line: nothing that is not printed, and of bounded length."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
 
 
 def cut(text: str, most: int) -> str:
