@@ -10,6 +10,7 @@ import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -74,11 +75,10 @@ class Listener:
 
     def answer(self, request: Request) -> Answer:
         try:
-            if request.path not in ("/feedback", "/pagerduty"):
-                raise Refused(404, "no such page: POST /feedback, /pagerduty")
+            answering = self._answering(request.path)
             if request.method != "POST":
                 raise Refused(405, "only POST")
-            return self._form(request) if request.path == "/feedback" else self._webhook(request)
+            return answering(request)
         except Refused as refused:
             return Answer(refused.status, {"error": str(refused)})
         except WrongUse as wrong:
@@ -86,10 +86,40 @@ class Listener:
         except Failure as failure:
             return Answer(503, {"error": str(failure)})
 
-    def _form(self, request: Request) -> Answer:
+    def _answering(self, path: str) -> Callable[[Request], Answer]:
+        match path:
+            case "/feedback":
+                return self._form
+            case "/pagerduty":
+                return self._webhook
+            case "/alertmanager/false-alarm":
+                return partial(self._alerts, Verdict.FALSE_ALARM)
+            case "/alertmanager/real":
+                return partial(self._alerts, Verdict.REAL)
+        raise Refused(404, "no such page: POST /feedback, /pagerduty, /alertmanager/false-alarm, /alertmanager/real")
+
+    def _alerts(self, verdict: Verdict, request: Request) -> Answer:
+        """Alertmanager's webhook, whose route says the verdict: of each alert of ours that it holds."""
+        self._check_token(request)
+        alerts = _object(request.body).get("alerts")
+        if not isinstance(alerts, list):
+            raise Refused(400, "no webhook of Alertmanager: alerts is missing")
+        noted = [alert.get("annotations") for alert in alerts if isinstance(alert, Mapping)]
+        ids = [_text(notes, "incident_id") for notes in noted if isinstance(notes, Mapping)]
+        said = [
+            self._say(verdict, incident, None, "", "alertmanager").document
+            for incident in dict.fromkeys(ids)
+            if _INCIDENT.fullmatch(incident)
+        ]
+        return Answer(200 if said else 202, {"said": said})
+
+    def _check_token(self, request: Request) -> None:
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
             raise Refused(401, "the header Authorization: Bearer TOKEN is missing or wrong")
+
+    def _form(self, request: Request) -> Answer:
+        self._check_token(request)
         form = _object(request.body)
         unknown = form.keys() - {"incident_id", "verdict", "until", "comment", "author"}
         if unknown or not all(isinstance(value, str) for value in form.values()):
@@ -137,7 +167,7 @@ class Listener:
         """One of those given must be HMAC-SHA256 of the body: there are several while a secret is changed."""
         if not self.secret:
             raise Refused(
-                404, "no webhooks of PagerDuty are taken here: FAULTLINE_FEEDBACK_PAGERDUTY_SECRET is not set"
+                404, "no webhooks of PagerDuty are taken here: FAULTLINE_FEEDBACK__PAGERDUTY_SECRET is not set"
             )
         wanted = b"v1=" + hmac.new(self.secret.encode(), request.body, hashlib.sha256).hexdigest().encode()
         given = request.headers.get("x-pagerduty-signature", "").split(",")

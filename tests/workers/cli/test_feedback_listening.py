@@ -152,3 +152,31 @@ def test_over_a_socket_bodies_are_bounded_before_they_are_read(port: int, desk: 
     assert ask(port, "POST", None, known)[0] == 411
     assert ask(port, "GET", None, known)[0] == 405
     assert len(desk.told) == 1
+
+
+def alertmanager(listener: Listener, verdict: str, body: object, token: str = TOKEN) -> Answer:
+    headers = {"authorization": f"Bearer {token}"}
+    return listener.answer(Request("POST", f"/alertmanager/{verdict}", headers, orjson.dumps(body)))
+
+
+def test_a_receiver_of_alertmanager_says_it_of_every_alert_of_ours(listener: Listener, desk: Desk) -> None:
+    other = INCIDENT[::-1]
+    alerts = [
+        {"status": "firing", "labels": {"severity": "high"}, "annotations": {"incident_id": INCIDENT}},
+        {"status": "resolved", "labels": {"severity": "low"}, "annotations": {"incident_id": INCIDENT}},
+        {"status": "firing", "labels": {}, "annotations": {"summary": "somebody else's"}},
+        {"status": "firing", "labels": {}, "annotations": {"incident_id": other}},
+    ]
+    body = {"version": "4", "groupKey": "{}", "status": "firing", "receiver": "false-alarms", "alerts": alerts}
+    assert alertmanager(listener, "false-alarm", body).status == 200
+    assert alertmanager(listener, "real", {**body, "alerts": alerts[3:]}).status == 200
+    assert desk.told == [
+        (Verdict.FALSE_ALARM, INCIDENT, None, "", "alertmanager"),
+        (Verdict.FALSE_ALARM, other, None, "", "alertmanager"),
+        (Verdict.REAL, other, None, "", "alertmanager"),
+    ]
+    assert alertmanager(listener, "real", {**body, "alerts": alerts[2:3]}).status == 202
+    assert alertmanager(listener, "real", body, token="another").status == 401
+    assert alertmanager(listener, "real", {"status": "firing"}).status == 400
+    assert alertmanager(listener, "perhaps", body).status == 404
+    assert len(desk.told) == 3
