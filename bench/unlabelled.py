@@ -4,8 +4,9 @@
 
 A service or host is learned for seven days, anomalies of the same rate among them, without a word of which; the thirty
 days that follow go through the scoring worker's own stage, each entity with its own threshold. Judged are intervals of
-the grid that anomalies lie on: one counts as flagged where at least half of its vectors are (a service has one each ten
-seconds, a host one an interval), and episodes: found where any vector is flagged, false where a run of flagged
+the grid that anomalies lie on: one counts as flagged where at least half of its vectors are. A service has one each ten
+seconds, which speaks of the minute before it: it is the interval's where that minute is (of an interval of a minute the
+last alone). A host has one an interval. Episodes are found where any vector is flagged, false where a run of flagged
 intervals touches none.
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.machine import describe
+from models.features.service import WINDOWS
 from models.registry import Aliases, Registry
 from models.table import tables_of
 from models.train import TrainPolicy, train
@@ -104,7 +106,8 @@ def _learn(stored: list[Vectors], registry: Registry, seed: int) -> None:
 def _counted(truth: Truth, until: int, flagged: NDArray[np.int64]) -> Mapping[str, float]:
     plan = truth.plan
     cell = (flagged[:, 0] - 1 - plan.start) // plan.interval  # windows end after what they hold
-    kept = (cell >= 0) & (cell < plan.intervals)
+    told = WINDOWS[0] if plan.profile == "service" else 1
+    kept = (cell >= 0) & (cell < plan.intervals) & ((flagged[:, 0] - told - plan.start) // plan.interval == cell)
     cell, hit = cell[kept], flagged[kept, 1].astype(np.bool_)
     vectors = np.bincount(cell, minlength=plan.intervals)
     hits = np.bincount(cell, hit, minlength=plan.intervals)

@@ -17,10 +17,10 @@ as stated, and hardly less often to one 30 % above it, a gap lies between both, 
 its beginning. The same holds where training found and left out anomalies half as often as stated: what is like them is
 no false alarm, and some will be among the held-out scores.
 
-When to give up is stated too: a level that was reached in more than half of the hours, each weighed by exp(−age / 4
-days) and a day of none added, is the new normal, and the threshold 30 % above it until that has passed. So an outage of
-two days is flagged to its end, and a change for good for about four. Above a gap it takes seven tenths of the hours,
-since anomalies that come and go fill hours as well, and about eight days.
+When to give up is stated too: a level that was reached in more than half of the minutes that have scores, each weighed
+by exp(−age / 4 days) and a day of none added, is the new normal, and the threshold 30 % above it until that has passed.
+So an outage of two days is flagged to its end, and a change for good for about four. What comes and goes is not normal,
+even if it comes in every hour.
 
 The search for the level goes from the top down: low levels are exceeded without a pause, have few starts and look
 quiet. `docs/detection.md` has the figures, and what else was tried.
@@ -59,13 +59,12 @@ ABOVE_NORMAL = 1.3
 """So that what has become normal is published as clean: 1 / 1.3 is below where incidents resolve. Scores end at 10, so
 beyond a normal of 8 nothing is flagged: what was learned says nothing about such an entity any more."""
 
-NORMAL_SHARE_ABOVE_GAP = 0.7
 GAP_FROM, GAP, SAME, OFTEN, KNOWN = 0.9, 1.3, 0.85, 3.0, 0.5
 """A gap begins at a level of at least `GAP_FROM`; its end is so many times as far, and that share of the episodes that
 reach its beginning reach it, which are `OFTEN` times as many as stated. Where training left out `KNOWN` times as many
 as stated, it begins at `GAP_FROM`."""
 
-_HOUR_US, _MINUTE_US, _DAY_HOURS = 3_600_000_000, 60_000_000, 24
+_HOUR_US, _MINUTE_US, _HOUR_MINUTES, _DAY_HOURS = 3_600_000_000, 60_000_000, 60, 24
 _NEVER = -(1 << 31)
 _LATEST_MINUTE, _MOST_PENDING = (1 << 31) - 1, 255
 
@@ -103,13 +102,14 @@ def episodes_in(series: Series) -> float:
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What a model expects of any of its entities: `weighed` (levels,) the episodes of training and calibration with
-    their weight in days, `target`, how many alarms a day there may be, and `gap`, the beginning of that between noise
-    and the many anomalies that training had; infinite without one.
+    their weight in days, `target`, how many alarms a day there may be, `gap`, the beginning of that between noise and
+    the many anomalies that training had, infinite without one, and `minutes`, those of an hour that have a score.
     """
 
     weighed: Values
     target: float
     gap: float = math.inf
+    minutes: float = float(_HOUR_MINUTES)
 
     @classmethod
     def of(cls, episodes: Values, alpha: float, rows_a_day: float, known: float = 0.0) -> Self:
@@ -121,7 +121,7 @@ class Expectation:
         promised = target * alpha ** (FLATTENED * (LEVELS - 1.0))
         weighed = TRAINING_DAYS * episodes + PROMISED_DAYS * promised
         gap = GAP_FROM if known >= KNOWN * target else _gap(episodes, target)
-        return cls(weighed, target, gap)
+        return cls(weighed, target, gap, min(rows_a_day / _DAY_HOURS, float(_HOUR_MINUTES)))
 
 
 def published(score: Values, threshold: Values) -> Values:
@@ -131,12 +131,12 @@ def published(score: Values, threshold: Values) -> Values:
 
 
 class Thresholds:
-    """The thresholds of many entities, by slots. Memory: about 600 bytes a slot.
+    """The thresholds of many entities, by slots. Memory: about 630 bytes a slot.
 
     A slot's state is `first` and `seen` (the hour of the first and of a day's first score), `hour` (up to which
-    `counted` and `held` hold the weighted episodes and hours), `pending` (episodes since), `last` (minute at which
-    each level was reached last), and the `recalled` mean of the members with its minute, `recalled_at`
-    (`models.ranking`). A threshold holds for an hour of event time and follows from what came before it.
+    `counted` and `held` hold the weighted episodes and minutes), since then `pending` (episodes), `reached` (minutes)
+    and `last` (minute at which each level was reached last), and the `recalled` mean of the members with its minute,
+    `recalled_at` (`models.ranking`). A threshold holds for an hour of event time and follows from what came before it.
     """
 
     def __init__(self, capacity: int = 64) -> None:
@@ -148,6 +148,7 @@ class Thresholds:
         self._counted = np.zeros((capacity, len(LEVELS)), np.float32)
         self._held = np.zeros((capacity, len(LEVELS)), np.float32)
         self._pending = np.zeros((capacity, len(LEVELS)), np.uint8)
+        self._reached = np.zeros((capacity, len(LEVELS)), np.uint8)
         self._last = np.full((capacity, len(LEVELS)), _NEVER, np.int32)
         # Not state but what was last derived from it: a slot's threshold, and for which hour and expectation.
         self._threshold = np.ones(capacity)
@@ -156,6 +157,7 @@ class Thresholds:
         self._weighed = np.empty((1, len(LEVELS)))
         self._target = np.empty(1)
         self._gap = np.empty(1)
+        self._minutes = np.empty(1)
         self._models: dict[str, int] = {}
 
     def expect(self, model: str, expectation: Expectation) -> None:
@@ -165,8 +167,9 @@ class Thresholds:
             self._weighed = np.concatenate((self._weighed, np.empty_like(self._weighed)))
             self._target = np.concatenate((self._target, np.empty_like(self._target)))
             self._gap = np.concatenate((self._gap, np.empty_like(self._gap)))
+            self._minutes = np.concatenate((self._minutes, np.empty_like(self._minutes)))
         self._weighed[number], self._target[number] = expectation.weighed, expectation.target
-        self._gap[number] = expectation.gap
+        self._gap[number], self._minutes[number] = expectation.gap, expectation.minutes
 
     def knows(self, model: str) -> bool:
         return model in self._models
@@ -202,6 +205,7 @@ class Thresholds:
             self._weighed,
             self._target,
             self._gap,
+            self._minutes,
             self._first,
             self._seen,
             self._hour,
@@ -210,6 +214,7 @@ class Thresholds:
             self._counted,
             self._held,
             self._pending,
+            self._reached,
             self._last,
             self._threshold,
             self._for_hour,
@@ -227,7 +232,8 @@ class Thresholds:
         for column in (self._first, self._seen, self._hour, self._recalled_at, self._for_hour):
             column[slot] = _NEVER
         self._recalled[slot] = 0.0
-        self._counted[slot], self._held[slot], self._pending[slot], self._last[slot] = 0.0, 0.0, 0, _NEVER
+        self._counted[slot], self._held[slot], self._last[slot] = 0.0, 0.0, _NEVER
+        self._pending[slot], self._reached[slot] = 0, 0
 
     def encode(self, slot: int) -> bytes:
         """The state of a slot, SIZE bytes."""
@@ -265,7 +271,7 @@ class Thresholds:
             setattr(self, name, np.concatenate((getattr(self, name), getattr(more, name))))
 
 
-SIZE = 20 + 13 * len(LEVELS)
+SIZE = 20 + 14 * len(LEVELS)
 
 _STORED = (
     ("_first", "<i4"),
@@ -276,6 +282,7 @@ _STORED = (
     ("_counted", "<f4"),
     ("_held", "<f4"),
     ("_last", "<i4"),
+    ("_reached", "u1"),
     ("_pending", "u1"),
 )
 _COLUMNS = (*(name for name, _ in _STORED), "_threshold", "_for_hour", "_for_model")
@@ -321,20 +328,21 @@ def _fold(
     counted: NDArray[np.float32],
     held: NDArray[np.float32],
     pending: NDArray[np.uint8],
+    reached: NDArray[np.uint8],
     last: NDArray[np.int32],
     episodes: Values,
-    hours: Values,
+    minutes: Values,
 ) -> None:
-    """A slot's weighted episodes and hours at the start of `hour`, with what the hour `until` brought."""
+    """A slot's weighted episodes and minutes at the start of `hour`, with what the hour `until` brought."""
     age = hour - until[s]
     fade, faster = math.exp(-age / MEMORY_HOURS), math.exp(-age / NORMAL_MEMORY_HOURS)
     for k in range(len(episodes)):
         more, held_too = np.int64(0), np.int64(0)
         if age > 0:
-            more, held_too = np.int64(pending[s, k]), np.int64(last[s, k] // 60 == until[s])
+            more, held_too = np.int64(pending[s, k]), np.int64(reached[s, k])
         # Rounded as they are stored: a threshold found anew from what was stored must be the same.
         episodes[k] = np.float32((counted[s, k] + more) * fade)
-        hours[k] = np.float32((held[s, k] + held_too) * faster)
+        minutes[k] = np.float32((held[s, k] + held_too) * faster)
 
 
 def _gap(episodes: Values, target: float) -> float:
@@ -348,18 +356,25 @@ def _gap(episodes: Values, target: float) -> float:
 
 @njit(cache=True)
 def _find(
-    hours_seen: int, episodes: Values, hours: Values, weighed: Values, target: float, gap: float, levels: Values
+    hours_seen: int,
+    episodes: Values,
+    hours: Values,
+    weighed: Values,
+    target: float,
+    gap: float,
+    levels: Values,
 ) -> float:
-    """The threshold for an hour, from the weighted episodes and hours at its start; `episodes` is used up."""
+    """The threshold for an hour, from the weighted episodes at its start, which are used up, and the hours at each
+    level.
+    """
     for k in range(len(levels)):
         episodes[k] += weighed[k]
     days = _weight(hours_seen, MEMORY_HOURS) / _DAY_HOURS + TRAINING_DAYS + PROMISED_DAYS
     usual = _lowest(episodes, days, target, levels)
     found = min(usual, max(AT_ONCE, _lowest(episodes, days, 2.0 * target, levels)), gap)
     doubted = _weight(hours_seen, NORMAL_MEMORY_HOURS) + NORMAL_DOUBT_HOURS
-    share = NORMAL_SHARE if gap == math.inf else NORMAL_SHARE_ABOVE_GAP
     for k in range(len(levels) - 1, -1, -1):
-        if hours[k] > share * doubted:
+        if hours[k] > NORMAL_SHARE * doubted:
             return max(found, ABOVE_NORMAL * float(levels[k]))
     return found
 
@@ -376,6 +391,7 @@ def _step(
     weighed: Values,
     target: Values,
     gap: Values,
+    an_hour: Values,
     first: NDArray[np.int32],
     seen: NDArray[np.int32],
     until: NDArray[np.int32],
@@ -384,6 +400,7 @@ def _step(
     counted: NDArray[np.float32],
     held: NDArray[np.float32],
     pending: NDArray[np.uint8],
+    reached: NDArray[np.uint8],
     last: NDArray[np.int32],
     threshold: Values,
     for_hour: NDArray[np.int32],
@@ -391,7 +408,7 @@ def _step(
 ) -> tuple[Values, Values, NDArray[np.bool_]]:
     n = len(slot)
     out, remembered, changed = np.empty(n), np.zeros(n), np.zeros(n, np.bool_)
-    episodes, hours = np.empty(len(levels)), np.empty(len(levels))
+    episodes, minutes = np.empty(len(levels)), np.empty(len(levels))
     for i in range(n):
         s = slot[i]
         hour = time[i] // _HOUR_US
@@ -410,7 +427,8 @@ def _step(
             continue
         hour = max(hour, np.int64(until[s]))  # a late score counts with those of the newest hour
         if for_hour[s] != hour or for_model[s] != model[i]:
-            _fold(s, hour, until, counted, held, pending, last, episodes, hours)
+            _fold(s, hour, until, counted, held, pending, reached, last, episodes, minutes)
+            hours = minutes / an_hour[model[i]]
             threshold[s] = _find(
                 hour - first[s], episodes, hours, weighed[model[i]], target[model[i]], gap[model[i]], levels
             )
@@ -425,14 +443,17 @@ def _step(
             continue
         changed[i] = True
         if hour > until[s]:
-            _fold(s, hour, until, counted, held, pending, last, episodes, hours)
+            _fold(s, hour, until, counted, held, pending, reached, last, episodes, minutes)
             for k in range(len(levels)):
-                counted[s, k], held[s, k], pending[s, k] = np.float32(episodes[k]), np.float32(hours[k]), 0
+                counted[s, k], held[s, k] = np.float32(episodes[k]), np.float32(minutes[k])
+                pending[s, k], reached[s, k] = 0, 0
             until[s] = hour
         for k in range(len(levels)):
             if score[i] < levels[k]:
                 break
             if minute - np.int64(last[s, k]) > QUIET_MINUTES and pending[s, k] < _MOST_PENDING:
                 pending[s, k] += 1
+            if minute > np.int64(last[s, k]) and reached[s, k] < _HOUR_MINUTES:
+                reached[s, k] += 1
             last[s, k] = max(np.int64(last[s, k]), minute)
     return out, remembered, changed
