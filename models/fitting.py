@@ -136,20 +136,22 @@ def fit_period(
         reference(everything),
     )
     if anomalous is not None and anomalous.any():
-        model = replace(model, known=_known(model, everything, anomalous))
+        known, unusual = _known(model, everything, anomalous)
+        model = replace(model, known=known, valley=usual_below(np.append(score, unusual)))
     two = any(math.isfinite(usual_below(raw)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
     said = figures(score, final)
     return Fitted(model, len(data.used), said, score, data.series.take(rows), two_populations=two)
 
 
-def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> float:
-    """How often a day an entity had what training found to be anomalous, and the model does as well."""
+def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> tuple[float, Values]:
+    """How often a day an entity had what training found to be anomalous, and the model does as well; and its scores."""
     there = everything.take(anomalous)
     values = np.full((len(there.used), len(model.names)), np.nan)
     values[:, model.columns] = there.used
-    far = np.flatnonzero(model.score(values, there.at).score >= AT_ONCE)
+    score = model.score(values, there.at).score
+    far = np.flatnonzero(score >= AT_ONCE)
     days = len(np.unique(np.stack([everything.series.entity.astype(np.int64), everything.at.day]), axis=1)[0])
-    return episodes_in(there.series.take(far)) / days
+    return episodes_in(there.series.take(far)) / days, score
 
 
 def figures(score: Values, calibration: Calibration) -> dict[str, float]:

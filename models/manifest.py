@@ -13,7 +13,7 @@ from typing import Any
 from models.ensembles import FUSIONS, Fusion, MemberName
 from models.periods import ALL, PERIODS, Calendar
 
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "manifest.json"
 
 _FILE = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*\.(npz|json|onnx|ubj)")

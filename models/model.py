@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,8 @@ class PeriodModel:
 
     `below` and `above` (d,) span what 99 % of the training rows kept around their expected value. `episodes` is how
     often a day the held-out scores reached each of `thresholds.LEVELS`, `known` how often training itself had anomalies
-    that it left out. `boundary` is the calibrated score that becomes
+    that it left out, and `valley` the score between the usual ones and a second population (infinite: there was none).
+    `boundary` is the calibrated score that becomes
     1.0: another one than 1 where labels say so. `reference` is what drift is measured against.
     """
 
@@ -70,6 +72,7 @@ class PeriodModel:
     reference: Reference
     boundary: float = 1.0
     known: float = 0.0
+    valley: float = math.inf
     used: Naming = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -166,6 +169,7 @@ class PeriodModel:
             "episodes": self.episodes,
             "boundary": np.array(self.boundary),
             "known": np.array(self.known),
+            "valley": np.array(self.valley),
         }
         arrays |= {f"scaler/{name}": array for name, array in self.scaler.to_arrays().items()}
         arrays |= {f"reference/{name}": array for name, array in self.reference.to_arrays().items()}
@@ -196,6 +200,9 @@ class PeriodModel:
         known = float(arrays["known"].item())
         if not 0.0 <= known < np.inf:
             raise ValueError(f"anomalies come a number of times a day, not {known}")
+        valley = float(arrays["valley"].item())
+        if not valley >= 0.0:
+            raise ValueError(f"a valley lies among the scores, not at {valley}")
         if len(columns) == 0 or columns.min() < 0 or columns.max() >= len(names):
             raise ValueError("the model uses features that it does not name")
         learned = tuple(_member(arrays, n, MemberName.parse(one), len(columns)) for n, one in enumerate(members))
@@ -214,6 +221,7 @@ class PeriodModel:
             reference=Reference.from_arrays(_below(arrays, "reference"), len(columns)),
             boundary=boundary,
             known=known,
+            valley=valley,
         )
 
 

@@ -15,7 +15,8 @@ Where training was full of anomalies this would take them for false alarms. But 
 comes to a higher one less often, and anomalies do not: where the held-out scores come to a level three times as often
 as stated, and hardly less often to one 30 % above it, a gap lies between both, and the threshold does not rise beyond
 its beginning. The same holds where training found and left out anomalies half as often as stated: what is like them is
-no false alarm, and some will be among the held-out scores.
+no false alarm, and some will be among the held-out scores. Where a valley lies between those and the usual ones
+(`models.populations`), the threshold may rise to its middle.
 
 When to give up is stated too: a level that was reached in more than half of the minutes that have scores, each weighed
 by exp(−age / 4 days) and a day of none added, is the new normal, and the threshold 30 % above it until that has passed.
@@ -112,15 +113,20 @@ class Expectation:
     minutes: float = float(_HOUR_MINUTES)
 
     @classmethod
-    def of(cls, episodes: Values, alpha: float, rows_a_day: float, known: float = 0.0) -> Self:
+    def of(
+        cls, episodes: Values, alpha: float, rows_a_day: float, known: float = 0.0, valley: float = math.inf
+    ) -> Self:
         """From the episodes a day of held-out scores, the nominal share of flagged rows and the rows a day.
 
-        `known`: how often a day training had anomalies that it left out.
+        `known`: how often a day training had anomalies that it left out; `valley`: the score before a second
+        population, infinite without one.
         """
         target = alpha * rows_a_day
         promised = target * alpha ** (FLATTENED * (LEVELS - 1.0))
         weighed = TRAINING_DAYS * episodes + PROMISED_DAYS * promised
         gap = GAP_FROM if known >= KNOWN * target else _gap(episodes, target)
+        if math.isfinite(valley):
+            gap = max(GAP_FROM, valley)
         return cls(weighed, target, gap, min(rows_a_day / _DAY_HOURS, float(_HOUR_MINUTES)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import math
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -53,7 +54,7 @@ Progress = Callable[[str, str], None]
 class HeldOut:
     """Anomaly scores (n,) of rows that their model had not learned from, in time order within each entity, calibrated
     at the rate `alpha`. An entity has `rows_a_day`, of which each row stands for `thinned`. `known` is how often a day
-    training had anomalies that it left out.
+    training had anomalies that it left out, `valley` the score before a second population.
     """
 
     score: NDArray[np.float64]
@@ -62,6 +63,7 @@ class HeldOut:
     rows_a_day: float
     thinned: float
     known: float = 0.0
+    valley: float = math.inf
 
 
 Rate = Callable[[str, HeldOut], float]
@@ -216,7 +218,13 @@ def _fit_periods(
         rows = thinned(np.arange(len(table)), policy.max_rows)
         first = _fit(table, places, rows, fit, everything)
         held = HeldOut(
-            first.score, first.series, about.alpha, about.rows_a_day, len(table) / len(rows), first.model.known
+            first.score,
+            first.series,
+            about.alpha,
+            about.rows_a_day,
+            len(table) / len(rows),
+            first.model.known,
+            first.model.valley,
         )
         about = replace(about, alpha=policy.rate(scope, held))
         fit = replace(fit, alpha=about.alpha)

@@ -98,11 +98,12 @@ def buy(budget: Budget, entities: int, held: HeldOut, policy: Policy, cuts: Seve
 
 def _incidents(held: HeldOut, alpha: float, policy: Policy, cuts: SeverityCuts, own: bool) -> int:
     """How many incidents open at a rate: scores calibrated at another one differ by a factor."""
-    score = np.minimum(held.score * (np.log(held.alpha) / np.log(alpha)), LARGEST)
+    scale = np.log(held.alpha) / np.log(alpha)
+    score = np.minimum(held.score * scale, LARGEST)
     if own:
         thresholds = Thresholds(int(held.series.entity.max()) + 1)
         rates = episode_rates(score, held.series, held.rows_a_day)
-        thresholds.expect("model", Expectation.of(rates, alpha, held.rows_a_day, held.known))
+        thresholds.expect("model", Expectation.of(rates, alpha, held.rows_a_day, held.known, held.valley * scale))
         every = np.ones(len(score), np.bool_)
         slot, model = held.series.entity.astype(np.int64), np.zeros(len(score), np.int64)
         score = published(score, thresholds.step(slot, held.series.time, score, score, model, every)[0])

@@ -219,7 +219,7 @@ def _model_code(own: OwnThresholds, bundle: Bundle, loading: Loading) -> int:
     if not own.columns.knows(bundle.version):
         training = bundle.manifest.training
         model = loading.model(bundle, ALL)
-        expectation = Expectation.of(model.episodes, training.alpha, training.rows_a_day, model.known)
+        expectation = Expectation.of(model.episodes, training.alpha, training.rows_a_day, model.known, model.valley)
         own.columns.expect(bundle.version, expectation)
     return own.columns.model_code(bundle.version)
 
