@@ -28,6 +28,7 @@ TOO_MANY: Final = -19
 NAMES_DIFFER: Final = -20
 INFINITE: Final = -21
 BAD_TAG: Final = -22
+BAD_BOUNDS: Final = -23
 
 REASONS: Final = 32
 """Reasons there is room for: a failure is reason - REASONS · field."""
@@ -54,6 +55,7 @@ TEXTS: Final = {
     TOO_MANY: (TOO_LARGE, "more entries than the limit"),
     INFINITE: (INVALID, "expected a finite number or NaN, got infinity"),
     BAD_TAG: (MALFORMED, "bytes that are no field of a message"),
+    BAD_BOUNDS: (INVALID, "exponential buckets that no double can bound"),
     NAMES_DIFFER: (INVALID, "expected as many names as values, or none"),
 }
 """Error class and text of every reason."""
