@@ -198,7 +198,12 @@ def _distributions(value: object) -> list[dict[str, object]] | None:
                 raise Unreadable(INVALID, f"{field}.{part}: missing")
         bounds = [_number(f"{field}.bounds", bound) for bound in _array(f"{field}.bounds", entry["bounds"])]
         counts = [_count(f"{field}.counts", count) for count in _array(f"{field}.counts", entry["counts"])]
-        found.append({"name": _text(f"{field}.name", entry["name"]), "bounds": bounds, "counts": counts})
+        kind = entry.get("type", "delta")
+        if kind not in ("delta", "counter"):
+            got = shown(kind) if isinstance(kind, str) else type_name(kind)
+            raise Unreadable(INVALID, f"{field}.type: expected delta or counter, got {got}")
+        name = _text(f"{field}.name", entry["name"])
+        found.append({"name": name, "bounds": bounds, "counts": counts, "type": kind})
     return found
 
 

@@ -192,6 +192,7 @@ class IntakeSettings(Section):
         "[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing"
     )
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
+    otlp: str = Field("", description="YAML file with sections of the OTLP mapping; empty: the built-in one")
     formats: dict[str, str] = Field(
         default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
     )

@@ -29,6 +29,7 @@ NAMES_DIFFER: Final = -20
 INFINITE: Final = -21
 BAD_TAG: Final = -22
 BAD_BOUNDS: Final = -23
+NO_DISTRIBUTION: Final = -24
 
 REASONS: Final = 32
 """Reasons there is room for: a failure is reason - REASONS · field."""
@@ -55,6 +56,7 @@ TEXTS: Final = {
     TOO_MANY: (TOO_LARGE, "more entries than the limit"),
     INFINITE: (INVALID, "expected a finite number or NaN, got infinity"),
     BAD_TAG: (MALFORMED, "bytes that are no field of a message"),
+    NO_DISTRIBUTION: (INVALID, "expected delta or counter"),
     BAD_BOUNDS: (INVALID, "exponential buckets that no double can bound"),
     NAMES_DIFFER: (INVALID, "expected as many names as values, or none"),
 }

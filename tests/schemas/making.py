@@ -44,7 +44,8 @@ metrics = st.one_of(numbers, st.fixed_dictionaries({"value": numbers, "type": st
 def distributions(draw: st.DrawFn) -> dict[str, Any]:
     bounds = sorted(draw(st.lists(numbers.map(lambda x: x + 0.0), unique=True, max_size=5)))
     counts = draw(st.lists(st.integers(0, (1 << 63) - 1), min_size=len(bounds) + 1, max_size=len(bounds) + 1))
-    return {"name": draw(names), "bounds": bounds, "counts": counts}
+    found = {"name": draw(names), "bounds": bounds, "counts": counts}
+    return found | ({"type": "counter"} if draw(st.booleans()) else {})
 
 
 events = st.fixed_dictionaries(

@@ -134,7 +134,11 @@ def spread_exponential(
     c += 1
     if positives > 0 or negatives > 0:
         low = 2.0 ** (np.float64(positive) * step) if positives > 0 else np.inf
-        if (zero_count > 0 or negatives > 0) and zero_threshold < low and (b == first or bounds[b - 1] < zero_threshold):
+        if (
+            (zero_count > 0 or negatives > 0)
+            and zero_threshold < low
+            and (b == first or bounds[b - 1] < zero_threshold)
+        ):
             bounds[b] = zero_threshold
             counts[c] = 0
             b += 1

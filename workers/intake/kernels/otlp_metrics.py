@@ -213,9 +213,7 @@ def _word(number: float, scratch: Words, place: Int) -> np.uint64:
 
 
 @outlined
-def _read_number(
-    buf: Bytes, pos: Int, end: Int, metric: Int, used: Integers, numbers: Integers, words: Words
-) -> Int:
+def _read_number(buf: Bytes, pos: Int, end: Int, metric: Int, used: Integers, numbers: Integers, words: Words) -> Int:
     """A `NumberDataPoint`; 0, or the failure."""
     time = np.int64(0)
     flags = np.int64(0)
