@@ -19,7 +19,7 @@ from workers.intake.otlp.mapping import OtlpMapping
 from workers.intake.otlp.metrics import MetricsDecoder
 from workers.intake.otlp.resources import Resources
 from workers.intake.otlp.series import SeriesBook
-from workers.intake.otlp.signals import Signal, is_json, looks_like_protobuf, signal_of_json, signal_of_protobuf
+from workers.intake.otlp.signals import Signal, is_json, looks_like_protobuf, signal_of_json, signals_of_protobuf
 
 Found = tuple[Events, list[Fault], Mapping[str, int]]
 
@@ -47,9 +47,13 @@ class OtlpFormat:
     def decode_counted(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> Found:
         faults: list[Fault] = []
         sorted_out: dict[Signal, tuple[list[int], list[bytes]]] = {}
+        told = [self._signal] * len(values) if self._signal else signals_of_protobuf(values)
         for place, value in enumerate(values):
             try:
-                signal, message = self._message(value)
+                # Where nothing shows the signal nothing is in the record, and any decoder finds that.
+                signal, message = (
+                    _from_json(value, self._signal) if is_json(value) else (told[place] or "metrics", value)
+                )
             except Unreadable as error:
                 faults.append(Fault(place, error.error_class, error.message))
             else:
@@ -66,21 +70,17 @@ class OtlpFormat:
             counts |= tally
         return merged(parts), sorted(faults, key=lambda fault: fault.record), counts
 
-    def _message(self, value: bytes) -> tuple[Signal, bytes]:
-        """Signal and protobuf of a record. Raises `Unreadable`."""
-        if is_json(value):
-            signal = signal_of_json(value) or self._signal
-            if signal is None:
-                raise Unreadable(
-                    INVALID, "JSON without resourceMetrics, resourceSpans or resourceLogs at its beginning"
-                )
-            if self._signal not in (None, signal):
-                raise Unreadable(INVALID, f"the record holds {signal}, and its topic is set to {self.name}")
-            return signal, to_protobuf(value)
-        signal = self._signal or signal_of_protobuf(value) or "metrics"  # nothing shows it: nothing is in it
-        return signal, value
-
     def _decode(self, signal: Signal, texts: Texts, arrived: NDArray[np.int64]) -> Found:
         if signal == "metrics":
             return self._metrics.decode(texts, arrived)
         return self._items.spans(texts, arrived) if signal == "traces" else self._items.logs(texts, arrived)
+
+
+def _from_json(value: bytes, wanted: Signal | None) -> tuple[Signal, bytes]:
+    """Signal and protobuf of a JSON record. Raises `Unreadable`."""
+    signal = signal_of_json(value)
+    if signal is None:
+        raise Unreadable(INVALID, "JSON that does not begin with resourceMetrics, resourceSpans or resourceLogs")
+    if wanted not in (None, signal):
+        raise Unreadable(INVALID, f"the record holds {signal}, and its topic is set to otlp_{wanted}")
+    return signal, to_protobuf(value)

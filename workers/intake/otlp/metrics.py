@@ -16,6 +16,7 @@ from schemas.strings import distinct
 from workers.intake.columns import NULL, Dictionary
 from workers.intake.kernels import otlp_layout as at
 from workers.intake.kernels.otlp_metrics import FIELDS, read_metrics
+from workers.intake.kernels.repeats import repeats
 from workers.intake.otlp.host import HostMetrics
 from workers.intake.otlp.resources import Resource, Resources
 from workers.intake.otlp.rows import codes_of_rows
@@ -89,7 +90,9 @@ class MetricsDecoder:
         summed = np.flatnonzero(role == at.QUANTILE)
         fraction[summed] = quantiles[summed]
         head = heads[points[:, at.METRIC]]
-        codes, first = codes_of_rows(head * np.int64(8) + (role + 1), label_codes, fraction.view(np.int64))
+        whole = (head * np.int64(8) + (role + 1)) << 32 | label_codes
+        quantiled = (fraction.view(np.int64),) if len(summed) else ()
+        codes, first = codes_of_rows(whole, *quantiled)
         of_head = [
             (names[name_codes[row]], units[unit_codes[row]], *_shape(int(shapes[row]))) for row in first_heads.tolist()
         ]
@@ -210,12 +213,9 @@ def _parts(event: Integers, name: Codes, weight: Integers) -> Integers:
     """Which part of its group's event each entry belongs to: none has a name twice, or more than an event may hold."""
     n = len(event)
     order = np.argsort(event, kind="stable")
-    again = np.zeros(n, np.int64)
-    codes, first = codes_of_rows(event, name)
-    if len(first) < n:
-        by_code = np.argsort(codes, kind="stable")
-        starts = np.searchsorted(codes[by_code], np.arange(len(first)))
-        again[by_code] = np.arange(n) - starts[codes[by_code]]
+    again = np.empty(n, np.int64)
+    again[order] = repeats(event[order], name[order].astype(np.int64), int(name.max(initial=0)) + 1)
+    if again.any():
         order = np.lexsort((again, event))
     before = np.cumsum(weight[order]) - weight[order]
     turn = np.stack([event[order], again[order]])
