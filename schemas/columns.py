@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 NULL_TIME = np.iinfo(np.int64).min
 """In an int64 time column: no value."""
 
-GAUGE, COUNTER, DELTA = 0, 1, 2
-"""Codes of a metric's type in `Events.metric_type`."""
+GAUGE, COUNTER, DELTA, RATE = 0, 1, 2, 3
+"""Codes of a metric's type in `Events.metric_type`. A rate is a counter of which the increase for each second counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def check(events: Events) -> None:
     if not np.isin(events.dist_type, (DELTA, COUNTER)).all():
         raise ValueError("events.dist_type: neither DELTA nor COUNTER")
     if not ((events.metric_type >= 0) & (events.metric_type < len(METRIC_TYPES))).all():
-        raise ValueError("events.metric_type: neither GAUGE, COUNTER nor DELTA")
+        raise ValueError("events.metric_type: neither GAUGE, COUNTER, DELTA nor RATE")
     for name in ("entity", "kind", "attr_name", "metric_name", "dist_name"):
         _filled(name, getattr(events, name))
     if (events.attr_value.codes < 0).any():

@@ -46,7 +46,7 @@ TEXTS: Final = {
     BAD_BOOLEAN: (MALFORMED, "a boolean that is neither 0 nor 1"),
     NOT_FINITE: (INVALID, "expected a finite number, got NaN or infinity"),
     EMPTY: (INVALID, "must not be empty"),
-    BAD_TYPE: (INVALID, "expected gauge, counter or delta"),
+    BAD_TYPE: (INVALID, "expected gauge, counter, delta or rate"),
     BAD_TIME: (INVALID, "a time outside the years 1 to 9999 (microseconds since 1970 are expected)"),
     NOT_POSITIVE: (INVALID, "must be above 0"),
     BUCKETS_DIFFER: (INVALID, "expected one count more than there are bounds"),

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, Events, Strings
+from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, RATE, Events, Strings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TYPE_NAMES = {GAUGE: "gauge", COUNTER: "counter", DELTA: "delta"}
+TYPE_NAMES = {GAUGE: "gauge", COUNTER: "counter", DELTA: "delta", RATE: "rate"}
 
 
 def to_arrow(events: Events) -> pa.Table:

@@ -50,10 +50,7 @@ class OtlpFormat:
         told = [self._signal] * len(values) if self._signal else signals_of_protobuf(values)
         for place, value in enumerate(values):
             try:
-                # Where nothing shows the signal nothing is in the record, and any decoder finds that.
-                signal, message = (
-                    _from_json(value, self._signal) if is_json(value) else (told[place] or "metrics", value)
-                )
+                signal, message = _from_json(value, self._signal) if is_json(value) else (_known(told[place]), value)
             except Unreadable as error:
                 faults.append(Fault(place, error.error_class, error.message))
             else:
@@ -84,3 +81,13 @@ def _from_json(value: bytes, wanted: Signal | None) -> tuple[Signal, bytes]:
     if wanted not in (None, signal):
         raise Unreadable(INVALID, f"the record holds {signal}, and its topic is set to otlp_{wanted}")
     return signal, to_protobuf(value)
+
+
+def _known(signal: Signal | None) -> Signal:
+    if signal is None:
+        topics = "otlp_metrics, otlp_traces or otlp_logs"
+        raise Unreadable(
+            INVALID,
+            f"which signal this is cannot be told; name its topic's format in FAULTLINE_INTAKE__FORMATS: {topics}",
+        )
+    return signal

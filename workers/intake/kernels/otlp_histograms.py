@@ -54,7 +54,7 @@ def read_buckets(buf: Bytes, pos: Int, end: Int, counts: Integers, c: Int) -> tu
             return offset, first, pos
         if field == 1 and wire == _VARINT:
             offset = (value >> 1) ^ -(value & 1)  # sint32
-        elif field == 2 and (wire == _LENGTH or wire == _VARINT):
+        elif field == 2 and wire in (_LENGTH, _VARINT):
             c, failed = packed_varints(buf, wire, value, stop, counts, c)
             if failed < 0:
                 return offset, first, failed

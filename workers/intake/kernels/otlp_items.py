@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.kernels.codes import BAD_UTF8, REASONS
 from schemas.kernels.compiled import Int, inlined, kernel, outlined

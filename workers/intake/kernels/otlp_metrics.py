@@ -15,7 +15,7 @@ from schemas.kernels.compiled import Int, inlined, kernel, outlined
 from schemas.kernels.text import is_utf8, word_at
 from workers.intake.kernels import otlp_layout as at
 from workers.intake.kernels.otlp_histograms import explicit_counts, read_buckets, spread_exponential
-from workers.intake.kernels.protobuf import Bytes, Integers, micros_at, packed_varints, packed_words, read_field
+from workers.intake.kernels.protobuf import Bytes, Integers, micros_at, packed_words, read_field
 
 Numbers = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -344,9 +344,9 @@ def _read_histogram(
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
             return pos - _IN_POINT
-        if field == 6 and (wire == _FIXED64 or wire == _LENGTH):
+        if field == 6 and wire in (_FIXED64, _LENGTH):
             c, failed = packed_words(buf, value, stop, counted, c)
-        elif field == 7 and (wire == _FIXED64 or wire == _LENGTH):
+        elif field == 7 and wire in (_FIXED64, _LENGTH):
             b, failed = packed_words(buf, value, stop, bounds, b)
         elif wire == _FIXED64:
             if field == 3:

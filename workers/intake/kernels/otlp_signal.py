@@ -2,7 +2,8 @@
 
 Requests of all three have the same outer shape: field 1, repeated, holds a resource (1) and scopes (2) with items (2).
 What tells them apart are wire types within the first item that shows any: a log record has a fixed64 as field 1 or 11
-or a varint as field 2, a span has a fixed64 as field 7 or 8, a metric has a message as one of its fields 5 to 11.
+or a varint as field 2, a span has a fixed64 as field 7 or 8, a metric has a text as field 1 and a message
+as field 5, 7, 9, 10 or 11.
 Nothing that is valid for one of them is that for another.
 """
 
@@ -19,6 +20,7 @@ NOTHING: Final = 0
 METRICS: Final = 1
 TRACES: Final = 2
 LOGS: Final = 3
+UNCLEAR: Final = 4
 
 _VARINT = np.int64(0)
 _FIXED64 = np.int64(1)
@@ -29,7 +31,7 @@ _DEPRECATED = np.int64(1000)
 
 @kernel
 def signals_of(buf: Bytes, starts: Integers, ends: Integers) -> Integers:
-    """By record, the signal of the first item that shows any; NOTHING where none does."""
+    """By record, the signal of the first item that shows any; UNCLEAR where none does, NOTHING where there is none."""
     found = np.zeros(len(starts), np.int64)
     for i in range(len(starts)):
         found[i] = _signal_of(buf, starts[i], ends[i])
@@ -53,6 +55,7 @@ def is_request(buf: Bytes, end: int) -> bool:
 
 @outlined
 def _signal_of(buf: Bytes, pos: Int, end: Int) -> Int:
+    nothing = np.int64(NOTHING)
     while pos < end:
         field, wire, resource, resource_end, pos = read_field(buf, pos, end)
         if pos < 0:
@@ -69,20 +72,23 @@ def _signal_of(buf: Bytes, pos: Int, end: Int) -> Int:
                     signal = _signal_of_item(buf, item, item_end)
                     if signal != NOTHING:
                         return signal
+                    nothing = np.int64(UNCLEAR)
             wire = _LENGTH
-    return np.int64(NOTHING)
+    return nothing
 
 
 @inlined
 def _signal_of_item(buf: Bytes, pos: Int, end: Int) -> Int:
-    metric = False
+    named = False
+    data = False
     while pos < end:
         field, wire, _, _, pos = read_field(buf, pos, end)
         if pos < 0:
             return np.int64(NOTHING)
-        if (wire == _FIXED64 and (field == 1 or field == 11)) or (wire == _VARINT and field == 2):
+        if (wire == _FIXED64 and field in (1, 11)) or (wire == _VARINT and field == 2):
             return np.int64(LOGS)
-        if wire == _FIXED64 and (field == 7 or field == 8):
+        if wire == _FIXED64 and field in (7, 8):
             return np.int64(TRACES)
-        metric |= wire == _LENGTH and (field == 5 or field == 7 or (field >= 9 and field <= 11))
-    return np.int64(METRICS) if metric else np.int64(NOTHING)
+        named |= wire == _LENGTH and field == 1
+        data |= wire == _LENGTH and (field == 5 or field == 7 or (field >= 9 and field <= 11))
+    return np.int64(METRICS) if named and data else np.int64(NOTHING)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import GAUGE
+from schemas.columns import GAUGE, RATE
 from workers.intake.otlp.mapping import HostRule
 from workers.intake.otlp.rows import codes_of_rows
 from workers.intake.otlp.series import Series
@@ -65,7 +65,8 @@ class HostMetrics:
         there = np.where(share, wholes > 0, any_counted)
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.where(share, sums / wholes, sums)[there]
-        kinds = np.where(share, GAUGE, np.repeat(types, sizes)[first])[there]
+        kinds = np.where(share, GAUGE, np.repeat(types, sizes)[first])
+        kinds = np.where(np.array([one.per_second for one in self._rules])[rule[first]], RATE, kinds)[there]
         return self._taken(np.repeat(event, sizes)[first][there], rule[first][there], found, kinds.astype(np.int8))
 
     def _taken(

@@ -56,6 +56,7 @@ class HostRule(_Part):
     how: Literal["sum", "share"] = "sum"
     by: str = ""
     take: Literal["sum", "max", "mean", "std"] = "sum"
+    per_second: bool = False
 
     def counts(self, labels: Mapping[str, str]) -> bool:
         """Whether a point with these labels is one of those that are summed."""

@@ -155,7 +155,8 @@ class MetricsDecoder:
         row = place[row]
         first = first[order]
         metric_rows = np.concatenate([np.flatnonzero(rows < size), np.arange(len(rows), len(row))])
-        base_codes = np.array([known.code(name) for name in self._host.names], np.int32)
+        base_names = self._host.names if len(base.event) else []
+        base_codes = np.array([known.code(name) for name in base_names], np.int32)
         metric_names = np.concatenate([name_codes[entries.series[rows[rows < size]]], base_codes[base.name]])
         metric_values = np.concatenate([values[rows[rows < size]], base.value])
         metric_types = np.concatenate([types[entries.series[rows[rows < size]]], base.type])

@@ -121,7 +121,8 @@ class SeriesBook:
         for place, rule in self._host.get(name, ()):
             counts = rule.counts(labels)
             among = rule.how == "share" and rule.is_among(labels)
-            if (counts or among) and (rule.how == "sum" or type_code == GAUGE):
+            fits = type_code == COUNTER if rule.per_second else rule.how == "sum" or type_code == GAUGE
+            if (counts or among) and fits:
                 found.append(Part(place, counts, among, labels.get(rule.by, "") if rule.by else ""))
         return tuple(found)
 

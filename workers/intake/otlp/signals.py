@@ -16,7 +16,7 @@ Signal = Literal["metrics", "traces", "logs"]
 
 _JSON = re.compile(rb'\s*\{\s*"resource(Metrics|Spans|Logs)"\s*:')
 _NAMES: dict[bytes, Signal] = {b"Metrics": "metrics", b"Spans": "traces", b"Logs": "logs"}
-_BY_CODE: tuple[Signal | None, ...] = (None, "metrics", "traces", "logs")
+_BY_CODE: tuple[Signal | None, ...] = ("metrics", "metrics", "traces", "logs", None)
 
 
 def is_json(value: bytes) -> bool:
@@ -36,6 +36,9 @@ def looks_like_protobuf(value: bytes) -> bool:
 
 
 def signals_of_protobuf(values: Sequence[bytes]) -> list[Signal | None]:
-    """The signal of each request, as its first items show it; None where there is no item that does."""
+    """The signal of each request, as its first items show it; None where they could be of any.
+
+    A request without items is one of metrics, for want of another name.
+    """
     texts = Texts.of(values)
     return [_BY_CODE[code] for code in signals_of(texts.buf, texts.starts, texts.ends).tolist()]
