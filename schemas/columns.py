@@ -12,7 +12,7 @@ NULL_TIME = np.iinfo(np.int64).min
 """In an int64 time column: no value."""
 
 GAUGE, COUNTER, DELTA, RATE = 0, 1, 2, 3
-"""Codes of a metric's type in `Events.metric_type`. A rate is a counter of which the increase for each second counts."""
+"""Codes of a metric's type in `Events.metric_type`; of a rate, which is a counter, the increase per second counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ def write_events(
     """The values of all events end to end, at most `room` bytes, and where each begins and the last one ends.
 
     Codes name encoded texts, `texts[edges[code]:edges[code + 1]]`. `heads` holds a row of codes per event: entity,
-    kind, id and source (negative: null); `attributes` name and value; `metrics` and `distributions` name and type. The entries of event i
-    are those from `…_at[i]` up to `…_at[i + 1]`. Doubles come as their bits.
+    kind, id and source (negative: null); `attributes` name and value; `metrics` and `distributions` name and type. The
+    entries of event i are those from `…_at[i]` up to `…_at[i + 1]`. Doubles come as their bits.
     """
     n = len(time)
     out = np.empty(room, np.uint8)

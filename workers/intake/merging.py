@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,9 @@ def merged(parts: Sequence[tuple[NDArray[np.int32], Events]]) -> Events:
     if not parts:
         return _nothing()
     tables = [_renumbered(events, at) for at, events in parts]
-    joined = {name: np.concatenate([getattr(table, name) for table in tables]) for name in (*_PLAIN, "record")}
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(table, name) for table in tables]) for name in (*_PLAIN, "record")
+    }
     joined |= {name: _joined([getattr(table, name) for table in tables]) for name in _TEXTS}
     before = np.cumsum([0] + [len(table) for table in tables])
     for name in _ROWS:

@@ -44,7 +44,8 @@ class IntakeState:
 class IntakeStage:
     """`Stage` of the worker `intake`. `partitions` is the count of the events topic, which decides where keys live.
 
-    Counts: `processed`, `dead`, `skipped` for records of which all is left out by rule, and `format_<name>` for records by wire format; `events` for what they held.
+    Counts: `processed`, `dead`, `skipped` for records of which all is left out by rule, `format_<name>` for records by
+    wire format, and what a format counts itself; `events` for what they held.
     """
 
     name = "intake"

@@ -29,10 +29,10 @@ def quantile(bounds: Bounds, counts: Counts, fraction: float) -> float:
         seen += counts[i]
         if seen >= rank and counts[i] > 0:
             if i == len(bounds):
-                return bounds[-1]
+                return float(bounds[-1])
             low = bounds[i - 1] if i > 0 else min(0.0, bounds[0])
-            return low + (bounds[i] - low) * (rank - (seen - counts[i])) / counts[i]
-    return bounds[-1]
+            return float(low + (bounds[i] - low) * (rank - (seen - counts[i])) / counts[i])
+    return float(bounds[-1])
 
 
 @njit(cache=True)

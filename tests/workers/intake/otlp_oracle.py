@@ -112,11 +112,11 @@ def trace_requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
                 span_id=b"s" * 8,
                 parent_span_id=draw(st.sampled_from([b"", b"p" * 8])),
                 name=draw(texts),
-                kind=draw(st.integers(0, 5)),  # type: ignore[arg-type]
+                kind=draw(st.integers(0, 5)),
                 start_time_unix_nano=start,
                 end_time_unix_nano=start + draw(st.integers(0, 10**10)),
             )
-            span.status.code = draw(st.integers(0, 2))  # type: ignore[assignment]
+            span.status.code = draw(st.integers(0, 2))
             _attributes(draw, span.attributes)
     return request
 
@@ -132,7 +132,7 @@ def logs_requests(draw: st.DrawFn) -> ExportLogsServiceRequest:
             log = scope.log_records.add(
                 time_unix_nano=draw(st.one_of(st.just(0), times)),
                 observed_time_unix_nano=draw(times),
-                severity_number=draw(st.integers(0, 24)),  # type: ignore[arg-type]
+                severity_number=draw(st.integers(0, 24)),
                 severity_text=draw(st.sampled_from(["", "WARNING"])),
             )
             log.body.string_value = draw(texts)

@@ -25,7 +25,7 @@ FORMATS = [OtlpFormat(load_otlp_mapping(""), ENTITY, signal) for signal in SIGNA
 def _good() -> bytes:
     request, metrics = metrics_request()
     metrics.add(name="a").gauge.data_points.add(time_unix_nano=1, as_int=1)
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 GOOD = _good()

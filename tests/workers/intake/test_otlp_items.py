@@ -88,12 +88,12 @@ def test_every_log_record_is_an_event_with_its_time_level_and_text(request: Expo
 @given(trace_requests(), logs_requests())
 def test_json_says_the_same_as_protobuf(traces: ExportTraceServiceRequest, logs: ExportLogsServiceRequest) -> None:
     for request, key, wire in ((traces, "resourceSpans", TRACES), (logs, "resourceLogs", LOGS)):
-        document: dict[str, Any] = MessageToDict(request, use_integers_for_enums=True)  # type: ignore[arg-type]
+        document: dict[str, Any] = MessageToDict(request, use_integers_for_enums=True)
         for group in document.get(key, ()):
             for span in (one for scope in group.get("scopeSpans", ()) for one in scope.get("spans", ())):
                 span["parentSpanId"] = "00" * 8 if span.get("parentSpanId") else ""
         in_json, faults, counts = decoded([orjson.dumps({key: document.get(key, [])})], wire)
-        in_protobuf, _, same = decoded([request.SerializeToString()], wire)  # type: ignore[attr-defined]
+        in_protobuf, _, same = decoded([request.SerializeToString()], wire)
         assert not faults
         assert counts == same
         assert events_to_dicts(in_json) == events_to_dicts(in_protobuf)
@@ -103,7 +103,7 @@ def test_signals_of_one_topic_are_told_apart_and_stay_in_order() -> None:
     trace = ExportTraceServiceRequest()
     group = trace.resource_spans.add()
     group.resource.attributes.add(key="service.name").value.string_value = "a"
-    group.scope_spans.add().spans.add(name="x", kind=SERVER, end_time_unix_nano=NOON_US * 1000)  # type: ignore[arg-type]
+    group.scope_spans.add().spans.add(name="x", kind=SERVER, end_time_unix_nano=NOON_US * 1000)
     logs = ExportLogsServiceRequest()
     said = logs.resource_logs.add()
     said.resource.attributes.add(key="service.name").value.string_value = "b"
@@ -127,7 +127,7 @@ def test_the_first_key_of_the_mapping_that_is_there_counts_and_the_span_goes_bef
         group.resource.attributes.add(key=key).value.string_value = text
     spans = group.scope_spans.add().spans
     for keys in (("url.path", "http.route"), ("url.path",), ()):
-        span = spans.add(kind=SERVER, end_time_unix_nano=NOON_US * 1000)  # type: ignore[arg-type]
+        span = spans.add(kind=SERVER, end_time_unix_nano=NOON_US * 1000)
         for key in keys:
             span.attributes.add(key=key).value.string_value = f"/{key}"
         span.attributes.add(key="http.response.status_code").value.int_value = 503

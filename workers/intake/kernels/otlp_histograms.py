@@ -47,7 +47,7 @@ def read_buckets(buf: Bytes, pos: Int, end: Int, counts: Integers, c: Int) -> tu
     Zeros at the end are left out.
     """
     first = c
-    offset = np.int64(0)
+    offset: Int = np.int64(0)
     while pos < end:
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:

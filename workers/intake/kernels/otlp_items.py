@@ -73,8 +73,8 @@ def read_items(
     used = np.zeros(at.TALLIES, np.int64)
     for i in range(n):
         before = used.copy()
-        pos = starts[i]
-        end = ends[i]
+        pos: Int = starts[i]
+        end: Int = ends[i]
         while pos >= 0 and pos < end:
             field, wire, value, stop, pos = read_field(buf, pos, end)
             if pos >= 0 and field == 1 and wire == _LENGTH:
@@ -103,7 +103,7 @@ def _read_resource(
     used: Integers, resources: Integers, items: Integers, attributes: Integers,
 ) -> Int:  # fmt: skip
     """A `ResourceSpans` or `ResourceLogs`; 0, or the failure."""
-    resource = used[at.USED_RESOURCES]
+    resource: Int = used[at.USED_RESOURCES]
     used[at.USED_RESOURCES] = resource + 1
     resources[resource, at.RECORD] = record
     resources[resource, at.RESOURCE_BYTES] = pos
@@ -124,7 +124,7 @@ def _read_resource(
                 if inner < 0:
                     return inner - _IN_SCOPE
                 if field == 2 and wire == _LENGTH:
-                    item = used[at.POINTS]
+                    item: Int = used[at.POINTS]
                     items[item, at.RECORD] = record
                     items[item, RESOURCE] = resource
                     for column in range(TIME, ITEM_WIDTH):
@@ -144,9 +144,9 @@ def _read_span(
     items: Integers, attributes: Integers,
 ) -> Int:  # fmt: skip
     """A `Span`; 0, or the failure."""
-    before = used[at.USED_NUMBERS]
-    kind = np.int64(0)
-    parent = np.int64(0)
+    before: Int = used[at.USED_NUMBERS]
+    kind: Int = np.int64(0)
+    parent: Int = np.int64(0)
     while pos < end:
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
@@ -185,7 +185,7 @@ def _read_log(
     attributes: Integers,
 ) -> Int:  # fmt: skip
     """A `LogRecord`; 0, or the failure."""
-    observed = np.int64(0)
+    observed: Int = np.int64(0)
     while pos < end:
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
@@ -232,9 +232,9 @@ def _read_attribute(
     buf: Bytes, pos: Int, end: Int, item: Int, keys: Bytes, edges: Integers, used: Integers, attributes: Integers
 ) -> Int:
     """A `KeyValue`, kept if its key is wanted; 0, or the failure."""
-    key = np.int64(-1)
-    content = np.int64(0)
-    content_end = np.int64(0)
+    key: Int = np.int64(-1)
+    content: Int = np.int64(0)
+    content_end: Int = np.int64(0)
     while pos < end:
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
@@ -246,7 +246,7 @@ def _read_attribute(
                 content, content_end = value, stop
     if key < 0:
         return np.int64(0)
-    n = used[at.USED_NUMBERS]
+    n: Int = used[at.USED_NUMBERS]
     attributes[n, ITEM] = item
     attributes[n, KEY] = key
     attributes[n, KIND] = 0

@@ -62,8 +62,8 @@ def read_metrics(buf: Bytes, starts: Integers, ends: Integers) -> Tables:
     used = np.zeros(at.TALLIES, np.int64)
     for i in range(n):
         before = used.copy()
-        pos = starts[i]
-        end = ends[i]
+        pos: Int = starts[i]
+        end: Int = ends[i]
         while pos >= 0 and pos < end:
             field, wire, value, stop, pos = read_field(buf, pos, end)
             if pos >= 0 and field == 1 and wire == _LENGTH:
@@ -78,7 +78,7 @@ def read_metrics(buf: Bytes, starts: Integers, ends: Integers) -> Tables:
             used[:] = before
         else:
             tallies[i] = used - before
-    m = used[at.USED_NUMBERS]
+    m: Int = used[at.USED_NUMBERS]
     return (
         status,
         resources[: used[at.USED_RESOURCES]],
@@ -100,7 +100,7 @@ def _read_resource(
     scratch: Integers,
 ) -> Int:  # fmt: skip
     """A `ResourceMetrics`; 0, or the failure."""
-    resource = used[at.USED_RESOURCES]
+    resource: Int = used[at.USED_RESOURCES]
     used[at.USED_RESOURCES] = resource + 1
     resources[resource, at.RECORD] = record
     resources[resource, at.RESOURCE_BYTES] = pos
@@ -137,7 +137,7 @@ def _read_metric(
     scratch: Integers,
 ) -> Int:  # fmt: skip
     """A `Metric`; 0, or the failure."""
-    metric = used[at.USED_METRICS]
+    metric: Int = used[at.USED_METRICS]
     used[at.USED_METRICS] = metric + 1
     for column in range(at.METRIC_WIDTH):
         metrics[metric, column] = 0
@@ -152,9 +152,9 @@ def _read_metric(
         if field == 1 or field == 3:
             if not is_utf8(buf, value, stop):
                 return np.int64(BAD_UTF8) - _IN_METRIC
-            column = at.NAME if field == 1 else at.UNIT
-            metrics[metric, column] = value
-            metrics[metric, column + 1] = stop - value
+            text = at.NAME if field == 1 else at.UNIT
+            metrics[metric, text] = value
+            metrics[metric, text + 1] = stop - value
         elif field == at.GAUGE or field == at.SUM or (field >= at.HISTOGRAM and field <= at.SUMMARY):
             metrics[metric, at.SHAPE] = field
             inner = value
@@ -164,7 +164,7 @@ def _read_metric(
                     return inner - _IN_METRIC
                 if part == 1 and wire == _LENGTH:
                     used[at.POINTS] += 1
-                    failed = np.int64(0)
+                    failed: Int = np.int64(0)
                     if field == at.GAUGE or field == at.SUM:
                         failed = _read_number(buf, value, last, metric, used, numbers, words)
                     elif field == at.SUMMARY:
@@ -195,7 +195,7 @@ def _put(
     if (word >> np.uint64(52)) & np.uint64(0x7FF) == np.uint64(0x7FF):
         used[at.NOT_FINITE] += 1
         return
-    n = used[at.USED_NUMBERS]
+    n: Int = used[at.USED_NUMBERS]
     numbers[n, at.METRIC] = metric
     numbers[n, at.TIME] = time
     numbers[n, at.LABELS] = labels if labels >= 0 else 0
@@ -209,21 +209,21 @@ def _put(
 def _word(number: float, scratch: Words, place: Int) -> np.uint64:
     """The bits of a double, by way of a free entry of a table."""
     scratch.view(np.float64)[place] = number
-    return scratch[place]
+    return np.uint64(scratch[place])
 
 
 @outlined
 def _read_number(buf: Bytes, pos: Int, end: Int, metric: Int, used: Integers, numbers: Integers, words: Words) -> Int:
     """A `NumberDataPoint`; 0, or the failure."""
-    time = np.int64(0)
-    flags = np.int64(0)
-    labels = _NO_LABELS
-    labels_end = np.int64(0)
+    time: Int = np.int64(0)
+    flags: Int = np.int64(0)
+    labels: Int = _NO_LABELS
+    labels_end: Int = np.int64(0)
     there = False
     word = np.uint64(0)
     while pos < end:
         began = pos
-        field, wire, value, stop, pos = read_field(buf, pos, end)
+        field, wire, value, _, pos = read_field(buf, pos, end)
         if pos < 0:
             return pos - _IN_POINT
         if wire == _FIXED64:
@@ -252,11 +252,11 @@ def _read_summary(
     buf: Bytes, pos: Int, end: Int, metric: Int, used: Integers, numbers: Integers, words: Words, quantiles: Numbers
 ) -> Int:
     """A `SummaryDataPoint`; 0, or the failure."""
-    first = used[at.USED_NUMBERS]
-    time = np.int64(0)
-    flags = np.int64(0)
-    labels = _NO_LABELS
-    labels_end = np.int64(0)
+    first: Int = used[at.USED_NUMBERS]
+    time: Int = np.int64(0)
+    flags: Int = np.int64(0)
+    labels: Int = _NO_LABELS
+    labels_end: Int = np.int64(0)
     count = np.uint64(0)
     total = np.uint64(0)
     while pos < end:
@@ -276,14 +276,14 @@ def _read_summary(
             quantile = np.uint64(0)
             word = np.uint64(0)
             while inner < stop:
-                part, wire, value, last, inner = read_field(buf, inner, stop)
+                part, wire, value, _, inner = read_field(buf, inner, stop)
                 if inner < 0:
                     return inner - _IN_POINT
                 if wire == _FIXED64 and part == 1:
                     quantile = word_at(buf, value)
                 elif wire == _FIXED64 and part == 2:
                     word = word_at(buf, value)
-            n = used[at.USED_NUMBERS]
+            n: Int = used[at.USED_NUMBERS]
             words[n] = quantile
             quantiles[n] = words.view(np.float64)[n]
             _put(used, numbers, words, metric, time, _NO_LABELS, _ALL_FIELDS, at.QUANTILE, word)
@@ -310,7 +310,7 @@ def _read_summary(
 def _put_histogram(
     used: Integers, histograms: Integers, metric: Int, time: Int, labels: Int, labels_end: Int, b: Int, c: Int
 ) -> None:
-    n = used[at.USED_HISTOGRAMS]
+    n: Int = used[at.USED_HISTOGRAMS]
     histograms[n, at.METRIC] = metric
     histograms[n, at.TIME] = time
     histograms[n, at.LABELS] = labels if labels >= 0 else 0
@@ -326,21 +326,21 @@ def _read_histogram(
     histograms: Integers, bounds: Words, counts: Integers,
 ) -> Int:  # fmt: skip
     """A `HistogramDataPoint`; 0, or the failure."""
-    time = np.int64(0)
-    flags = np.int64(0)
-    labels = _NO_LABELS
-    labels_end = np.int64(0)
+    time: Int = np.int64(0)
+    flags: Int = np.int64(0)
+    labels: Int = _NO_LABELS
+    labels_end: Int = np.int64(0)
     count = np.uint64(0)
     total = np.uint64(0)
     has_total = False
-    first_b = used[at.USED_BOUNDS]
-    first_c = used[at.USED_COUNTS]
+    first_b: Int = used[at.USED_BOUNDS]
+    first_c: Int = used[at.USED_COUNTS]
     b = first_b
     c = first_c
     counted = counts.view(np.uint64)
     while pos < end:
         began = pos
-        failed = np.int64(0)
+        failed: Int = np.int64(0)
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
             return pos - _IN_POINT
@@ -388,20 +388,20 @@ def _read_exponential(
     histograms: Integers, bounds: Words, counts: Integers, scratch: Integers,
 ) -> Int:  # fmt: skip
     """An `ExponentialHistogramDataPoint`; 0, or the failure."""
-    time = np.int64(0)
-    flags = np.int64(0)
-    labels = _NO_LABELS
-    labels_end = np.int64(0)
+    time: Int = np.int64(0)
+    flags: Int = np.int64(0)
+    labels: Int = _NO_LABELS
+    labels_end: Int = np.int64(0)
     count = np.uint64(0)
     total = np.uint64(0)
     has_total = False
-    scale = np.int64(0)
-    zero_count = np.int64(0)
+    scale: Int = np.int64(0)
+    zero_count: Int = np.int64(0)
     zero_threshold = np.uint64(0)
-    up = np.int64(-1)
-    up_end = np.int64(-1)
-    down = np.int64(-1)
-    down_end = np.int64(-1)
+    up: Int = np.int64(-1)
+    up_end: Int = np.int64(-1)
+    down: Int = np.int64(-1)
+    down_end: Int = np.int64(-1)
     while pos < end:
         began = pos
         field, wire, value, stop, pos = read_field(buf, pos, end)

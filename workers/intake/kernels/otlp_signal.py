@@ -55,7 +55,7 @@ def is_request(buf: Bytes, end: int) -> bool:
 
 @outlined
 def _signal_of(buf: Bytes, pos: Int, end: Int) -> Int:
-    nothing = np.int64(NOTHING)
+    nothing: Int = np.int64(NOTHING)
     while pos < end:
         field, wire, resource, resource_end, pos = read_field(buf, pos, end)
         if pos < 0:
@@ -89,6 +89,8 @@ def _signal_of_item(buf: Bytes, pos: Int, end: Int) -> Int:
             return np.int64(LOGS)
         if wire == _FIXED64 and field in (7, 8):
             return np.int64(TRACES)
-        named |= wire == _LENGTH and field == 1
-        data |= wire == _LENGTH and (field == 5 or field == 7 or (field >= 9 and field <= 11))
+        if wire == _LENGTH and field == 1:
+            named = True
+        elif wire == _LENGTH and (field in (5, 7) or 9 <= field <= 11):
+            data = True
     return np.int64(METRICS) if named and data else np.int64(NOTHING)

@@ -64,7 +64,7 @@ def read_field(buf: Bytes, pos: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]
 
     `value` is a varint's value; of all other types the field's content is `buf[value:stop]`.
     """
-    nothing = np.int64(0)
+    nothing: Int = np.int64(0)
     tag, pos = read_varint(buf, pos, end)
     if pos < 0:
         return nothing, nothing, nothing, nothing, pos
@@ -81,7 +81,7 @@ def read_field(buf: Bytes, pos: Int, end: Int) -> tuple[Int, Int, Int, Int, Int]
     if wire == VARINT:
         value, pos = read_varint(buf, pos, end)
         return number, wire, value, pos, pos
-    size = np.int64(8) if wire == FIXED64 else np.int64(4)
+    size: Int = np.int64(8) if wire == FIXED64 else np.int64(4)
     if wire != FIXED64 and wire != FIXED32:
         return nothing, nothing, nothing, nothing, np.int64(BAD_TAG)
     if size > end - pos:

@@ -113,13 +113,13 @@ class ItemsDecoder:
         matrix = of_owner[whose]
         codes = _texts(texts, attributes, values)
         best = np.full(matrix.shape, np.iinfo(np.int64).max)
-        for key, name, rank in self._uses.tolist():
+        for key, place, rank in self._uses.tolist():
             rows = np.flatnonzero((attributes[:, at.KEY] == key) & (codes != NULL))
             item = attributes[rows, at.ITEM]
-            better = best[item, name] > rank
+            better = best[item, place] > rank
             item, rows = item[better], rows[better]
-            best[item, name] = rank
-            matrix[item, name] = codes[rows]
+            best[item, place] = rank
+            matrix[item, place] = codes[rows]
         return matrix
 
     def _messages(self, texts: Texts, items: Integers, values: Dictionary, faults: dict[int, tuple[str, str]]) -> Codes:

@@ -82,6 +82,7 @@ class MetricsDecoder:
         """The series of each number, then of each histogram, and the distinct ones."""
         name_codes, names = distinct(texts.raw, texts.buf, metrics, at.NAME)
         unit_codes, units = distinct(texts.raw, texts.buf, metrics, at.UNIT)
+        # `Key` takes them apart again.
         shapes = metrics[:, at.SHAPE] * 8 + (metrics[:, at.TEMPORALITY] & 3) * 2 + (metrics[:, at.MONOTONIC] != 0)
         heads, first_heads = codes_of_rows(name_codes, unit_codes, shapes)
         label_codes, labels = distinct(texts.raw, texts.buf, points, at.LABELS)
@@ -93,9 +94,7 @@ class MetricsDecoder:
         whole = (head * np.int64(8) + (role + 1)) << 32 | label_codes
         quantiled = (fraction.view(np.int64),) if len(summed) else ()
         codes, first = codes_of_rows(whole, *quantiled)
-        of_head = [
-            (names[name_codes[row]], units[unit_codes[row]], *_shape(int(shapes[row]))) for row in first_heads.tolist()
-        ]
+        of_head = [(names[name_codes[row]], units[unit_codes[row]], int(shapes[row])) for row in first_heads.tolist()]
         which = zip(
             head[first].tolist(),
             role[first].tolist(),
@@ -103,19 +102,23 @@ class MetricsDecoder:
             label_codes[first].tolist(),
             strict=True,
         )
-        book = self._book
-        return codes, [book.of(Key(*of_head[h], r, q, labels[code])) for h, r, q, code in which]
+        found = []
+        for place, part, share, code in which:
+            name, unit, counted = of_head[place]
+            found.append(self._book.of(Key(name, unit, counted, part, share, labels[code])))
+        return codes, found
 
     @staticmethod
     def _refuse(
         entries: _Entries, owners: list[Resource], series: list[Series], faults: dict[int, tuple[str, str]]
     ) -> None:
         """A fault for every record that has a series or a resource that cannot be taken."""
-        for column, things in ((entries.series, series), (entries.resource, owners)):
-            for code, thing in enumerate(things):
-                if thing.fault is not None:
+        reasons = ((entries.series, [one.fault for one in series]), (entries.resource, [one.fault for one in owners]))
+        for column, found in reasons:
+            for code, fault in enumerate(found):
+                if fault is not None:
                     for record in np.unique(entries.record[column == code]).tolist():
-                        faults.setdefault(record, thing.fault)
+                        faults.setdefault(record, fault)
 
     def _events(
         self,
@@ -185,7 +188,7 @@ class MetricsDecoder:
 
     def _group(self, entries: _Entries, of_host: NDArray[np.bool_]) -> tuple[Integers, Integers]:
         """Which group each entry is of, and record, resource, host or not, and time of each group, in that order."""
-        codes, first = codes_of_rows(entries.record, entries.resource, of_host, entries.time)
+        codes, first = codes_of_rows(entries.record, entries.resource, of_host.astype(np.int8), entries.time)
         keys = np.stack(
             [entries.record[first], entries.resource[first], of_host[first], entries.time[first]], axis=1
         ).astype(np.int64)
@@ -197,10 +200,6 @@ class MetricsDecoder:
                 heads.append(key)
             group[code] = len(heads) - 1
         return group[codes], np.array(heads, np.int64).reshape(-1, 4)
-
-
-def _shape(code: int) -> tuple[int, int, int]:
-    return code >> 3, (code >> 1) & 3, code & 1
 
 
 def _names(series: list[Series]) -> tuple[Dictionary, Codes, NDArray[np.int8]]:

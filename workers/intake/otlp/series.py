@@ -24,21 +24,31 @@ _NOTE = re.compile(r"\{[^{}]*\}")
 _LABELS_FIELD = {5: 7, 7: 7, 9: 9, 10: 1, 11: 7}
 """By shape, the field of a data point that holds its attributes."""
 
-NUMBER, DISTRIBUTION = 0, 1
-SUM, SHARE = 0, 1
-
 
 class Key(NamedTuple):
-    """All that a series' name depends on, as it came. `role`: as in `otlp_layout`, -1 for a distribution."""
+    """All that a series' name depends on, as it came. `role`: as in `otlp_layout`, -1 for a distribution.
+
+    `counted` holds the shape, the temporality (two bits) and whether it is monotonic (one bit).
+    """
 
     name: bytes
     unit: bytes
-    shape: int
-    temporality: int
-    monotonic: int
+    counted: int
     role: int
     quantile: float
     labels: bytes
+
+    @property
+    def shape(self) -> int:
+        return self.counted >> 3
+
+    @property
+    def temporality(self) -> int:
+        return self.counted >> 1 & 3
+
+    @property
+    def monotonic(self) -> bool:
+        return bool(self.counted & 1)
 
 
 class Part(NamedTuple):
