@@ -20,7 +20,7 @@ from workers.intake.otlp.mapping import load_otlp_mapping
 SERVER, CLIENT, CONSUMER = 2, 3, 5
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 TRACES = OtlpFormat(load_otlp_mapping(""), ENTITY, "traces")
-LOGS = OtlpFormat(load_otlp_mapping(""), ENTITY, "logs")
+LOGS = OtlpFormat(load_otlp_mapping(""), ENTITY, "logs", 2048)
 
 
 def _text(value: Any) -> str:

@@ -25,15 +25,20 @@ Found = tuple[Events, list[Fault], Mapping[str, int]]
 
 
 class OtlpFormat:
-    """`CountingFormat` of OTLP. With a signal given, records are of that one, and nothing is claimed by looks."""
+    """`CountingFormat` of OTLP. With a signal given, records are of that one, and nothing is claimed by looks.
 
-    def __init__(self, mapping: OtlpMapping, entity: str, signal: Signal | None = None) -> None:
+    `message_bytes`: how much of a log record's text is kept.
+    """
+
+    marks: tuple[bytes, ...] = (b"\n", b'"resourceMetrics"', b'"resourceSpans"', b'"resourceLogs"')
+
+    def __init__(self, mapping: OtlpMapping, entity: str, signal: Signal | None = None, message_bytes: int = 0) -> None:
         self.name = f"otlp_{signal}" if signal else "otlp"
         self._signal = signal
         resources = Resources(mapping, entity)
         book = SeriesBook(mapping.metrics, mapping.host)
         self._metrics = MetricsDecoder(resources, book, HostMetrics(mapping.host), mapping.metrics.together_ms)
-        self._items = ItemsDecoder(resources, mapping)
+        self._items = ItemsDecoder(resources, mapping, message_bytes)
 
     def claims(self, value: bytes) -> bool:
         if self._signal is not None:

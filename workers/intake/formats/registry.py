@@ -36,7 +36,7 @@ class Given:
         return FieldsFormat(self.mapping, self.settings.entity)
 
     def otlp(self, signal: Signal | None = None) -> OtlpFormat:
-        return OtlpFormat(self.otlp_mapping, self.settings.entity, signal)
+        return OtlpFormat(self.otlp_mapping, self.settings.entity, signal, self.settings.message_bytes or 0)
 
     @property
     def template(self) -> Template:

@@ -34,9 +34,9 @@ _NS_PER_MS = 1e6
 class ItemsDecoder:
     """Spans and log records of whole batches of records as columns of events."""
 
-    def __init__(self, resources: Resources, mapping: OtlpMapping) -> None:
+    def __init__(self, resources: Resources, mapping: OtlpMapping, message_bytes: int) -> None:
         self._resources = resources
-        self._message = mapping.logs.message_bytes
+        self._message = message_bytes
         self._kinds = sum(1 << SPAN_KINDS.index(kind) for kind in mapping.spans.kinds)
         self._roots = int(mapping.spans.roots)
         self._names = list(mapping.attributes)

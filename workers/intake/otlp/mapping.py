@@ -32,10 +32,6 @@ class SpanRule(_Part):
     roots: bool = True
 
 
-class LogRule(_Part):
-    message_bytes: int = Field(2048, ge=0, le=32_768)
-
-
 class MetricRule(_Part):
     together_ms: int = Field(1000, ge=0)
     labels_left_out: tuple[str, ...] = ()
@@ -77,7 +73,6 @@ class OtlpMapping(_Part):
     attributes: dict[str, tuple[str, ...]]
     entity: EntityRule
     spans: SpanRule
-    logs: LogRule
     metrics: MetricRule
     host: tuple[HostRule, ...]
 
@@ -105,5 +100,5 @@ def load_otlp_mapping(path: str) -> OtlpMapping:
 def _parsed(text: str) -> dict[str, Any]:
     found = yaml.safe_load(text)
     if not isinstance(found, dict):
-        raise ValueError("expected sections: attributes, entity, spans, logs, metrics or host")
+        raise ValueError("expected sections: attributes, entity, spans, metrics or host")
     return found
