@@ -51,6 +51,28 @@ def test_the_entity_is_what_the_template_makes_of_mapped_attributes(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("keys", "entity"),
+    [
+        ({"host.name": "web-1", "k8s.node.name": "n"}, "web-1"),
+        ({"host.name": "web-1", "k8s.pod.name": "p", "k8s.namespace.name": "n", "k8s.container.name": "c"}, "n/p/c"),
+        ({"host.name": "web-1", "container.name": "redis"}, "redis"),
+        ({"k8s.namespace.name": "n", "k8s.deployment.name": "d", "k8s.cluster.name": "c"}, "n/d"),
+    ],
+)
+def test_without_a_service_the_narrowest_thing_that_a_resource_names_is_the_entity(
+    keys: dict[str, str], entity: str
+) -> None:
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
+    for key, text in keys.items():
+        group.resource.attributes.add(key=key).value.string_value = text
+    group.scope_spans.add().spans.add(kind=2, end_time_unix_nano=NOON_US * 1000)
+    events, faults, _ = decoded([request.SerializeToString()])
+    assert not faults
+    assert events.entity.values == [entity]
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("spans: {kinds: [severs]}", "spans.kinds.0"),

@@ -33,6 +33,7 @@ class Resources:
         self._mapping = mapping
         self._template = parse_template(mapping.entity.service or entity)
         self._metrics = parse_template(mapping.entity.metrics)
+        self._otherwise = [parse_template(text) for text in mapping.entity.otherwise]
         self._kept: dict[bytes, Resource] = {}
 
     def of(self, data: bytes) -> Resource:
@@ -56,7 +57,8 @@ class Resources:
         }
         entity = self._template.render([named.get(field) for field in self._template.fields])
         if entity is None:
-            entity = next((said[key] for key in self._mapping.entity.otherwise if key in said), None)
+            names = (one.render([said.get(field) for field in one.fields]) for one in self._otherwise)
+            entity = next((name for name in names if name is not None), None)
             if entity is None:
                 return Resource("", "", "", named, (INVALID, self._missing(said)))
             return Resource(entity, entity, named.get("host", ""), named)
@@ -67,8 +69,9 @@ class Resources:
     def _missing(self, said: dict[str, str]) -> str:
         names = [name for name in self._template.required if name not in said]
         keys = [key for name in names for key in self._mapping.attributes.get(name, ())]
-        wanted = ", ".join([*keys, *self._mapping.entity.otherwise])
+        wanted = ", ".join([*keys, *dict.fromkeys(field for one in self._otherwise for field in one.required)])
         there = ", ".join(sorted(said)[:10]) or "nothing"
         return (
-            f"no entity: the resource has {there}, and needs one of {wanted}; set service.name in the SDK or Collector"
+            f"no entity: the resource has {there}, and needs one of {wanted}; set service.name in the SDK, or "
+            "let the Collector's processor resourcedetection add host.name"
         )
