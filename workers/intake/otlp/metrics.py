@@ -174,7 +174,6 @@ class MetricsDecoder:
             owners,
             head,
             kind[first] == 1,
-            attributes_of=head[:, 1],
             metric=(
                 row[metric_rows][in_order],
                 metric_names[in_order],
@@ -240,7 +239,6 @@ def _events(
     owners: list[Resource],
     head: Integers,
     based: NDArray[np.bool_],
-    attributes_of: Integers,
     metric: tuple[Codes, Codes, NDArray[np.float64], NDArray[np.int8]],
     names: list[str],
     dist: tuple[Codes, Codes, NDArray[np.int8]],
