@@ -193,9 +193,13 @@ class IntakeSettings(Section):
     )
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
     formats: dict[str, str] = Field(
-        default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
+        default_factory=dict,
+        description="wire format by raw topic (canonical, fields, …); others are told by their bytes",
     )
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
+    max_unpacked_bytes: int = Field(
+        16 << 20, ge=1, description="a record that its producer compressed is a dead letter if it unpacks to more"
+    )
 
 
 class WindowsSettings(Section):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from schemas.times import MAX_TIME, MIN_TIME
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the difference of two naive times is what UTC gives
 _MICROSECOND = timedelta(microseconds=1)
 _PER_UNIT = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
-_LIMIT = 1 << 62
 
 Reader = Callable[[object], int]
 """Epoch microseconds of a value; raises ValueError with what is wrong and what would be right."""
@@ -51,8 +52,7 @@ def _rfc3339(value: object) -> int:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError("is not RFC 3339; write it as in 2026-03-01T12:00:00Z") from None
-    since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
-    return since // _MICROSECOND
+    return _since(moment)
 
 
 def _number(value: object, unit: str) -> int:
@@ -64,7 +64,11 @@ def _number(value: object, unit: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"is not a number of {unit} since 1970; write epoch {unit}")
     per_unit = _PER_UNIT[unit]
-    if not -_LIMIT < value * per_unit < _LIMIT:  # also refuses NaN
+    try:
+        fits = MIN_TIME <= value * per_unit <= MAX_TIME  # never true of NaN
+    except OverflowError:  # an integer beyond every double
+        fits = False
+    if not fits:
         raise ValueError(f"is no time that {unit} since 1970 can mean; check the unit in the mapping")
     if isinstance(value, int):
         return value // 1000 if unit == "ns" else value * int(per_unit)
@@ -76,5 +80,12 @@ def _pattern(value: object, pattern: str) -> int:
         moment = datetime.strptime(str(value), pattern)  # noqa: DTZ007 - a pattern without a zone means UTC
     except ValueError:
         raise ValueError(f"does not fit the pattern {pattern}; correct it in the mapping") from None
-    since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
-    return since // _MICROSECOND
+    return _since(moment)
+
+
+def _since(moment: datetime) -> int:
+    """Epoch microseconds; without a zone it is UTC."""
+    found = (moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)) // _MICROSECOND
+    if not MIN_TIME <= found <= MAX_TIME:
+        raise ValueError("lies outside the years 1 to 9999 in UTC")
+    return found

@@ -6,31 +6,33 @@ Stateless: what a record becomes depends on that record alone. Which events are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import compress, repeat
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from schemas.columns import Events
 from schemas.events import encode_events
-from schemas.faults import NULL_VALUE, TOO_LARGE, UNKNOWN_FORM
+from schemas.faults import UNKNOWN_FORM
 from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
-from workers.intake.limits import record_too_large, refused
+from workers.intake.limits import refused
 from workers.intake.mapping import load_mapping
+from workers.intake.opening import Opened, opened
 from workers.intake.partitioning import partitions_of
+from workers.intake.sorting import Sorter
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.settings import Settings
 
 _VERSION = 2
 """Raised when the same record would become another event."""
-
-_CHUNK_RECORDS, _CHUNK_BYTES = 5_000, 4 << 20
-"""A chunk ends with the record that brings it to either: one record may hold thousands of events."""
 
 
 @dataclass(slots=True)
@@ -40,31 +42,36 @@ class IntakeState:
     watermark: int
 
 
-class IntakeStage:
-    """`Stage` of the worker `intake`. `partitions` is the count of the events topic, which decides where keys live.
+@dataclass(frozen=True, slots=True)
+class IntakePolicy:
+    """What the settings say. `partitions` is the count of the events topic, which decides where keys live.
 
-    Counts: `processed`, `dead`, and `format_<name>` for records by wire format; `events` for what they held.
+    `most_bytes`: of a record, raw or canonical; `most_unpacked`: of what a producer compressed. `by_topic`: formats by
+    raw topic, where they are not told by their bytes.
+    """
+
+    topic: str
+    partitions: int
+    most_bytes: int
+    most_unpacked: int
+    by_topic: Mapping[str, str]
+    config_hash: str
+
+
+class IntakeStage:
+    """`Stage` of the worker `intake`.
+
+    Counts: `processed`, `skipped` (nothing in it to take, as a format's rules say) and `dead` add up to the records;
+    `format_<name>` are records by wire format, `events` what they held.
     """
 
     name = "intake"
     state_topic: str | None = None
 
-    def __init__(
-        self,
-        formats: Sequence[Format],
-        most_bytes: int,
-        topic: str,
-        partitions: int,
-        by_topic: Mapping[str, str],
-        config_hash: str,
-        framing: Writer | None = None,
-    ) -> None:
-        self._formats = {wire.name: wire for wire in formats}
-        self._most_bytes = most_bytes
-        self._topic = topic
-        self._partitions = partitions
-        self._by_topic = dict(by_topic)
-        self.config_hash = config_hash
+    def __init__(self, policy: IntakePolicy, formats: Sequence[Format], framing: Writer | None = None) -> None:
+        self._policy = policy
+        self._sorter = Sorter(formats, policy.by_topic)
+        self.config_hash = policy.config_hash
         self._framing = framing
 
     def start(self, partition: int, watermark: int, logged: list[Logged]) -> IntakeState:
@@ -84,94 +91,97 @@ class IntakeStage:
         return {"watermark": Part(watermark, lambda: str(watermark).encode())}
 
     def step(self, state: IntakeState, records: Records) -> Iterator[Chunk]:
-        start = 0
+        policy, start = self._policy, 0
         while start < len(records):
-            stop = _chunk_end(records, start)
-            yield self._chunk(state, records.slice(start, stop), start, stop)
-            start = stop
+            found = opened(records, start, policy.most_bytes, policy.most_unpacked)
+            yield self._chunk(state, records.slice(start, found.stop), found, start)
+            start = found.stop
         if not len(records):
             yield Chunk(0)
 
-    def _chunk(self, state: IntakeState, records: Records, start: int, stop: int) -> Chunk:
-        outputs: list[list[Output]] = [[] for _ in range(len(records))]
-        dead: list[DeadLetter] = []
+    def _chunk(self, state: IntakeState, records: Records, found: Opened, start: int) -> Chunk:
+        sorted_out, unknown = self._sorter.sort(records.topic, found.values)
+        dead = [*found.dead, *(DeadLetter(place, UNKNOWN_FORM, _unknown(found.values[place])) for place in unknown)]
         counts: dict[str, int] = {}
-        for wire, places in self._sort(records, dead).items():
+        written = _Written()
+        for wire, places in sorted_out.items():
             counts[f"format_{wire.name}"] = len(places)
-            self._convert(state, records, wire, places, outputs, dead)
-        written = [output for of_record in outputs for output in of_record]
+            self._convert(state, records.timestamps, found.values, wire, places, written, dead)
         letters = [replace(letter, index=letter.index + start) for letter in sorted(dead, key=lambda d: d.index)]
-        processed = sum(1 for of_record in outputs if of_record)
-        counts |= {"processed": processed, "dead": len(letters), "events": len(written)}
-        return Chunk(stop, outputs=written, dead=letters, counts=counts)
-
-    def _sort(self, records: Records, dead: list[DeadLetter]) -> dict[Format, list[int]]:
-        """The records of each wire format; what no format claims, or is too large to look at, is a dead letter."""
-        sorted_out: dict[Format, list[int]] = {}
-        fixed = self._formats.get(self._by_topic.get(records.topic, ""))
-        for place, value in enumerate(records.values):
-            if not value:
-                dead.append(DeadLetter(place, NULL_VALUE, "the record has no value; send one event a record"))
-            elif len(value) > self._most_bytes:
-                dead.append(DeadLetter(place, TOO_LARGE, record_too_large(len(value), self._most_bytes)))
-            else:
-                wire = fixed or self._recognise(value)
-                if wire is None:
-                    dead.append(DeadLetter(place, UNKNOWN_FORM, _unknown(value)))
-                else:
-                    sorted_out.setdefault(wire, []).append(place)
-        return sorted_out
-
-    def _recognise(self, value: bytes) -> Format | None:
-        for wire in self._formats.values():
-            if wire.claims(value):
-                return wire
-        return None
+        outputs, processed = written.in_order()
+        skipped = len(records) - processed - len(letters)
+        counts |= {"processed": processed, "skipped": skipped, "dead": len(letters), "events": len(outputs)}
+        return Chunk(found.stop, outputs=outputs, dead=letters, counts=counts)
 
     def _convert(
         self,
         state: IntakeState,
-        records: Records,
+        timestamps: NDArray[np.int64],
+        values: Sequence[bytes],
         wire: Format,
         places: list[int],
-        outputs: list[list[Output]],
+        written: _Written,
         dead: list[DeadLetter],
     ) -> None:
-        """Decode the records at `places`, and put what they become where they stood.
+        """Decode the records at `places`, and note what they become and where they stood.
 
         A record of which one event is refused is a dead letter as a whole: it has one outcome, and can be sent again.
         """
-        values = [value for place in places if (value := records.values[place]) is not None]
-        events, faults = wire.decode(values, records.timestamps[places])
+        events, faults = wire.decode([values[place] for place in places], timestamps[places])
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return
         at = np.array(places, np.intp)[events.record]
-        arrived = records.timestamps[at]
+        arrived = timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
         encoded = encode_events(replace(events, observed_at=arrived), self._framing)
-        refusals = refused(events, encoded, self._most_bytes)
+        refusals = refused(events, encoded, self._policy.most_bytes)
         keys, partitions = self._destinations(events)
+        codes = events.entity.codes.tolist()
+        fields = (map(keys.__getitem__, codes), encoded, repeat(()), map(partitions.__getitem__, codes))
+        outputs = map(_output, zip(repeat(self._policy.topic), *fields))
+        if not refusals:
+            written.add(at, outputs)
+            return
         refused_places = {int(at[row]): refusals[row] for row in sorted(refusals, reverse=True)}
         dead += [DeadLetter(place, *why) for place, why in refused_places.items()]
-        for place, code, value in zip(at.tolist(), events.entity.codes.tolist(), encoded, strict=True):
-            if place not in refused_places:
-                outputs[place].append(Output(self._topic, keys[code], value, (), partitions[code]))
+        good = ~np.isin(at, list(refused_places))
+        written.add(at[good], compress(outputs, good.tolist()))
 
     def _destinations(self, events: Events) -> tuple[list[bytes], list[int]]:
         """Key and partition of each distinct entity."""
         keys = [entity.encode() for entity in events.entity.values]
-        return keys, partitions_of(keys, self._partitions).tolist()
+        return keys, partitions_of(keys, self._policy.partitions).tolist()
 
 
-def _chunk_end(records: Records, start: int) -> int:
-    size = 0
-    most = min(start + _CHUNK_RECORDS, len(records))
-    for place in range(start, most):
-        size += len(records.values[place] or b"")
-        if size >= _CHUNK_BYTES:
-            return place + 1
-    return most
+_output = partial(tuple.__new__, Output)
+"""`Output` of its five fields, without a call in Python: there is one for every event."""
+
+
+class _Written:
+    """Outputs of several formats, each with the place of its record; put in the order of the records at the end."""
+
+    __slots__ = ("_outputs", "_places")
+
+    def __init__(self) -> None:
+        self._places: list[NDArray[np.intp]] = []
+        self._outputs: list[list[Output]] = []
+
+    def add(self, places: NDArray[np.intp], outputs: Iterable[Output]) -> None:
+        """Places ascend."""
+        self._places.append(places)
+        self._outputs.append(list(outputs))
+
+    def in_order(self) -> tuple[list[Output], int]:
+        """All outputs, and from how many records they came."""
+        if not self._places:
+            return [], 0
+        places = np.concatenate(self._places)
+        records = len(np.unique(places))
+        if len(self._outputs) == 1:
+            return self._outputs[0], records
+        outputs = [output for some in self._outputs for output in some]
+        return [outputs[i] for i in np.argsort(places, kind="stable").tolist()], records
 
 
 def _unknown(value: bytes) -> str:
@@ -194,12 +204,6 @@ def build(
     count = partitions[topic]
     mapping = load_mapping(intake.mapping)
     rules = orjson.dumps([intake.model_dump(exclude={"mapping"}), mapping.model_dump()], option=orjson.OPT_SORT_KEYS)
-    return IntakeStage(
-        build_formats(intake, mapping, resolver),
-        intake.max_record_bytes,
-        topic,
-        count,
-        intake.formats,
-        stable_id(_VERSION, rules.decode(), topic, count, str(framing)),
-        framing,
-    )
+    config_hash = stable_id(_VERSION, rules.decode(), topic, count, str(framing))
+    policy = IntakePolicy(topic, count, intake.max_record_bytes, intake.max_unpacked_bytes, intake.formats, config_hash)
+    return IntakeStage(policy, build_formats(intake, mapping, resolver), framing)

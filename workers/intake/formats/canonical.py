@@ -16,6 +16,7 @@ class CanonicalFormat:
     """A JSON object with `entity` and one of `kind`, `metrics`, `attributes` is meant as a canonical event."""
 
     name = "canonical"
+    marks = (SINGLE_OBJECT, CONFLUENT, b'"entity"')
 
     def __init__(self, resolver: Resolver | None = None) -> None:
         self._resolver = resolver

@@ -33,6 +33,7 @@ class FieldsFormat:
     """`Format` of plain JSON. The entity is the mapping's template, or else `entity`, over the mapped attributes."""
 
     name = "fields"
+    marks = (b"{",)
 
     def __init__(self, mapping: Mapping, entity: str) -> None:
         self._mapping = mapping

@@ -31,6 +31,7 @@ class PointFormat(ABC):
     """A `Format` whose records hold points. Points of one record with the same time and machine become one event."""
 
     name: str
+    marks: tuple[bytes, ...]
 
     def __init__(self, template: Template) -> None:
         self._naming = Naming(template)
