@@ -54,7 +54,8 @@ def block(value: bytes, most: int, what: str) -> bytes:
         if size > most:
             raise Unreadable(TOO_LARGE, too_large(size, most, what))
         room = np.empty(size, np.uint8)
-        found = cramjam.snappy.decompress_raw_into(value, room)
+        read: Callable[[Any, Any], int] = cramjam.snappy.decompress_raw_into
+        found = read(value, room)
     except cramjam.DecompressionError as error:
         raise Unreadable(MALFORMED, f"{what} is no snappy: {error}") from None
     return room[:found].tobytes()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
@@ -229,6 +230,8 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, datetime):
+        return value.isoformat()
     return str(value)
 
 
@@ -237,7 +240,7 @@ def _metric(group: _Group, name: str, places: Places) -> _MetricColumn:
     if len(places) == 1 and not places[0].below:
         values = [row[places[0].key] for row in group.rows]
         if set(map(type, values)) <= {float}:
-            with np.errstate(over="ignore"):  # what overflows is told record by record below
+            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told record by record below
                 scaled = np.array(values, np.float64) * places[0].scale
             if np.isfinite(scaled).all():
                 types = np.full(len(values), places[0].type, np.int8)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from schemas.framing import Resolver
+from workers.intake.formats.avro import AvroFormat
 from workers.intake.formats.canonical import CanonicalFormat
 from workers.intake.formats.cloudevents import CloudEventsFormat
 from workers.intake.formats.collectd import CollectdFormat
@@ -38,6 +39,7 @@ class Given:
 
 BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     # In the order in which they are asked whether a record is theirs.
+    "avro": lambda given: AvroFormat(given.fields, given.resolver),
     "canonical": lambda given: CanonicalFormat(given.resolver),
     "telegraf": lambda given: TelegrafFormat(given.template),
     "collectd": lambda given: CollectdFormat(given.template),
