@@ -1,8 +1,9 @@
-"""Events that several decoders found in one batch, as one table in the order of their records."""
+"""Tables of events of one batch, of which each has some of its records, to one table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,29 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import Events, Strings
-from workers.intake.columns import Dictionary
+from workers.intake.columns import NULL, Dictionary, EventColumns
 
 Column = NDArray[Any]
 
 
-def of_records(events: Events, records: Sequence[int]) -> NDArray[np.int32]:
-    """The column `record` of events that were decoded from a choice of a batch's records."""
-    return np.array(records, np.int32)[events.record]
-
-
-def merged(tables: Sequence[Events]) -> Events:
-    """All rows, by record; `record` already counts the whole batch in every table."""
+def merged(parts: Sequence[tuple[NDArray[np.int32], Events]]) -> Events:
+    """One table in record order; each part tells where its records stand in the batch."""
+    if not parts:
+        return EventColumns().events()
+    tables = [replace(events, record=at[events.record]) for at, events in parts]
     if len(tables) == 1:
         return tables[0]
     record = np.concatenate([table.record for table in tables])
     order = np.argsort(record, kind="stable")
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
-    firsts = np.cumsum([0, *(len(table) for table in tables)])
+    firsts = np.cumsum([0, *(len(table) for table in tables[:-1])])
 
     def rows(child: Callable[[Events], Column]) -> tuple[Column, Column]:
         """The new rows of entries, ascending, and the order in which entries come to stand."""
-        moved = np.concatenate([place[child(table) + first] for table, first in zip(tables, firsts, strict=False)])
+        moved = np.concatenate([place[child(table) + first] for table, first in zip(tables, firsts, strict=True)])
         sequence = np.argsort(moved, kind="stable")
         return moved[sequence], sequence
 
@@ -75,10 +74,7 @@ def merged(tables: Sequence[Events]) -> Events:
 def _texts(columns: Sequence[Strings]) -> Strings:
     """Columns end to end, over one dictionary."""
     dictionary = Dictionary()
-    codes = []
-    for column in columns:
-        new = np.array([*map(dictionary.code, column.values), -1], np.int32)  # the last one is that of null
-        codes.append(new[column.codes])
+    codes = [np.array([*map(dictionary.code, column.values), NULL], np.int32)[column.codes] for column in columns]
     return dictionary.strings(np.concatenate(codes))
 
 

@@ -24,7 +24,7 @@ from schemas.faults import INVALID, MALFORMED, UNKNOWN_SCHEMA, Unreadable
 from schemas.foreign import Foreign
 from schemas.framing import CONFLUENT, CONFLUENT_HEADER, Resolver, SchemaId
 from workers.intake.formats.fields import FieldsFormat
-from workers.intake.merging import merged, of_records
+from workers.intake.merging import merged
 
 _EVENT = f"{ours('Event').schema['namespace']}.Event"
 _MOST_KEPT = 1_000
@@ -64,14 +64,13 @@ class AvroFormat:
             except Unreadable as error:
                 faults.append(Fault(record, error.error_class, error.message))
         tables = []
-        if canonical or not others:
-            found, wrong = decode_events([values[record] for record in canonical], resolver=self._resolver)
-            tables.append(replace(found, record=of_records(found, canonical)))
-            faults += [replace(fault, record=canonical[fault.record]) for fault in wrong]
-        if others:
-            found, wrong = self._fields.read(documents)
-            tables.append(replace(found, record=of_records(found, others)))
-            faults += [replace(fault, record=others[fault.record]) for fault in wrong]
+        for places, (found, wrong) in (
+            (canonical, decode_events([values[record] for record in canonical], resolver=self._resolver)),
+            (others, self._fields.read(documents)),
+        ):
+            if places:
+                tables.append((np.array(places, np.int32), found))
+                faults += [replace(fault, record=places[fault.record]) for fault in wrong]
         return merged(tables), sorted(faults, key=lambda fault: fault.record)
 
     def _schema(self, value: bytes, known: dict[int, _Known]) -> Foreign:
