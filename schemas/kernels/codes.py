@@ -27,6 +27,7 @@ LONG_TEXT: Final = -18
 TOO_MANY: Final = -19
 NAMES_DIFFER: Final = -20
 INFINITE: Final = -21
+BAD_TAG: Final = -22
 
 REASONS: Final = 32
 """Reasons there is room for: a failure is reason - REASONS · field."""
@@ -52,6 +53,7 @@ TEXTS: Final = {
     LONG_TEXT: (TOO_LARGE, "longer than the limit of bytes"),
     TOO_MANY: (TOO_LARGE, "more entries than the limit"),
     INFINITE: (INVALID, "expected a finite number or NaN, got infinity"),
+    BAD_TAG: (MALFORMED, "bytes that are no field of a message"),
     NAMES_DIFFER: (INVALID, "expected as many names as values, or none"),
 }
 """Error class and text of every reason."""
