@@ -196,6 +196,13 @@ class IntakeSettings(Section):
         default_factory=dict,
         description="wire format by raw topic (canonical, fields, …); others are told by their bytes",
     )
+    prometheus_entity: str = Field(
+        "[{cluster}/][{namespace}/]{job}[/{instance}]", description="template over the labels of remote-write series"
+    )
+    prometheus_counters: list[str] = Field(
+        default_factory=lambda: ["*_total", "*_count", "*_sum", "*_bucket"],
+        description="patterns of the names of series that count up",
+    )
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
     max_unpacked_bytes: int = Field(
         16 << 20, ge=1, description="a record that its producer compressed is a dead letter if it unpacks to more"

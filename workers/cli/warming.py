@@ -26,6 +26,9 @@ _BAD_WINDOWS: Final = 20
 
 _LONG_SECONDS: Final = 5.0
 
+_REMOTE_WRITE: Final = b"\x1e\x74\n\x1c\n\x0e\n\x08__name__\x12\x02up\n\x08\n\x03job\x12\x01a\x12\x00"
+"""A block of snappy with one literal: a series `up` of the job `a`, with a sample of 0."""
+
 
 def warmed(stage: Any, settings: Settings, topic: str, made_up: Callable[[str], list[Output]]) -> Any:
     """The stage; where the settings want it, after a run over made-up records, and with a word where that took long."""
@@ -79,6 +82,11 @@ def made_up_events(topic: str) -> list[Output]:
         keys = [name.encode() for name in events.entity.values]
         written += [Output(topic, keys[code], v) for code, v in zip(events.entity.codes.tolist(), values, strict=True)]
     return written
+
+
+def made_up_raw(topic: str) -> list[Output]:
+    """Canonical events as above, and a record of every wire format that compiled loops read."""
+    return [*made_up_events(topic), Output(topic, None, _REMOTE_WRITE)]
 
 
 def made_up_scores(topic: str) -> list[Output]:

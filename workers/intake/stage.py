@@ -21,7 +21,7 @@ from schemas.faults import UNKNOWN_FORM
 from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
-from workers.intake.formats.wire import Format
+from workers.intake.formats.wire import CountingFormat, Format
 from workers.intake.limits import refused
 from workers.intake.mapping import load_mapping
 from workers.intake.opening import Opened, opened
@@ -106,7 +106,7 @@ class IntakeStage:
         written = _Written()
         for wire, places in sorted_out.items():
             counts[f"format_{wire.name}"] = len(places)
-            self._convert(state, records.timestamps, found.values, wire, places, written, dead)
+            self._convert(state, records.timestamps, found.values, wire, places, written, dead, counts)
         letters = [replace(letter, index=letter.index + start) for letter in sorted(dead, key=lambda d: d.index)]
         outputs, processed = written.in_order()
         skipped = len(records) - processed - len(letters)
@@ -122,12 +122,18 @@ class IntakeStage:
         places: list[int],
         written: _Written,
         dead: list[DeadLetter],
+        counts: dict[str, int],
     ) -> None:
         """Decode the records at `places`, and note what they become and where they stood.
 
         A record of which one event is refused is a dead letter as a whole: it has one outcome, and can be sent again.
         """
-        events, faults = wire.decode([values[place] for place in places], timestamps[places])
+        chosen = [values[place] for place in places]
+        if isinstance(wire, CountingFormat):
+            events, faults, tally = wire.decode_counted(chosen, timestamps[places])
+            counts |= tally
+        else:
+            events, faults = wire.decode(chosen, timestamps[places])
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return

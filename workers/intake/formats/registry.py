@@ -12,10 +12,12 @@ from workers.intake.formats.cloudevents import CloudEventsFormat
 from workers.intake.formats.collectd import CollectdFormat
 from workers.intake.formats.fields import FieldsFormat
 from workers.intake.formats.influx import InfluxFormat
+from workers.intake.formats.remote_write import RemoteWriteFormat
 from workers.intake.formats.syslog import SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
 from workers.intake.formats.wire import Format
 from workers.intake.mapping import Mapping as FieldMapping
+from workers.intake.prometheus.series import Meaning
 from workers.intake.template import Template, parse_template
 from workers.settings import IntakeSettings
 
@@ -33,6 +35,10 @@ class Given:
         return FieldsFormat(self.mapping, self.settings.entity)
 
     @property
+    def prometheus(self) -> Meaning:
+        return Meaning(parse_template(self.settings.prometheus_entity), self.settings.prometheus_counters)
+
+    @property
     def template(self) -> Template:
         return parse_template(self.mapping.entity or self.settings.entity)
 
@@ -47,6 +53,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "fields": lambda given: given.fields,
     "syslog": lambda given: SyslogFormat(given.template),
     "influx": lambda given: InfluxFormat(given.template),
+    "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }
 
 
