@@ -26,6 +26,7 @@ from workers.intake.limits import refused
 from workers.intake.mapping import load_mapping
 from workers.intake.opening import Opened, opened
 from workers.intake.partitioning import partitions_of
+from workers.intake.redaction import Redaction
 from workers.intake.sorting import Sorter
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
@@ -68,8 +69,15 @@ class IntakeStage:
     name = "intake"
     state_topic: str | None = None
 
-    def __init__(self, policy: IntakePolicy, formats: Sequence[Format], framing: Writer | None = None) -> None:
+    def __init__(
+        self,
+        policy: IntakePolicy,
+        formats: Sequence[Format],
+        framing: Writer | None = None,
+        redaction: Redaction | None = None,
+    ) -> None:
         self._policy = policy
+        self._redaction = redaction
         self._sorter = Sorter(formats, policy.by_topic)
         self.config_hash = policy.config_hash
         self._framing = framing
@@ -137,6 +145,8 @@ class IntakeStage:
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return
+        if self._redaction is not None:
+            events = self._redaction.applied(events)
         at = np.array(places, np.intp)[events.record]
         arrived = timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
@@ -209,7 +219,10 @@ def build(
     intake, topic = settings.intake, settings.topics.events
     count = partitions[topic]
     mapping = load_mapping(intake.mapping)
-    rules = orjson.dumps([intake.model_dump(exclude={"mapping"}), mapping.model_dump()], option=orjson.OPT_SORT_KEYS)
+    key = intake.redact_key.get_secret_value()
+    said = [intake.model_dump(exclude={"mapping", "redact_key"}), mapping.model_dump(), stable_id(key) if key else ""]
+    rules = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     config_hash = stable_id(_VERSION, rules.decode(), topic, count, str(framing))
     policy = IntakePolicy(topic, count, intake.max_record_bytes, intake.max_unpacked_bytes, intake.formats, config_hash)
-    return IntakeStage(policy, build_formats(intake, mapping, resolver), framing)
+    redaction = Redaction(intake.redact, key) if intake.redact else None
+    return IntakeStage(policy, build_formats(intake, mapping, resolver), framing, redaction)

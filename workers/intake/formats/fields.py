@@ -39,6 +39,7 @@ class FieldsFormat:
     def __init__(self, mapping: Mapping, entity: str) -> None:
         self._mapping = mapping
         self._template = parse_template(mapping.entity or entity)
+        self._otherwise = parse_template(mapping.entity_else) if mapping.entity_else else None
         self._time = reader(mapping.timestamp.unit)
         self._steps = first_steps(mapping)
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -129,7 +130,10 @@ class FieldsFormat:
     ) -> NDArray[np.int32]:
         """Codes of the entities' names; rendered once for each combination of values."""
         missing = np.full(len(group.rows), NULL, np.int32)
-        parts = [attributes.get(field, missing).tolist() for field in self._template.fields]
+        fields, otherwise = self._template.fields, self._otherwise
+        parts = [
+            attributes.get(field, missing).tolist() for field in (*fields, *(otherwise.fields if otherwise else ()))
+        ]
         texts = list(columns.attr_values.codes)
         known: dict[tuple[int, ...], int] = {}
         codes = []
@@ -137,7 +141,9 @@ class FieldsFormat:
             code = known.get(combination)
             if code is None:
                 values = [None if part == NULL else texts[part] for part in combination]
-                name = self._template.render(values)
+                name = self._template.render(values[: len(fields)])
+                if name is None and otherwise is not None:
+                    name = otherwise.render(values[len(fields) :])
                 code = known[combination] = NULL if name is None else columns.entities.code(name)
             if code == NULL:
                 group.fault(row, INVALID, self._why_no_entity(combination))
@@ -146,7 +152,7 @@ class FieldsFormat:
 
     def _why_no_entity(self, combination: Sequence[int]) -> str:
         template = self._template
-        absent = {field for field, code in zip(template.fields, combination, strict=True) if code == NULL}
+        absent = {field for field, code in zip(template.fields, combination, strict=False) if code == NULL}
         missing = [field for field in template.required if field in absent] or list(template.fields)
         paths = [path for name in missing for path in self._mapping.attributes.get(name, ())]
         return (

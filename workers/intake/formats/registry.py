@@ -12,9 +12,11 @@ from workers.intake.formats.cloudevents import CloudEventsFormat
 from workers.intake.formats.collectd import CollectdFormat
 from workers.intake.formats.fields import FieldsFormat
 from workers.intake.formats.influx import InfluxFormat
+from workers.intake.formats.metricbeat import MetricbeatFormat
 from workers.intake.formats.remote_write import RemoteWriteFormat
 from workers.intake.formats.syslog import SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
+from workers.intake.formats.vector import VectorFormat, VectorLogs
 from workers.intake.formats.wire import Format
 from workers.intake.mapping import Mapping as FieldMapping
 from workers.intake.prometheus.series import Meaning
@@ -47,12 +49,15 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     # In the order in which they are asked whether a record is theirs.
     "avro": lambda given: AvroFormat(given.fields, given.resolver),
     "canonical": lambda given: CanonicalFormat(given.resolver),
-    "telegraf": lambda given: TelegrafFormat(given.template),
+    "telegraf": lambda given: TelegrafFormat(given.template, given.settings.counters),
     "collectd": lambda given: CollectdFormat(given.template),
+    "metricbeat": lambda given: MetricbeatFormat(given.template, given.settings.counters),
+    "vector": lambda given: VectorFormat(given.template, given.settings.counters),
+    "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
     "fields": lambda given: given.fields,
     "syslog": lambda given: SyslogFormat(given.template),
-    "influx": lambda given: InfluxFormat(given.template),
+    "influx": lambda given: InfluxFormat(given.template, given.settings.counters),
     "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }
 
