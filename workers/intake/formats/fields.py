@@ -22,6 +22,7 @@ from workers.intake.mapping import KINDS, Mapping
 from workers.intake.moments import reader
 from workers.intake.plan import Place, Places, Plan, column, find, first_steps, known_keys, make_plan
 from workers.intake.template import parse_template
+from workers.intake.time_columns import times_of
 
 _MOST_KEPT = 1_000
 _MOST_KEYS_KEPT = 200
@@ -55,27 +56,30 @@ class FieldsFormat:
         """As `decode`, of what `parsed` gave."""
         faults: dict[int, Fault] = {}
         groups: dict[tuple[str, ...], _Group] = {}
+        by_keys: dict[tuple[str, ...], _Group] = {}  # keys as they are, in front of those that the mapping knows
         for record, fields in enumerate(documents):
-            if isinstance(fields, orjson.JSONDecodeError):
+            if type(fields) is dict:
+                keys = tuple(fields)
+                group = by_keys.get(keys)
+                if group is None:
+                    known = self._known_keys(keys)
+                    group = groups.get(known)
+                    if group is None:
+                        group = groups[known] = _Group(self._plan(known), faults)
+                    by_keys[keys] = group
+                group.records.append(record)
+                group.rows.append(fields)
+            elif isinstance(fields, orjson.JSONDecodeError):
                 faults[record] = Fault(record, MALFORMED, f"not JSON ({fields}); send one JSON object a record")
-                continue
-            if type(fields) is not dict:
+            else:
                 faults[record] = Fault(record, INVALID, "not a JSON object; send one JSON object a record")
-                continue
-            keys = self._known_keys(fields)
-            group = groups.get(keys)
-            if group is None:
-                group = groups[keys] = _Group(self._plan(keys), faults)
-            group.records.append(record)
-            group.rows.append(fields)
         columns = EventColumns()
         for group in groups.values():
             self._read(columns, group)
         return columns.events(), [faults[record] for record in sorted(faults)]
 
-    def _known_keys(self, fields: dict[str, Any]) -> tuple[str, ...]:
+    def _known_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The keys that the mapping knows, sorted: records that differ in others are of one group."""
-        keys = tuple(fields)
         known = self._known.get(keys)
         if known is None:
             known = known_keys(keys, self._steps, self._mapping.patterns)
@@ -108,9 +112,13 @@ class FieldsFormat:
         columns.add(records, times, entity, kind, attributes, metrics)
 
     def _times(self, group: _Group) -> NDArray[np.int64]:
+        values = column(group.rows, group.plan.time)
+        alike = times_of(values) if self._mapping.timestamp.unit in ("auto", "rfc3339") else None
+        if alike is not None:
+            return alike
         times = np.zeros(len(group.rows), np.int64)
         read, found = self._time, []
-        for row, value in enumerate(column(group.rows, group.plan.time)):
+        for row, value in enumerate(values):
             try:
                 found.append(read(value))
             except (ValueError, OverflowError) as error:
