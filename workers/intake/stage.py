@@ -22,7 +22,7 @@ from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import CountingFormat, Format
-from workers.intake.limits import refused
+from workers.intake.limits import filled, refused
 from workers.intake.mapping import load_mapping
 from workers.intake.opening import Opened, opened
 from workers.intake.partitioning import partitions_of
@@ -150,8 +150,9 @@ class IntakeStage:
         at = np.array(places, np.intp)[events.record]
         arrived = timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
+        events, refusals = filled(events)
         encoded = encode_events(replace(events, observed_at=arrived), self._framing)
-        refusals = refused(events, encoded, self._policy.most_bytes)
+        refusals |= refused(events, encoded, self._policy.most_bytes)
         keys, partitions = self._destinations(events)
         codes = events.entity.codes.tolist()
         fields = (map(keys.__getitem__, codes), encoded, repeat(()), map(partitions.__getitem__, codes))

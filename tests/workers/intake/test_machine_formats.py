@@ -166,6 +166,8 @@ def test_cloud_events_lend_their_time_and_source() -> None:
         (b"cpu,host=a usage=1.2.3", "field 'usage' is '1.2.3'"),
         (b"cpu,host=a usage=1 2 3", "no line protocol"),
         (orjson.dumps([COLLECTD[0] | {"dstypes": ["gauge", "gauge"]}]), "2 dstypes"),
+        (orjson.dumps([COLLECTD[0] | {"plugin": "", "type": "", "type_instance": ""}]), "a metric has an empty name"),
+        (orjson.dumps([COLLECTD[0] | {"dstypes": [{}]}]), "there are gauge, counter, derive, absolute"),
         (orjson.dumps([COLLECTD[0] | {"dstypes": ["meter"]}]), "'meter'; there are gauge, counter, derive, absolute"),
         (orjson.dumps(VECTOR | {"kind": "incremental", "gauge": {"value": 1}}), "incremental gauge"),
         (orjson.dumps(VECTOR | {"kind": "absolute", "sketch": {}}), "no value that is known here"),
