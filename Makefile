@@ -8,7 +8,7 @@ UV     := $(BIN)/uv
 UVFLAGS := --quiet --system-certs
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test unit chaos lint format bench lock clean services
+.PHONY: help install dev demo test unit chaos fuzz lint format bench lock clean services
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ unit: $(BIN)/.installed-dev  ## the tests that need no service, in seconds
 
 chaos: $(BIN)/.installed-dev  ## random faults, seed by seed, against real workers, broker and Redis (SEEDS=200)
 	@FAULTLINE_TEST_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest -m "chaos or integration" --timeout=0 tests/chaos $(ARGS)
+
+fuzz: $(BIN)/.installed-dev  ## mutated records through every wire format's decoder (INPUTS=100000 a format)
+	@FAULTLINE_TEST_FUZZ=$(or $(INPUTS),100000) $(BIN)/python -m pytest tests/workers/intake/test_fuzz.py $(ARGS)
 
 lint: $(BIN)/.installed-dev  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.catalog import Record, Schema, canonical
 from schemas.columns import Fault
 from schemas.evolution import resolved
-from schemas.faults import NULL_VALUE, UNKNOWN_FORM, UNKNOWN_SCHEMA
+from schemas.faults import NULL_VALUE, UNKNOWN_FORM, UNKNOWN_SCHEMA, Unreadable
 from schemas.framing import Fingerprint, Resolver, SchemaId, Writer
 from schemas.kernels.forms import CONFLUENT, EMPTY, JSON, OTHER, SINGLE, forms
 from schemas.kernels.text import PADDING
@@ -97,20 +97,35 @@ def _look_up(
     resolver: Resolver | None,
 ) -> None:
     """Mark the datums that are of our schema under another name; note the schemas and faults of the others."""
-    known: dict[Writer, tuple[Schema | None, bool]] = {}
+    known: dict[Writer, tuple[Schema | None, bool] | Unreadable] = {}
     for i in strangers.tolist():
         number = int(writer[i])
         name: Writer = Fingerprint(number) if form[i] == SINGLE else SchemaId(number)
         if name not in known:
-            asked = resolver(name) if resolver is not None else None
-            known[name] = asked, asked is not None and canonical(asked)[1] == record.fingerprint
-        found, ours = known[name]
+            known[name] = _asked(name, record, resolver)
+        answer = known[name]
+        if isinstance(answer, Unreadable):
+            faults.append(Fault(i, answer.error_class, answer.message))
+            continue
+        found, ours = answer
         if found is None:
             faults.append(Fault(i, UNKNOWN_SCHEMA, _unknown(name, record)))
         elif ours:
             own[i] = True
         else:
             schema[i] = found
+
+
+def _asked(name: Writer, record: Record, resolver: Resolver | None) -> tuple[Schema | None, bool] | Unreadable:
+    """A writer's schema, and whether it is ours."""
+    try:
+        asked = resolver(name) if resolver is not None else None
+    except Unreadable as error:
+        return error
+    try:
+        return asked, asked is not None and canonical(asked)[1] == record.fingerprint
+    except Exception as error:  # what a wrong schema makes of the library is not a closed set
+        return Unreadable(UNKNOWN_SCHEMA, f"{name} is no Avro schema: {error!r}")
 
 
 def _unknown(name: Writer, record: Record) -> str:

@@ -9,6 +9,7 @@ import fastavro
 
 from schemas.catalog import Record, Schema
 from schemas.faults import MALFORMED, UNKNOWN_SCHEMA, Unreadable
+from schemas.foreign import Foreign
 
 
 def resolved(datum: bytes, record: Record, writer: Schema, parsed: dict[int, Any]) -> bytes:
@@ -35,8 +36,7 @@ def resolved(datum: bytes, record: Record, writer: Schema, parsed: dict[int, Any
 
 def _parsed(schema: Schema, parsed: dict[int, Any]) -> Any:
     if id(schema) not in parsed:
-        try:
-            parsed[id(schema)] = fastavro.parse_schema(dict(schema))
-        except fastavro.schema.SchemaParseException as error:
-            raise Unreadable(UNKNOWN_SCHEMA, f"the writer's schema is no Avro schema: {error}") from error
+        if Foreign(schema).recursive:  # see there: the compiled reader would end the process
+            raise Unreadable(UNKNOWN_SCHEMA, "the writer's schema does not resolve to ours: it refers to itself")
+        parsed[id(schema)] = fastavro.parse_schema(dict(schema))
     return parsed[id(schema)]

@@ -53,6 +53,7 @@ Writer = Fingerprint | SchemaId
 Resolver = Callable[[Writer], Mapping[str, Any] | None]
 """Looks up the writer's schema (an Avro schema as JSON object); None where there is no such schema.
 
-It is asked once per batch and schema. What it raises (a registry out of reach) goes through to the caller: the batch is
+It raises `faults.Unreadable` where the schema is of no use here (Protobuf), which its records then are faults of. It is
+asked once per batch and schema. What else it raises (a registry out of reach) goes through to the caller: the batch is
 then not decoded, so that no record becomes a dead letter for a fault of the network.
 """

@@ -6,35 +6,50 @@ record and kept, so that a registry that is down stops nobody who needs no new i
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import fastavro
 import orjson
 import structlog
+from fastavro.schema import SchemaParseException, UnknownType
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from schemas.catalog import record
+from schemas.faults import UNKNOWN_SCHEMA, Unreadable
+from schemas.foreign import wrapped
 from schemas.framing import SchemaId, Writer
 from workers.runtime.errors import Fatal
 from workers.settings import Settings
 
 if TYPE_CHECKING:
-    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
 _TIMEOUT_SECONDS = 5.0
+_HIGHEST_ID = (1 << 31) - 1
+_MISSING_SECONDS, _MOST_MISSING = 30.0, 100_000
 _TOO_MANY, _NOT_FOUND, _SERVER_ERRORS = 429, 404, 500
 
 
 class SchemaIds:
-    """Ids for schemas that we write, schemas for ids that we read. `patience`: seconds that a registry may be away."""
+    """Ids for schemas that we write, schemas for ids that we read.
 
-    def __init__(self, client: SchemaRegistryClient, patience: float) -> None:
-        self._client, self._patience = client, patience
-        self._known: dict[int, Mapping[str, Any]] = {}
+    `patience`: seconds that a registry may be away. `clock` counts seconds.
+    """
+
+    def __init__(
+        self, client: SchemaRegistryClient, patience: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._patience, self._clock = client, patience, clock
+        self._known: dict[int, Mapping[str, Any] | Unreadable] = {}
+        self._missing: dict[int, float] = {}
 
     def writer(self, topic: str, name: str) -> SchemaId:
         """The id under which our schema of a record (`catalog.NAMES`) is registered for a topic. Raises Fatal."""
@@ -44,16 +59,50 @@ class SchemaIds:
         return SchemaId(self._ask(lambda: self._client.register_schema(f"{topic}-value", ours), f"{topic}-value"))
 
     def resolve(self, writer: Writer) -> Mapping[str, Any] | None:
-        """The schema with that id; None where the registry has none. Raises Fatal where it does not answer in time."""
-        if not isinstance(writer, SchemaId):
+        """The schema with that id; None where the registry has none, for which it is not asked again for half a minute.
+
+        Raises `Unreadable` where it is a schema of something else than Avro, Fatal where there is no answer in time.
+        """
+        if not isinstance(writer, SchemaId) or not 0 < writer.value <= _HIGHEST_ID:
             return None
-        if writer.value not in self._known:
-            try:
-                found = self._ask(lambda: self._client.get_schema(writer.value), str(writer))
-            except _Unknown:
+        number = writer.value
+        if number not in self._known:
+            if self._clock() < self._missing.get(number, -math.inf):
                 return None
-            self._known[writer.value] = orjson.loads(found.schema_str or "null")
-        return self._known[writer.value]
+            try:
+                found = self._ask(lambda: self._client.get_schema(number), str(writer))
+                self._known[number] = self._usable(found, str(writer))
+            except _Unknown:
+                if len(self._missing) >= _MOST_MISSING:
+                    self._missing.clear()
+                self._missing[number] = self._clock() + _MISSING_SECONDS
+                return None
+        known = self._known[number]
+        if isinstance(known, Unreadable):
+            raise known
+        return known
+
+    def _usable(self, found: Schema, what: str) -> Mapping[str, Any] | Unreadable:
+        """A registered schema as one JSON object, the schemas that it refers to inside."""
+        if (found.schema_type or "AVRO") != "AVRO":
+            return Unreadable(UNKNOWN_SCHEMA, f"{what} is a schema of {found.schema_type}; send Avro, or plain JSON")
+        named: dict[str, Any] = {}
+        try:
+            self._add_references(found, named)
+            schema: Any = fastavro.parse_schema(wrapped(orjson.loads(found.schema_str or "null")), named_schemas=named)
+        except (orjson.JSONDecodeError, SchemaParseException, UnknownType) as error:
+            return Unreadable(UNKNOWN_SCHEMA, f"{what} is no Avro schema: {error}")
+        return dict(schema)
+
+    def _add_references(self, found: Schema, named: dict[str, Any]) -> None:
+        for one in found.references or ():
+            subject, version = one.subject or "", one.version or -1
+            below = self._ask(
+                partial(self._client.get_version, subject, version), f"{subject} version {version}"
+            ).schema
+            if one.name not in named:
+                self._add_references(below, named)
+                fastavro.parse_schema(orjson.loads(below.schema_str or "null"), named_schemas=named)
 
     def _ask(self, question: Callable[[], Answer], what: str) -> Answer:
         attempts = Retrying(

@@ -15,8 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from workers.settings_intake import RedactionRule, checked_key
 from workers.settings_notify import NotifySettings
 from workers.settings_sources import SettingsError, Values, explain, read_environment, read_yaml
 
@@ -194,12 +195,36 @@ class IntakeSettings(Section):
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
     otlp: str = Field("", description="YAML file with sections of the OTLP mapping; empty: the built-in one")
     formats: dict[str, str] = Field(
-        default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
+        default_factory=dict,
+        description="wire format by raw topic (canonical, fields, …); others are told by their bytes",
+    )
+    counters: list[str] = Field(
+        default_factory=list,
+        description="patterns of metrics that count up, where Telegraf, Beats, Vector do not say so",
+    )
+    redact: list[RedactionRule] = Field(
+        default_factory=list, description="texts of attributes and labels to drop, replace or hash (docs/intake.md)"
+    )
+    redact_key: SecretStr = Field(SecretStr(""), description="secret of the hash")
+    prometheus_entity: str = Field(
+        "[{cluster}/][{namespace}/]{job}[/{instance}]", description="template over the labels of remote-write series"
+    )
+    prometheus_counters: list[str] = Field(
+        default_factory=lambda: ["*_total", "*_count", "*_sum", "*_bucket"],
+        description="patterns of the names of series that count up",
     )
     message_bytes: int | None = Field(
         None, ge=0, le=32_768, description="how much of an OTLP log record's text is kept, as the attribute message"
     )
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
+    max_unpacked_bytes: int = Field(
+        16 << 20, ge=1, description="a record that its producer compressed is a dead letter if it unpacks to more"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        checked_key(self.redact_key.get_secret_value(), self.redact)
+        return self
 
 
 class WindowsSettings(Section):

@@ -26,6 +26,9 @@ _BAD_WINDOWS: Final = 20
 
 _LONG_SECONDS: Final = 5.0
 
+_REMOTE_WRITE: Final = b"\x1e\x74\n\x1c\n\x0e\n\x08__name__\x12\x02up\n\x08\n\x03job\x12\x01a\x12\x00"
+"""A block of snappy with one literal: a series `up` of the job `a`, with a sample of 0."""
+
 
 def warmed(stage: Any, settings: Settings, topic: str, made_up: Callable[[str], list[Output]]) -> Any:
     """The stage; where the settings want it, after a run over made-up records, and with a word where that took long."""
@@ -82,13 +85,14 @@ def made_up_events(topic: str) -> list[Output]:
 
 
 def made_up_raw(topic: str) -> list[Output]:
-    """Canonical events as above, and OTLP of all signals from the same time on."""
+    """Canonical events as above, and records of the formats that compiled loops read: OTLP from the same time on."""
     from schemas.events import decode_events
     from workers.cli.warming_otlp import made_up_otlp
 
     events = made_up_events(topic)
     times = decode_events([events[-1].value])[0].time
-    return [*events, *(Output(topic, None, value) for value in made_up_otlp(int(times[0])))]
+    otlp = (Output(topic, None, value) for value in made_up_otlp(int(times[0])))
+    return [*events, *otlp, Output(topic, None, _REMOTE_WRITE)]
 
 
 def made_up_scores(topic: str) -> list[Output]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -108,5 +109,24 @@ class Naming:
 
 def labelled(name: str, labels: Mapping[str, str]) -> str:
     """`disk_used_percent{path=/}`: metrics of one name that differ in labels are metrics of their own."""
-    text = ",".join(f"{key}={labels[key]}" for key in sorted(labels) if labels[key])
+    return with_labels(name, [(key, labels[key]) for key in sorted(labels) if labels[key]])
+
+
+def with_labels(name: str, labels: Sequence[tuple[str, str]]) -> str:
+    """A name with labels behind it. Commas and backslashes within a text have a backslash in front."""
+    text = ",".join(f"{label}={_SPECIAL.sub(_BEHIND_BACKSLASH, value)}" for label, value in labels)
     return f"{name}{{{text}}}" if text else name
+
+
+def labels_of(name: str) -> tuple[str, list[tuple[str, str]]]:
+    """The name and the labels that `with_labels` put together."""
+    base, brace, inner = name.partition("{")
+    if not brace or inner[-1:] != "}":
+        return name, []
+    pairs = (piece.partition("=") for piece in _LABEL.findall(inner[:-1]))
+    return base, [(label, _ESCAPED.sub(r"\1", value)) for label, _, value in pairs]
+
+
+_SPECIAL, _BEHIND_BACKSLASH = re.compile(r"([\\,])"), r"\\\1"
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_LABEL = re.compile(r"(?:[^\\,]|\\.)+|\\$", re.DOTALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,35 @@ Refusals = dict[int, tuple[str, str]]
 """Error class and message by row of the events."""
 
 
+_NAMELESS = "?"
+"""Stands for an empty name in an event that is refused."""
+
+
 def record_too_large(size: int, most: int) -> str:
     """The message for a record, raw or canonical, of more than `most` bytes."""
     return (
         f"the record is {size:,} bytes long, and at most {most:,} are taken; send smaller events, "
         "or raise FAULTLINE_INTAKE__MAX_RECORD_BYTES together with the topics' max.message.bytes"
     )
+
+
+def filled(events: Events) -> tuple[Events, Refusals]:
+    """The events as they can be encoded, and those that must not leave: something in them has no name."""
+    found: Refusals = {}
+    rows = np.arange(len(events), dtype=np.int32)
+    changed = {}
+    for column, at, what in (
+        ("metric_name", events.metric_row, "a metric"),
+        ("dist_name", events.dist_row, "a distribution"),
+        ("attr_name", events.attr_row, "an attribute"),
+        ("entity", rows, "the entity"),
+    ):
+        texts: Strings = getattr(events, column)
+        if "" in texts.values:
+            for row in _rows_of([list(texts.values).index("")], texts, at):
+                found[row] = INVALID, f"{what} has an empty name; name it, or leave it out"
+            changed[column] = Strings(texts.codes, [text or _NAMELESS for text in texts.values])
+    return (replace(events, **changed) if changed else events), found
 
 
 def refused(events: Events, encoded: Sequence[bytes], most_bytes: int, limits: Limits = DEFAULT_LIMITS) -> Refusals:
@@ -36,8 +60,6 @@ def refused(events: Events, encoded: Sequence[bytes], most_bytes: int, limits: L
     _too_long(found, events.attr_name, events.attr_row, limits.name, "an attribute's name")
     _too_long(found, events.metric_name, events.metric_row, limits.name, "a metric's name")
     _too_long(found, events.entity, rows, limits.entity, "the entity")
-    for row in _rows_of([code for code, entity in enumerate(events.entity.values) if not entity], events.entity, rows):
-        found[row] = INVALID, "the entity is empty; name the service, host or device that the event is about"
     for row, value in enumerate(encoded):
         if len(value) > most_bytes:
             found[row] = TOO_LARGE, record_too_large(len(value), most_bytes)

@@ -70,7 +70,7 @@ class PatternRule(_Part):
 
 
 class Mapping(_Part):
-    """How plain JSON becomes events. `entity` overrides the setting of that name."""
+    """How plain JSON becomes events. `entity` overrides the setting of that name; else `entity_else` counts."""
 
     timestamp: TimestampRule
     kind: KindRule = KindRule()
@@ -78,6 +78,7 @@ class Mapping(_Part):
     metrics: tuple[MetricRule, ...] = ()
     patterns: tuple[PatternRule, ...] = ()
     entity: str = ""
+    entity_else: str = ""
 
 
 def load_mapping(path: str) -> Mapping:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+
+from schemas.times import MAX_TIME, MIN_TIME
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the difference of two naive times is what UTC gives
 _MICROSECOND = timedelta(microseconds=1)
 _PER_UNIT = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
-_LIMIT = 1 << 62
 
 Reader = Callable[[object], int]
 """Epoch microseconds of a value; raises ValueError with what is wrong and what would be right."""
@@ -19,7 +20,8 @@ def reader(unit: str) -> Reader:
     """How to read times of a unit: `auto`, `rfc3339`, `s`, `ms`, `us`, `ns`, or a strptime pattern.
 
     `auto` takes text as RFC 3339 (without a zone: UTC) and numbers by their size: seconds below 1e11 (the year 5138),
-    milliseconds below 1e14, microseconds below 1e17, else nanoseconds. Numbers may come as text.
+    milliseconds below 1e14, microseconds below 1e17, else nanoseconds. Numbers may come as text. What is a `datetime`
+    or a `date` already (from Avro) is taken as it is, whatever the unit.
     """
     if unit == "auto":
         return _auto
@@ -39,20 +41,19 @@ def _auto(value: object) -> int:
         except ValueError:
             return _rfc3339(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("is neither text nor a number; write RFC 3339 or epoch milliseconds")
+        return _moment(value, "is neither text nor a number; write RFC 3339 or epoch milliseconds")
     size = abs(value)
     return _number(value, "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns")
 
 
 def _rfc3339(value: object) -> int:
     if not isinstance(value, str):
-        raise ValueError("is not text; write RFC 3339, as in 2026-03-01T12:00:00Z")
+        return _moment(value, "is not text; write RFC 3339, as in 2026-03-01T12:00:00Z")
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError("is not RFC 3339; write it as in 2026-03-01T12:00:00Z") from None
-    since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
-    return since // _MICROSECOND
+    return _since(moment)
 
 
 def _number(value: object, unit: str) -> int:
@@ -62,9 +63,13 @@ def _number(value: object, unit: str) -> int:
         except ValueError:
             raise ValueError(f"is not a number of {unit} since 1970; write epoch {unit}") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"is not a number of {unit} since 1970; write epoch {unit}")
+        return _moment(value, f"is not a number of {unit} since 1970; write epoch {unit}")
     per_unit = _PER_UNIT[unit]
-    if not -_LIMIT < value * per_unit < _LIMIT:  # also refuses NaN
+    try:
+        fits = MIN_TIME <= value * per_unit <= MAX_TIME  # never true of NaN
+    except OverflowError:  # an integer beyond every double
+        fits = False
+    if not fits:
         raise ValueError(f"is no time that {unit} since 1970 can mean; check the unit in the mapping")
     if isinstance(value, int):
         return value // 1000 if unit == "ns" else value * int(per_unit)
@@ -72,9 +77,26 @@ def _number(value: object, unit: str) -> int:
 
 
 def _pattern(value: object, pattern: str) -> int:
+    if isinstance(value, date):
+        return _moment(value, "")
     try:
         moment = datetime.strptime(str(value), pattern)  # noqa: DTZ007 - a pattern without a zone means UTC
     except ValueError:
         raise ValueError(f"does not fit the pattern {pattern}; correct it in the mapping") from None
-    since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
-    return since // _MICROSECOND
+    return _since(moment)
+
+
+def _moment(value: object, otherwise: str) -> int:
+    if isinstance(value, datetime):
+        return _since(value)
+    if isinstance(value, date):
+        return _since(datetime.combine(value, time(), UTC))
+    raise ValueError(otherwise)
+
+
+def _since(moment: datetime) -> int:
+    """Epoch microseconds; without a zone it is UTC."""
+    found = (moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)) // _MICROSECOND
+    if not MIN_TIME <= found <= MAX_TIME:
+        raise ValueError("lies outside the years 1 to 9999 in UTC")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from schemas.columns import COUNTER, DELTA, GAUGE, RATE
@@ -79,9 +80,11 @@ def column(rows: list[dict[str, Any]], places: Places) -> list[Any]:
 
 
 def _first_column(rows: list[dict[str, Any]], place: Place) -> list[Any]:
-    values = [row[place.key] for row in rows]
+    values = list(map(itemgetter(place.key), rows))
     for key in place.below:
         values = [value.get(key) if type(value) is dict else None for value in values]
+    if {dict, list}.isdisjoint(map(type, values)):
+        return values
     return [None if type(value) is dict or type(value) is list else value for value in values]
 
 

@@ -6,32 +6,35 @@ Stateless: what a record becomes depends on that record alone. Which events are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import compress, repeat
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from schemas.columns import Events
 from schemas.events import encode_events
-from schemas.faults import NULL_VALUE, TOO_LARGE, UNKNOWN_FORM
+from schemas.faults import UNKNOWN_FORM
 from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import CountingFormat, Format
-from workers.intake.limits import record_too_large, refused
+from workers.intake.limits import filled, refused
 from workers.intake.mapping import load_mapping
+from workers.intake.opening import Opened, opened
 from workers.intake.otlp.mapping import load_otlp_mapping
 from workers.intake.partitioning import partitions_of
+from workers.intake.redaction import Redaction
+from workers.intake.sorting import Sorter
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.settings import Settings
 
 _VERSION = 2
 """Raised when the same record would become another event."""
-
-_CHUNK_RECORDS, _CHUNK_BYTES = 5_000, 4 << 20
-"""A chunk ends with the record that brings it to either: one record may hold thousands of events."""
 
 
 @dataclass(slots=True)
@@ -41,11 +44,27 @@ class IntakeState:
     watermark: int
 
 
-class IntakeStage:
-    """`Stage` of the worker `intake`. `partitions` is the count of the events topic, which decides where keys live.
+@dataclass(frozen=True, slots=True)
+class IntakePolicy:
+    """What the settings say. `partitions` is the count of the events topic, which decides where keys live.
 
-    Counts: `processed`, `dead`, `skipped` for records of which all is left out by rule, `format_<name>` for records by
-    wire format, and what a format counts itself; `events` for what they held.
+    `most_bytes`: of a record, raw or canonical; `most_unpacked`: of what a producer compressed. `by_topic`: formats by
+    raw topic, where they are not told by their bytes.
+    """
+
+    topic: str
+    partitions: int
+    most_bytes: int
+    most_unpacked: int
+    by_topic: Mapping[str, str]
+    config_hash: str
+
+
+class IntakeStage:
+    """`Stage` of the worker `intake`.
+
+    Counts: `processed`, `skipped` (nothing in it to take, as a format's rules say) and `dead` add up to the records;
+    `format_<name>` are records by wire format, `events` what they held.
     """
 
     name = "intake"
@@ -53,20 +72,15 @@ class IntakeStage:
 
     def __init__(
         self,
+        policy: IntakePolicy,
         formats: Sequence[Format],
-        most_bytes: int,
-        topic: str,
-        partitions: int,
-        by_topic: Mapping[str, str],
-        config_hash: str,
         framing: Writer | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
-        self._formats = {wire.name: wire for wire in formats}
-        self._most_bytes = most_bytes
-        self._topic = topic
-        self._partitions = partitions
-        self._by_topic = dict(by_topic)
-        self.config_hash = config_hash
+        self._policy = policy
+        self._redaction = redaction
+        self._sorter = Sorter(formats, policy.by_topic)
+        self.config_hash = policy.config_hash
         self._framing = framing
 
     def start(self, partition: int, watermark: int, logged: list[Logged]) -> IntakeState:
@@ -86,100 +100,106 @@ class IntakeStage:
         return {"watermark": Part(watermark, lambda: str(watermark).encode())}
 
     def step(self, state: IntakeState, records: Records) -> Iterator[Chunk]:
-        start = 0
+        policy, start = self._policy, 0
         while start < len(records):
-            stop = _chunk_end(records, start)
-            yield self._chunk(state, records.slice(start, stop), start, stop)
-            start = stop
+            found = opened(records, start, policy.most_bytes, policy.most_unpacked)
+            yield self._chunk(state, records.slice(start, found.stop), found, start)
+            start = found.stop
         if not len(records):
             yield Chunk(0)
 
-    def _chunk(self, state: IntakeState, records: Records, start: int, stop: int) -> Chunk:
-        outputs: list[list[Output]] = [[] for _ in range(len(records))]
-        dead: list[DeadLetter] = []
+    def _chunk(self, state: IntakeState, records: Records, found: Opened, start: int) -> Chunk:
+        sorted_out, unknown = self._sorter.sort(records.topic, found.values)
+        dead = [*found.dead, *(DeadLetter(place, UNKNOWN_FORM, _unknown(found.values[place])) for place in unknown)]
         counts: dict[str, int] = {}
-        for wire, places in self._sort(records, dead).items():
+        written = _Written()
+        for wire, places in sorted_out.items():
             counts[f"format_{wire.name}"] = len(places)
-            self._convert(state, records, wire, places, outputs, dead, counts)
-        written = [output for of_record in outputs for output in of_record]
+            self._convert(state, records.timestamps, found.values, wire, places, written, dead, counts)
         letters = [replace(letter, index=letter.index + start) for letter in sorted(dead, key=lambda d: d.index)]
-        processed = sum(1 for of_record in outputs if of_record)
+        outputs, processed = written.in_order()
         skipped = len(records) - processed - len(letters)
-        counts |= {"processed": processed, "skipped": skipped, "dead": len(letters), "events": len(written)}
-        return Chunk(stop, outputs=written, dead=letters, counts=counts)
-
-    def _sort(self, records: Records, dead: list[DeadLetter]) -> dict[Format, list[int]]:
-        """The records of each wire format; what no format claims, or is too large to look at, is a dead letter."""
-        sorted_out: dict[Format, list[int]] = {}
-        fixed = self._formats.get(self._by_topic.get(records.topic, ""))
-        for place, value in enumerate(records.values):
-            if not value:
-                dead.append(DeadLetter(place, NULL_VALUE, "the record has no value; send one event a record"))
-            elif len(value) > self._most_bytes:
-                dead.append(DeadLetter(place, TOO_LARGE, record_too_large(len(value), self._most_bytes)))
-            else:
-                wire = fixed or self._recognise(value)
-                if wire is None:
-                    dead.append(DeadLetter(place, UNKNOWN_FORM, _unknown(value)))
-                else:
-                    sorted_out.setdefault(wire, []).append(place)
-        return sorted_out
-
-    def _recognise(self, value: bytes) -> Format | None:
-        for wire in self._formats.values():
-            if wire.claims(value):
-                return wire
-        return None
+        counts |= {"processed": processed, "skipped": skipped, "dead": len(letters), "events": len(outputs)}
+        return Chunk(found.stop, outputs=outputs, dead=letters, counts=counts)
 
     def _convert(
         self,
         state: IntakeState,
-        records: Records,
+        timestamps: NDArray[np.int64],
+        values: Sequence[bytes],
         wire: Format,
         places: list[int],
-        outputs: list[list[Output]],
+        written: _Written,
         dead: list[DeadLetter],
         counts: dict[str, int],
     ) -> None:
-        """Decode the records at `places`, and put what they become where they stood.
+        """Decode the records at `places`, and note what they become and where they stood.
 
         A record of which one event is refused is a dead letter as a whole: it has one outcome, and can be sent again.
         """
-        values = [value for place in places if (value := records.values[place]) is not None]
+        chosen = [values[place] for place in places]
         if isinstance(wire, CountingFormat):
-            events, faults, tally = wire.decode_counted(values, records.timestamps[places])
+            events, faults, tally = wire.decode_counted(chosen, timestamps[places])
             counts |= tally
         else:
-            events, faults = wire.decode(values, records.timestamps[places])
+            events, faults = wire.decode(chosen, timestamps[places])
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return
+        if self._redaction is not None:
+            events = self._redaction.applied(events)
         at = np.array(places, np.intp)[events.record]
-        arrived = records.timestamps[at]
+        arrived = timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
+        events, refusals = filled(events)
         encoded = encode_events(replace(events, observed_at=arrived), self._framing)
-        refusals = refused(events, encoded, self._most_bytes)
+        refusals |= refused(events, encoded, self._policy.most_bytes)
         keys, partitions = self._destinations(events)
+        codes = events.entity.codes.tolist()
+        fields = (map(keys.__getitem__, codes), encoded, repeat(()), map(partitions.__getitem__, codes))
+        outputs = map(_output, zip(repeat(self._policy.topic), *fields))
+        if not refusals:
+            written.add(at, outputs)
+            return
         refused_places = {int(at[row]): refusals[row] for row in sorted(refusals, reverse=True)}
         dead += [DeadLetter(place, *why) for place, why in refused_places.items()]
-        for place, code, value in zip(at.tolist(), events.entity.codes.tolist(), encoded, strict=True):
-            if place not in refused_places:
-                outputs[place].append(Output(self._topic, keys[code], value, (), partitions[code]))
+        good = ~np.isin(at, list(refused_places))
+        written.add(at[good], compress(outputs, good.tolist()))
 
     def _destinations(self, events: Events) -> tuple[list[bytes], list[int]]:
         """Key and partition of each distinct entity."""
         keys = [entity.encode() for entity in events.entity.values]
-        return keys, partitions_of(keys, self._partitions).tolist()
+        return keys, partitions_of(keys, self._policy.partitions).tolist()
 
 
-def _chunk_end(records: Records, start: int) -> int:
-    size = 0
-    most = min(start + _CHUNK_RECORDS, len(records))
-    for place in range(start, most):
-        size += len(records.values[place] or b"")
-        if size >= _CHUNK_BYTES:
-            return place + 1
-    return most
+_output = partial(tuple.__new__, Output)
+"""`Output` of its five fields, without a call in Python: there is one for every event."""
+
+
+class _Written:
+    """Outputs of several formats, each with the place of its record; put in the order of the records at the end."""
+
+    __slots__ = ("_outputs", "_places")
+
+    def __init__(self) -> None:
+        self._places: list[NDArray[np.intp]] = []
+        self._outputs: list[list[Output]] = []
+
+    def add(self, places: NDArray[np.intp], outputs: Iterable[Output]) -> None:
+        """Places ascend."""
+        self._places.append(places)
+        self._outputs.append(list(outputs))
+
+    def in_order(self) -> tuple[list[Output], int]:
+        """All outputs, and from how many records they came."""
+        if not self._places:
+            return [], 0
+        places = np.concatenate(self._places)
+        records = len(np.unique(places))
+        if len(self._outputs) == 1:
+            return self._outputs[0], records
+        outputs = [output for some in self._outputs for output in some]
+        return [outputs[i] for i in np.argsort(places, kind="stable").tolist()], records
 
 
 def _unknown(value: bytes) -> str:
@@ -201,14 +221,11 @@ def build(
     intake, topic = settings.intake, settings.topics.events
     count = partitions[topic]
     mapping, otlp = load_mapping(intake.mapping), load_otlp_mapping(intake.otlp)
-    said = [intake.model_dump(exclude={"mapping", "otlp"}), mapping.model_dump(), otlp.model_dump()]
+    key = intake.redact_key.get_secret_value()
+    given = intake.model_dump(exclude={"mapping", "otlp", "redact_key"})
+    said = [given, mapping.model_dump(), otlp.model_dump(), stable_id(key) if key else ""]
     rules = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    return IntakeStage(
-        build_formats(intake, mapping, otlp, resolver),
-        intake.max_record_bytes,
-        topic,
-        count,
-        intake.formats,
-        stable_id(_VERSION, rules.decode(), topic, count, str(framing)),
-        framing,
-    )
+    config_hash = stable_id(_VERSION, rules.decode(), topic, count, str(framing))
+    policy = IntakePolicy(topic, count, intake.max_record_bytes, intake.max_unpacked_bytes, intake.formats, config_hash)
+    redaction = Redaction(intake.redact, key) if intake.redact else None
+    return IntakeStage(policy, build_formats(intake, mapping, otlp, resolver), framing, redaction)

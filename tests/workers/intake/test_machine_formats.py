@@ -63,6 +63,19 @@ COLLECTD = [
         "type_instance": "",
     },
 ]
+VECTOR = {
+    "name": "requests",
+    "namespace": "app",
+    "tags": {"host": "web-1", "mode": "idle", "many": ["a", "b"], "none": None},
+    "timestamp": "2026-03-01T12:00:00.000Z",
+}
+BEAT: dict[str, Any] = {
+    "@timestamp": "2026-03-01T12:00:00.000Z",
+    "@metadata": {"beat": "metricbeat", "type": "_doc", "version": "8.12.0"},
+    "agent": {"type": "metricbeat", "name": "web-1"},
+    "host": {"name": "web-1"},
+    "service": {"type": "system"},
+}
 
 
 def test_telegraf_metrics_are_named_by_measurement_field_and_what_tells_them_apart() -> None:
@@ -153,7 +166,12 @@ def test_cloud_events_lend_their_time_and_source() -> None:
         (b"cpu,host=a usage=1.2.3", "field 'usage' is '1.2.3'"),
         (b"cpu,host=a usage=1 2 3", "no line protocol"),
         (orjson.dumps([COLLECTD[0] | {"dstypes": ["gauge", "gauge"]}]), "2 dstypes"),
+        (orjson.dumps([COLLECTD[0] | {"plugin": "", "type": "", "type_instance": ""}]), "a metric has an empty name"),
+        (orjson.dumps([COLLECTD[0] | {"dstypes": [{}]}]), "there are gauge, counter, derive, absolute"),
         (orjson.dumps([COLLECTD[0] | {"dstypes": ["meter"]}]), "'meter'; there are gauge, counter, derive, absolute"),
+        (orjson.dumps(VECTOR | {"kind": "incremental", "gauge": {"value": 1}}), "incremental gauge"),
+        (orjson.dumps(VECTOR | {"kind": "absolute", "sketch": {}}), "no value that is known here"),
+        (orjson.dumps(BEAT | {"metricset": {}, "event": {"module": "x"}}), "there is no object of that name"),
         (b"<34>hello", "no syslog line"),
         (b"<999>1 2026-03-01T12:00:00Z a b c d - x", "the priority is 999"),
         (b"<34>1 yesterday a b c d - x", "timestamp 'yesterday'"),
@@ -182,6 +200,106 @@ def test_formats_are_told_apart_in_one_batch() -> None:
     (chunk,) = step([orjson.dumps(TELEGRAF), orjson.dumps(COLLECTD), line, b"<34>1 - a b - - -", b"\xff\xfe"], intake())
     told = {name: count for name, count in chunk.counts.items() if name.startswith("format_")}
     assert told == {"format_telegraf": 1, "format_collectd": 1, "format_influx": 1, "format_syslog": 1}
+
+
+def counter(value: float) -> dict[str, Any]:
+    return {"value": value, "type": "counter"}
+
+
+def delta(value: float) -> dict[str, Any]:
+    return {"value": value, "type": "delta"}
+
+
+@pytest.mark.parametrize(
+    ("value", "metrics"),
+    [
+        ({"kind": "incremental", "counter": {"value": 3.0}}, {"app_requests{L}": delta(3.0)}),
+        ({"kind": "absolute", "counter": {"value": 3.0}}, {"app_requests{L}": counter(3.0)}),
+        ({"kind": "absolute", "gauge": {"value": -1.5}}, {"app_requests{L}": -1.5}),
+        ({"kind": "incremental", "set": {"values": ["a", "b"]}}, {"app_requests{L}": 2.0}),
+        (
+            {
+                "kind": "incremental",
+                "distribution": {"samples": [{"value": 2.0, "rate": 3}, {"value": 1.0, "rate": 1}]},
+            },
+            {"app_requests_count{L}": delta(4.0), "app_requests_sum{L}": delta(7.0)},
+        ),
+        (
+            {
+                "kind": "absolute",
+                "aggregated_histogram": {
+                    "buckets": [{"upper_limit": 0.1, "count": 2}, {"upper_limit": 1.0, "count": 3}],
+                    "count": 6,
+                    "sum": 7.5,
+                },
+            },
+            {
+                "app_requests_count{L}": counter(6.0),
+                "app_requests_sum{L}": counter(7.5),
+                "app_requests_bucket{le=0.1,L}": counter(2.0),
+                "app_requests_bucket{le=1.0,L}": counter(5.0),
+            },
+        ),
+        (
+            {
+                "kind": "absolute",
+                "aggregated_summary": {"quantiles": [{"quantile": 0.5, "value": 0.2}], "count": 6, "sum": 7.5},
+            },
+            {
+                "app_requests_count{L}": counter(6.0),
+                "app_requests_sum{L}": counter(7.5),
+                "app_requests{L,quantile=0.5}": 0.2,
+            },
+        ),
+    ],
+)
+@pytest.mark.parametrize("native", [False, True])
+def test_vectors_metrics_are_named_and_typed(value: dict[str, Any], metrics: dict[str, Any], native: bool) -> None:
+    (event,) = events({"metric": VECTOR | value} if native else VECTOR | value)
+    named = {name.replace("L", "many=a\\,b,mode=idle"): found for name, found in metrics.items()}
+    assert seen(event) == ("web-1", "metric", 0, {"host": "web-1"}, named)
+
+
+def test_metricbeat_is_read_below_the_object_of_its_module() -> None:
+    meta = {"metricset": {"name": "cpu", "period": 10_000}}
+    cpu = {"event": {"module": "system", "duration": 115_000}, "system": {"cpu": {"cores": 4, "total": {"pct": 0.25}}}}
+    traffic = {"network": {"name": "eth0", "in": {"bytes": 1024}, "out": {"bytes": 2048}}}
+    network = {"event": {"dataset": "system.network", "duration": 9}, "system": traffic}
+    one, two = events({**BEAT, **meta, **cpu}, {**BEAT, **meta, **network})
+    assert seen(one) == (
+        "web-1",
+        "metric",
+        0,
+        {"host": "web-1"},
+        {"system_cpu_cores": 4.0, "system_cpu_total_ratio": 0.25},
+    )
+    assert two["metrics"] == {
+        "system_network_in_bytes{name=eth0}": counter(1024.0),
+        "system_network_out_bytes{name=eth0}": counter(2048.0),
+    }
+
+
+def test_logs_of_filebeat_and_vector_are_their_hosts_where_they_name_no_service() -> None:
+    moment = "2026-03-01T12:00:00.000Z"
+    beat = {**BEAT, "service": None, "message": "GET /pay", "log": {"offset": 512, "file": {"path": "/var/log/a.log"}}}
+    log = {"host": "web-2", "message": "hello", "timestamp": moment, "source_type": "file", "file": "/var/log/b.log"}
+    pod = {"message": "x", "timestamp": moment, "kubernetes": {"container_name": "cart", "pod_namespace": "shop"}}
+    found = events(beat, log, {"log": log}, {**BEAT, "service": {"type": "nginx"}}, pod)
+    assert [(event["entity"], event["kind"]) for event in found] == [
+        ("web-1", "log"),
+        ("web-2", "log"),
+        ("web-2", "log"),
+        ("nginx", "log"),
+        ("shop/cart", "log"),
+    ]
+
+
+def test_metrics_that_count_can_be_named_where_the_record_does_not_say_so() -> None:
+    one = intake(INTAKE__COUNTERS='["net_bytes_*"]')
+    record = TELEGRAF | {"name": "net", "fields": {"bytes_recv": 5, "speed": 7}, "tags": {"host": "a"}}
+    (output,) = outputs([record], one)
+    decoded, _ = decode_events([output.value])
+    assert events_to_dicts(decoded)[0]["metrics"] == {"net_bytes_recv": counter(5.0), "net_speed": 7.0}
 
 
 EXAMPLES = [

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.intake.moments import reader
+from workers.intake.time_columns import times_of
 
 AT = 1_772_366_400_123_456
 """2026-03-01T12:00:00.123456Z"""
@@ -66,3 +67,46 @@ def test_a_pattern_reads_what_web_servers_write() -> None:
     assert read("01/Mar/2026:13:00:00 +0100") == 1_772_366_400_000_000
     with pytest.raises(ValueError, match="correct it in the mapping"):
         read("2026-03-01")
+
+
+@given(
+    st.lists(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), min_size=1, max_size=5),  # noqa: DTZ001
+    st.sampled_from(["seconds", "milliseconds", "microseconds"]),
+    st.sampled_from(["Z", "+00:00"]),
+)
+def test_a_column_of_times_is_read_as_each_of_them(moments: list[datetime], precision: str, zone: str) -> None:
+    texts = [moment.isoformat(timespec=precision) + zone for moment in moments]
+    found = times_of(texts)
+    assert found is not None
+    assert found.tolist() == [reader("rfc3339")(text) for text in texts]
+
+
+SHAPES = st.from_regex(
+    r"[0-9]{4}-[0-9]{2}-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,9})?Z", fullmatch=True
+)
+
+
+@given(SHAPES | st.text(max_size=30))
+def test_a_column_takes_no_text_that_would_be_refused_alone(text: str) -> None:
+    found = times_of([text])
+    if found is not None:
+        assert found.tolist() == [reader("rfc3339")(text)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2026-03-01T12:00:00Z", 5],
+        ["2026-03-01T12:00:00Z", "2026-03-01T12:00:00.5Z"],
+        ["2026-03-01T12:00:00+02:00"],
+        ["2026-02-29T12:00:00Z"],
+        ["2026-03-01T24:00:00Z"],
+        ["2026-13-01T12:00:00Z"],
+        ["0000-01-01T12:00:00Z"],
+        ["2026-03-01T12:00:0\u0661Z"],
+        [None],
+        [],
+    ],
+)
+def test_what_is_not_alike_or_no_time_is_left_to_be_read_one_by_one(values: list[object]) -> None:
+    assert times_of(values) is None

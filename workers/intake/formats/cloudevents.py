@@ -21,6 +21,7 @@ class CloudEventsFormat:
     """`Format` of CloudEvents 1.0; single events, not batches."""
 
     name = "cloudevents"
+    marks = (b'"specversion"',)
 
     def __init__(self, mapping: Mapping, fields: FieldsFormat) -> None:
         self._fields = fields

@@ -27,6 +27,7 @@ class CollectdFormat(PointFormat):
     plugin is a label."""
 
     name = "collectd"
+    marks = (b'"dstypes"',)
 
     def claims(self, value: bytes) -> bool:
         return value.lstrip()[:1] in (b"[", b"{") and b'"dstypes"' in value and b'"dsnames"' in value
@@ -57,7 +58,7 @@ def _point(one: Any) -> Point:
         del parts[0]
     metrics: list[Metric] = []
     for value, kind, name in zip(values, types, names, strict=True):
-        if kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in _TYPES:
             raise Unreadable(INVALID, f"dstypes holds {shown(str(kind))}; there are {', '.join(_TYPES)}")
         whole = "_".join(part for part in (*parts, "" if name == "value" else str(name)) if part)
         found = number(whole, value)  # null: not read this time

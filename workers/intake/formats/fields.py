@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from workers.intake.mapping import KINDS, Mapping
 from workers.intake.moments import reader
 from workers.intake.plan import Place, Places, Plan, column, find, first_steps, known_keys, make_plan
 from workers.intake.template import parse_template
+from workers.intake.time_columns import times_of
 
 _MOST_KEPT = 1_000
 _MOST_KEYS_KEPT = 200
@@ -33,10 +35,12 @@ class FieldsFormat:
     """`Format` of plain JSON. The entity is the mapping's template, or else `entity`, over the mapped attributes."""
 
     name = "fields"
+    marks = (b"{",)
 
     def __init__(self, mapping: Mapping, entity: str) -> None:
         self._mapping = mapping
         self._template = parse_template(mapping.entity or entity)
+        self._otherwise = parse_template(mapping.entity_else) if mapping.entity_else else None
         self._time = reader(mapping.timestamp.unit)
         self._steps = first_steps(mapping)
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -52,27 +56,30 @@ class FieldsFormat:
         """As `decode`, of what `parsed` gave."""
         faults: dict[int, Fault] = {}
         groups: dict[tuple[str, ...], _Group] = {}
+        by_keys: dict[tuple[str, ...], _Group] = {}  # keys as they are, in front of those that the mapping knows
         for record, fields in enumerate(documents):
-            if isinstance(fields, orjson.JSONDecodeError):
+            if type(fields) is dict:
+                keys = tuple(fields)
+                group = by_keys.get(keys)
+                if group is None:
+                    known = self._known_keys(keys)
+                    group = groups.get(known)
+                    if group is None:
+                        group = groups[known] = _Group(self._plan(known), faults)
+                    by_keys[keys] = group
+                group.records.append(record)
+                group.rows.append(fields)
+            elif isinstance(fields, orjson.JSONDecodeError):
                 faults[record] = Fault(record, MALFORMED, f"not JSON ({fields}); send one JSON object a record")
-                continue
-            if type(fields) is not dict:
+            else:
                 faults[record] = Fault(record, INVALID, "not a JSON object; send one JSON object a record")
-                continue
-            keys = self._known_keys(fields)
-            group = groups.get(keys)
-            if group is None:
-                group = groups[keys] = _Group(self._plan(keys), faults)
-            group.records.append(record)
-            group.rows.append(fields)
         columns = EventColumns()
         for group in groups.values():
             self._read(columns, group)
         return columns.events(), [faults[record] for record in sorted(faults)]
 
-    def _known_keys(self, fields: dict[str, Any]) -> tuple[str, ...]:
+    def _known_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The keys that the mapping knows, sorted: records that differ in others are of one group."""
-        keys = tuple(fields)
         known = self._known.get(keys)
         if known is None:
             known = known_keys(keys, self._steps, self._mapping.patterns)
@@ -105,9 +112,13 @@ class FieldsFormat:
         columns.add(records, times, entity, kind, attributes, metrics)
 
     def _times(self, group: _Group) -> NDArray[np.int64]:
+        values = column(group.rows, group.plan.time)
+        alike = times_of(values) if self._mapping.timestamp.unit in ("auto", "rfc3339") else None
+        if alike is not None:
+            return alike
         times = np.zeros(len(group.rows), np.int64)
         read, found = self._time, []
-        for row, value in enumerate(column(group.rows, group.plan.time)):
+        for row, value in enumerate(values):
             try:
                 found.append(read(value))
             except (ValueError, OverflowError) as error:
@@ -127,7 +138,10 @@ class FieldsFormat:
     ) -> NDArray[np.int32]:
         """Codes of the entities' names; rendered once for each combination of values."""
         missing = np.full(len(group.rows), NULL, np.int32)
-        parts = [attributes.get(field, missing).tolist() for field in self._template.fields]
+        fields, otherwise = self._template.fields, self._otherwise
+        parts = [
+            attributes.get(field, missing).tolist() for field in (*fields, *(otherwise.fields if otherwise else ()))
+        ]
         texts = list(columns.attr_values.codes)
         known: dict[tuple[int, ...], int] = {}
         codes = []
@@ -135,7 +149,9 @@ class FieldsFormat:
             code = known.get(combination)
             if code is None:
                 values = [None if part == NULL else texts[part] for part in combination]
-                name = self._template.render(values)
+                name = self._template.render(values[: len(fields)])
+                if name is None and otherwise is not None:
+                    name = otherwise.render(values[len(fields) :])
                 code = known[combination] = NULL if name is None else columns.entities.code(name)
             if code == NULL:
                 group.fault(row, INVALID, self._why_no_entity(combination))
@@ -144,7 +160,7 @@ class FieldsFormat:
 
     def _why_no_entity(self, combination: Sequence[int]) -> str:
         template = self._template
-        absent = {field for field, code in zip(template.fields, combination, strict=True) if code == NULL}
+        absent = {field for field, code in zip(template.fields, combination, strict=False) if code == NULL}
         missing = [field for field in template.required if field in absent] or list(template.fields)
         paths = [path for name in missing for path in self._mapping.attributes.get(name, ())]
         return (
@@ -228,6 +244,8 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, datetime):
+        return value.isoformat()
     return str(value)
 
 
@@ -236,7 +254,7 @@ def _metric(group: _Group, name: str, places: Places) -> _MetricColumn:
     if len(places) == 1 and not places[0].below:
         values = [row[places[0].key] for row in group.rows]
         if set(map(type, values)) <= {float}:
-            with np.errstate(over="ignore"):  # what overflows is told record by record below
+            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told record by record below
                 scaled = np.array(values, np.float64) * places[0].scale
             if np.isfinite(scaled).all():
                 types = np.full(len(values), places[0].type, np.int8)

@@ -34,6 +34,7 @@ class InfluxFormat(PointFormat):
     """A metric is `<measurement>_<field>`, with the tags that do not say whose it is."""
 
     name = "influx"
+    marks = (b"=",)
 
     def claims(self, value: bytes) -> bool:
         return _BEGINS.match(value) is not None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import Events, Fault
+from schemas.columns import COUNTER, GAUGE, Events, Fault
 from schemas.faults import INVALID, Unreadable, shown
 from workers.intake.event_rows import EventRows, Metric, Naming, labelled
 from workers.intake.template import Template
@@ -31,10 +32,13 @@ class PointFormat(ABC):
     """A `Format` whose records hold points. Points of one record with the same time and machine become one event."""
 
     name: str
+    marks: tuple[bytes, ...]
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template, counters: Sequence[str] = ()) -> None:
+        """`counters` are patterns of names, without labels, that count up though the record does not say so."""
         self._naming = Naming(template)
         self._tags = _NAMING_TAGS | set(template.fields)
+        self._counters = tuple(counters)
 
     @abstractmethod
     def claims(self, value: bytes) -> bool: ...
@@ -59,7 +63,7 @@ class PointFormat(ABC):
         for point in self.points(value, arrived):
             whose = {tag: text for tag, text in point.tags.items() if tag in self._tags}
             labels = {tag: text for tag, text in point.tags.items() if tag not in self._tags}
-            metrics = [(labelled(name, labels), number, type_code) for name, number, type_code in point.metrics]
+            metrics = [(labelled(name, labels), value, self._type(name, code)) for name, value, code in point.metrics]
             gathered.setdefault((point.time, tuple(sorted(whose.items()))), []).extend(metrics)
         if not any(gathered.values()):
             raise Unreadable(INVALID, "the record holds no number that could be a metric")
@@ -70,6 +74,11 @@ class PointFormat(ABC):
                 raise Unreadable(INVALID, f"no entity: the tags need {self._naming.needs}")
             for part in range(0, len(metrics), _MOST_METRICS):
                 rows.add(record, time, entity, "metric", attributes, metrics[part : part + _MOST_METRICS])
+
+    def _type(self, name: str, type_code: int) -> int:
+        if type_code == GAUGE and any(fnmatchcase(name, pattern) for pattern in self._counters):
+            return COUNTER
+        return type_code
 
 
 _MOST_METRICS = 256

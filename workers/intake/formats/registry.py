@@ -6,18 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.framing import Resolver
+from workers.intake.formats.avro import AvroFormat
 from workers.intake.formats.canonical import CanonicalFormat
 from workers.intake.formats.cloudevents import CloudEventsFormat
 from workers.intake.formats.collectd import CollectdFormat
 from workers.intake.formats.fields import FieldsFormat
 from workers.intake.formats.influx import InfluxFormat
+from workers.intake.formats.metricbeat import MetricbeatFormat
 from workers.intake.formats.otlp import OtlpFormat
+from workers.intake.formats.remote_write import RemoteWriteFormat
 from workers.intake.formats.syslog import SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
+from workers.intake.formats.vector import VectorFormat, VectorLogs
 from workers.intake.formats.wire import Format
 from workers.intake.mapping import Mapping as FieldMapping
 from workers.intake.otlp.mapping import OtlpMapping, load_otlp_mapping
 from workers.intake.otlp.signals import Signal
+from workers.intake.prometheus.series import Meaning
 from workers.intake.template import Template, parse_template
 from workers.settings import IntakeSettings
 
@@ -39,6 +44,10 @@ class Given:
         return OtlpFormat(self.otlp_mapping, self.settings.entity, signal, self.settings.message_bytes or 0)
 
     @property
+    def prometheus(self) -> Meaning:
+        return Meaning(parse_template(self.settings.prometheus_entity), self.settings.prometheus_counters)
+
+    @property
     def template(self) -> Template:
         return parse_template(self.mapping.entity or self.settings.entity)
 
@@ -49,13 +58,18 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "otlp_metrics": lambda given: given.otlp("metrics"),
     "otlp_traces": lambda given: given.otlp("traces"),
     "otlp_logs": lambda given: given.otlp("logs"),
+    "avro": lambda given: AvroFormat(given.fields, given.resolver),
     "canonical": lambda given: CanonicalFormat(given.resolver),
-    "telegraf": lambda given: TelegrafFormat(given.template),
+    "telegraf": lambda given: TelegrafFormat(given.template, given.settings.counters),
     "collectd": lambda given: CollectdFormat(given.template),
+    "metricbeat": lambda given: MetricbeatFormat(given.template, given.settings.counters),
+    "vector": lambda given: VectorFormat(given.template, given.settings.counters),
+    "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
     "fields": lambda given: given.fields,
     "syslog": lambda given: SyslogFormat(given.template),
-    "influx": lambda given: InfluxFormat(given.template),
+    "influx": lambda given: InfluxFormat(given.template, given.settings.counters),
+    "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }
 
 

@@ -34,6 +34,7 @@ class SyslogFormat:
     """`Format` of syslog lines, one a record. The program is the service, unless the entity template says otherwise."""
 
     name = "syslog"
+    marks = (b"<",)
 
     def __init__(self, template: Template) -> None:
         self._naming = Naming(template)

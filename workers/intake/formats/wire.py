@@ -16,12 +16,22 @@ class Format(Protocol):
 
     name: str
 
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """Every record of this format holds at least one of these; empty where there are no such bytes.
+
+        The records of a chunk without any are not asked about one by one.
+        """
+        ...
+
     def claims(self, value: bytes) -> bool:
         """Whether a record looks like this format, from a glance at its bytes. Never raises."""
         ...
 
     def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
-        """Events, and a fault for every record that gave none; both by the record's place in `values`, ascending.
+        """Events, and faults of records that gave none; both by the record's place in `values`, ascending.
+
+        A record that is in order and holds nothing to take (metadata, markers) gives neither: it is skipped.
 
         A record may give several events. `arrived` are the records' Kafka timestamps, epoch microseconds, for what does
         not say its time, or not all of it. A fault's message names the field and the fix. Entities are never empty.
