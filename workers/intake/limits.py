@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def filled(events: Events) -> tuple[Events, Refusals]:
     """The events as they can be encoded, and those that must not leave: something in them has no name."""
     found: Refusals = {}
     rows = np.arange(len(events), dtype=np.int32)
-    changed = {}
+    changed: dict[str, Any] = {}
     for column, at, what in (
         ("metric_name", events.metric_row, "a metric"),
         ("dist_name", events.dist_row, "a distribution"),
