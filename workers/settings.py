@@ -192,6 +192,10 @@ class IntakeSettings(Section):
         "[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing"
     )
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
+    machines: str = Field("", description="YAML file with the mapping of agents' metrics; empty: the built-in one")
+    collectd_rates: bool = Field(
+        True, description="collectd sends what counts per second (StoreRates true); false: as it was counted"
+    )
     formats: dict[str, str] = Field(
         default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
     )

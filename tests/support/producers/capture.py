@@ -41,13 +41,22 @@ SYSLOG = (
 
 JSON_LINES = (
     '{"timestamp":"2026-03-01T12:00:00.250Z","service":"checkout","env":"prod","path":"/pay","status":200,"latency_ms":12.5}',
-    '{"@timestamp":"2026-03-01T12:00:01.000Z","service.name":"cart","log.level":"error","message":"no stock",'
-    '"event.duration":2500000,"ecs.version":"1.6.0"}',
+    (
+        '{"@timestamp":"2026-03-01T12:00:01.000Z","service.name":"cart","log.level":"error","message":"no stock",'
+        '"event.duration":2500000,"ecs.version":"1.6.0"}'
+    ),
     '{"time":1772366402.5,"level":"WARN","app":"search","msg":"slow \u2013 über 1 s"}',
     '{"ts":1772366403000,"kind":"metric","service":"queue","host":{"name":"web-1"}}',
 )
 
-DF = '<Plugin df>\n  MountPoint "/"\n</Plugin>\n<Plugin interface>\n  Interface "lo"\n  Interface "eth0"\n</Plugin>\n'
+COLLECTD_SETTINGS = """<Plugin df>
+  MountPoint "/"
+</Plugin>
+<Plugin interface>
+  Interface "lo"
+  Interface "eth0"
+</Plugin>
+"""
 COLLECTD_PLUGINS = ("cpu", "memory", "load", "interface", "df", "processes", "contextswitch", "uptime", "swap", "disk")
 COLLECTD_VALUES = (
     "web-1/shop/gauge-latency_ms interval=10 1772366400.25:12.5",
@@ -85,16 +94,20 @@ _STALE = struct.pack("<Q", 0x7FF0000000000002)
 
 def capture_collector(broker: Broker) -> None:
     for encoding, suffix in ENCODINGS.items():
-        topics = {signal: broker.create_topic() for signal in SIGNALS}
-        for signal, documents in golden_documents().items():
-            with Collector(broker.bootstrap_servers, topics[signal], encoding) as collector:
-                for document in documents:
-                    collector.post(signal, document)
-                eventually(lambda c=collector, s=signal: 0 < c.sent(s) == c.accepted(s), 60, "all of it sent")  # type: ignore[misc]
-                sent = collector.sent(signal)
-            _write(f"collector/{signal}_{encoding}", suffix, broker, topics[signal], {signal: sent})
+        for signal in SIGNALS:
+            _capture_signal(broker, encoding, suffix, signal)
         _capture_hostmetrics(broker, encoding, suffix)
         _capture_filelog(broker, encoding, suffix)
+
+
+def _capture_signal(broker: Broker, encoding: str, suffix: str, signal: str) -> None:
+    topic = broker.create_topic()
+    with Collector(broker.bootstrap_servers, topic, encoding) as collector:
+        for document in golden_documents()[signal]:
+            collector.post(signal, document)
+        eventually(lambda: 0 < collector.sent(signal) == collector.accepted(signal), 60, "all of it sent")
+        sent = collector.sent(signal)
+    _write(f"collector/{signal}_{encoding}", suffix, broker, topic, {signal: sent})
 
 
 def _capture_hostmetrics(broker: Broker, encoding: str, suffix: str) -> None:
@@ -121,16 +134,22 @@ def _capture_filelog(broker: Broker, encoding: str, suffix: str) -> None:
 
 def capture_collectd(broker: Broker) -> None:
     for name, counters in (("rates", False), ("counters", True)):
-        topic = broker.create_topic()
-        with Collectd(broker.bootstrap_servers, topic, COLLECTD_PLUGINS, DF, counters) as collectd:
-            collectd.put(*COLLECTD_VALUES)
-            eventually(lambda t=topic: _uptimes(broker, t) >= 2, 60, "two readings of every plugin")  # type: ignore[misc]
-            collectd.stop()
-        _write(f"collectd/{name}", "json", broker, topic, only=_first_two(_collectd_series))
+        _capture_collectd(broker, name, counters)
 
 
-def _uptimes(broker: Broker, topic: str) -> int:
-    return sum(b'"plugin":"disk"' in (record.value or b"") and b"null" not in (record.value or b"") for record in broker.read(topic))
+def _capture_collectd(broker: Broker, name: str, counters: bool) -> None:
+    """Until the plugin that is read last has been read twice."""
+    topic = broker.create_topic()
+
+    def read_twice() -> bool:
+        disks = [record.value for record in broker.read(topic) if b'"plugin":"disk"' in (record.value or b"")]
+        return sum(b"disk_octets" in disk and b"null" not in disk for disk in disks if disk) >= 2
+
+    with Collectd(broker.bootstrap_servers, topic, COLLECTD_PLUGINS, COLLECTD_SETTINGS, counters) as collectd:
+        collectd.put(*COLLECTD_VALUES)
+        eventually(read_twice, 60, "two readings of every plugin")
+        collectd.stop()
+    _write(f"collectd/{name}", "json", broker, topic, only=_first_two(_collectd_series))
 
 
 def capture_rsyslog(broker: Broker) -> None:
@@ -150,30 +169,38 @@ def capture_kcat(broker: Broker) -> None:
 
 def capture_telegraf(broker: Broker) -> None:
     for data_format, suffix in (("json", "json"), ("influx", "txt")):
-        for name, snmp in (("host", False), ("snmp", True)):
-            topic = broker.create_topic()
-            with Snmpd() as snmpd, Telegraf(
-                broker.bootstrap_servers, topic, snmpd.inputs if snmp else TELEGRAF_INPUTS, data_format
-            ) as telegraf:
-                last = b"interface" if snmp else b"usage_idle"
-                eventually(lambda t=topic, m=last: any(m in (r.value or b"") for r in broker.read(t)), 60, "readings")  # type: ignore[misc]
-                telegraf.stop()
-            _write(f"telegraf/{name}_{data_format}", suffix, broker, topic, only=_first_two(_telegraf_series))
+        with Snmpd() as snmpd:
+            _capture_telegraf(broker, f"snmp_{data_format}", data_format, suffix, snmpd.inputs, b"interface")
+        _capture_telegraf(broker, f"host_{data_format}", data_format, suffix, TELEGRAF_INPUTS, b"usage_idle")
+
+
+def _capture_telegraf(broker: Broker, name: str, data_format: str, suffix: str, inputs: str, last: bytes) -> None:
+    """Until `last` has come, which is in what is read last."""
+    topic = broker.create_topic()
+    with Telegraf(broker.bootstrap_servers, topic, inputs, data_format) as telegraf:
+        eventually(lambda: any(last in (record.value or b"") for record in broker.read(topic)), 60, "readings")
+        telegraf.stop()
+    _write(f"telegraf/{name}", suffix, broker, topic, only=_first_two(_telegraf_series))
 
 
 def capture_prometheus(_: Broker) -> None:
-    page = native_histogram("request_seconds", 2, 1, (3, 4, -5, 0, 2), 12.5)
-    for name, content_type, body, metric in (
-        ("", TEXT, SHOP, b"http_requests"),
-        ("native_", PROTOBUF, page, b"request_seconds"),
+    _capture_page("", TEXT, SHOP, b"http_requests")
+    native = native_histogram("request_seconds", 2, 1, (3, 4, -5, 0, 2), 12.5)
+    _capture_page("native_", PROTOBUF, native, b"request_seconds")
+
+
+def _capture_page(name: str, content_type: str, page: bytes, metric: bytes) -> None:
+    """What is sent of a page while it is there, and when it is gone."""
+    with (
+        Receiver() as receiver,
+        Page(page, content_type) as shown,
+        Prometheus(shown.port, f"{receiver.url}/api/v1/write"),
     ):
-        with Receiver() as receiver, Page(body, content_type) as shown:
-            with Prometheus(shown.port, f"{receiver.url}/api/v1/write"):
-                _keep_body(receiver, f"{name}samples", lambda b, m=metric: m in b and b"cluster" in b)  # type: ignore[misc]
-                if not name:
-                    _keep_body(receiver, "metadata", lambda b: b"Requests answered" in b)
-                shown.body = b""
-                _keep_body(receiver, f"{name}stale", lambda b, m=metric: m in b and _STALE in b)  # type: ignore[misc]
+        _keep_body(receiver, f"{name}samples", lambda body: metric in body and b"cluster" in body)
+        if b"# HELP" in page:
+            _keep_body(receiver, f"{name}metadata", lambda body: metric in body and b"cluster" not in body)
+        shown.body = b""
+        _keep_body(receiver, f"{name}stale", lambda body: metric in body and _STALE in body)
 
 
 def _keep_body(receiver: Receiver, name: str, wanted: Callable[[bytes], bool]) -> None:

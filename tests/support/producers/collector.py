@@ -119,7 +119,9 @@ class Collector:
     def _count(self, name: str) -> int:
         with urlopen(f"http://127.0.0.1:{self._own}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith((f"{name}{{", f"{name}_total{{")))
+        return sum(
+            int(float(line.rpartition(" ")[2])) for line in lines if line.startswith((f"{name}{{", f"{name}_total{{"))
+        )
 
     def _answers(self) -> bool:
         try:

@@ -23,9 +23,7 @@ def attributes_of(values: Mapping[str, object]) -> list[Document]:
     return [{"key": key, "value": _any(value)} for key, value in values.items()]
 
 
-def metrics_of(
-    metrics: Sequence[Document], resource: Mapping[str, object] = SHOP, scope: str = "golden"
-) -> Document:
+def metrics_of(metrics: Sequence[Document], resource: Mapping[str, object] = SHOP, scope: str = "golden") -> Document:
     """An ExportMetricsServiceRequest of one resource."""
     scoped = {"scope": {"name": scope, "version": "1"}, "metrics": list(metrics)}
     return {"resourceMetrics": [{"resource": {"attributes": attributes_of(resource)}, "scopeMetrics": [scoped]}]}
@@ -54,7 +52,9 @@ def number(name: str, unit: str, value: float, at: int, temporality: int = 0, **
     return {"name": name, "unit": unit, "sum": data}
 
 
-def histogram(name: str, unit: str, bounds: Sequence[float], counts: Sequence[int], at: int, temporality: int) -> Document:
+def histogram(
+    name: str, unit: str, bounds: Sequence[float], counts: Sequence[int], at: int, temporality: int
+) -> Document:
     """A histogram with buckets of its own bounds."""
     point = {
         **_interval(at),

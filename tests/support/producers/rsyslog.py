@@ -71,7 +71,9 @@ class Rsyslog:
     def sent(self) -> int:
         """How many messages omkafka says it has handed to the broker; raises if it says that any failed."""
         stats = self.home / "stats"
-        found = re.findall(r"submitted=(\d+) maxoutqsize=\d+ failures=(\d+)", stats.read_text() if stats.exists() else "")
+        found = re.findall(
+            r"submitted=(\d+) maxoutqsize=\d+ failures=(\d+)", stats.read_text() if stats.exists() else ""
+        )
         submitted, failures = found[-1] if found else (0, 0)
         assert int(failures) == 0, found[-1]
         return int(submitted)

@@ -94,7 +94,9 @@ class Telegraf:
         config.write_text(self._config)
         log = self.home / "telegraf.log"
         self._daemon = Daemon([str(binary()), "--config", str(config)], log)
-        self._daemon.wait_ready(lambda: "Started Telegraf" in log.read_text() or "Loaded outputs" in log.read_text(), 60)
+        self._daemon.wait_ready(
+            lambda: "Started Telegraf" in log.read_text() or "Loaded outputs" in log.read_text(), 60
+        )
         return self
 
     def tail(self) -> str:
@@ -147,7 +149,9 @@ class Snmpd:
 
     def _answers(self) -> bool:
         """Whether it answers a request for sysName, in SNMP 2c."""
-        request = bytes.fromhex("302902010104067075626c6963a01c020401020304020100020100300e300c06082b060102010105000500")
+        request = bytes.fromhex(
+            "302902010104067075626c6963a01c020401020304020100020100300e300c06082b060102010105000500"
+        )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             one.settimeout(0.5)
             one.connect(("127.0.0.1", self.port))

@@ -14,6 +14,7 @@ from workers.intake.formats.influx import InfluxFormat
 from workers.intake.formats.syslog import SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
 from workers.intake.formats.wire import Format
+from workers.intake.machines import Machines, load_machines
 from workers.intake.mapping import Mapping as FieldMapping
 from workers.intake.template import Template, parse_template
 from workers.settings import IntakeSettings
@@ -26,6 +27,11 @@ class Given:
     settings: IntakeSettings
     mapping: FieldMapping
     resolver: Resolver | None
+    known_machines: Machines | None = None
+
+    @property
+    def machines(self) -> Machines:
+        return self.known_machines or Machines(load_machines(self.settings.machines))
 
     @property
     def fields(self) -> FieldsFormat:
@@ -39,19 +45,21 @@ class Given:
 BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     # In the order in which they are asked whether a record is theirs.
     "canonical": lambda given: CanonicalFormat(given.resolver),
-    "telegraf": lambda given: TelegrafFormat(given.template),
-    "collectd": lambda given: CollectdFormat(given.template),
+    "telegraf": lambda given: TelegrafFormat(given.template, given.machines),
+    "collectd": lambda given: CollectdFormat(given.template, given.machines, given.settings.collectd_rates),
     "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
     "fields": lambda given: given.fields,
     "syslog": lambda given: SyslogFormat(given.template),
-    "influx": lambda given: InfluxFormat(given.template),
+    "influx": lambda given: InfluxFormat(given.template, given.machines),
 }
 
 
-def build_formats(settings: IntakeSettings, mapping: FieldMapping, resolver: Resolver | None) -> tuple[Format, ...]:
+def build_formats(
+    settings: IntakeSettings, mapping: FieldMapping, resolver: Resolver | None, machines: Machines
+) -> tuple[Format, ...]:
     """Every format. Raises `TemplateError`; ValueError where a topic names a format that there is not."""
     unknown = sorted(set(settings.formats.values()) - BUILDERS.keys())
     if unknown:
         raise ValueError(f"intake.formats names {', '.join(unknown)}; there are {', '.join(BUILDERS)}")
-    given = Given(settings, mapping, resolver)
+    given = Given(settings, mapping, resolver, machines)
     return tuple(build(given) for build in BUILDERS.values())
