@@ -20,7 +20,7 @@ from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
 from workers.intake.limits import record_too_large, refused
-from workers.intake.machines import Machines, load_machines
+from workers.intake.machines import load_machines
 from workers.intake.mapping import load_mapping
 from workers.intake.partitioning import partitions_of
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
@@ -198,7 +198,7 @@ def build(
     said = [intake.model_dump(exclude={"mapping", "machines"}), mapping.model_dump(), machines.model_dump()]
     rules = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     return IntakeStage(
-        build_formats(intake, mapping, resolver, Machines(machines)),
+        build_formats(intake, mapping, machines, resolver),
         intake.max_record_bytes,
         topic,
         count,

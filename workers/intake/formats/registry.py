@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas.framing import Resolver
 from workers.intake.formats.canonical import CanonicalFormat
@@ -14,7 +14,7 @@ from workers.intake.formats.influx import InfluxFormat
 from workers.intake.formats.syslog import SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
 from workers.intake.formats.wire import Format
-from workers.intake.machines import Machines, load_machines
+from workers.intake.machines import MachineMapping, Machines, load_machines
 from workers.intake.mapping import Mapping as FieldMapping
 from workers.intake.template import Template, parse_template
 from workers.settings import IntakeSettings
@@ -27,11 +27,11 @@ class Given:
     settings: IntakeSettings
     mapping: FieldMapping
     resolver: Resolver | None
-    known_machines: Machines | None = None
+    machine_mapping: MachineMapping = field(default_factory=lambda: load_machines(""))
 
     @property
     def machines(self) -> Machines:
-        return self.known_machines or Machines(load_machines(self.settings.machines))
+        return Machines(self.machine_mapping)
 
     @property
     def fields(self) -> FieldsFormat:
@@ -55,7 +55,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
 
 
 def build_formats(
-    settings: IntakeSettings, mapping: FieldMapping, resolver: Resolver | None, machines: Machines
+    settings: IntakeSettings, mapping: FieldMapping, machines: MachineMapping, resolver: Resolver | None
 ) -> tuple[Format, ...]:
     """Every format. Raises `TemplateError`; ValueError where a topic names a format that there is not."""
     unknown = sorted(set(settings.formats.values()) - BUILDERS.keys())
