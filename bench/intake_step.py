@@ -98,7 +98,7 @@ def _requests() -> list[bytes]:
 def _write_request() -> Callable[[bytes], Any] | None:
     """A parser of protobuf's own library, written in C; None where it is not installed."""
     try:
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
+        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     except ImportError:
         return None
     field = descriptor_pb2.FieldDescriptorProto

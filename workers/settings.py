@@ -194,6 +194,10 @@ class IntakeSettings(Section):
     )
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
     otlp: str = Field("", description="YAML file with sections of the OTLP mapping; empty: the built-in one")
+    machines: str = Field("", description="YAML file with the mapping of agents' metrics; empty: the built-in one")
+    collectd_rates: bool = Field(
+        True, description="collectd sends what counts per second (StoreRates true); false: as it was counted"
+    )
     formats: dict[str, str] = Field(
         default_factory=dict,
         description="wire format by raw topic (canonical, fields, …); others are told by their bytes",

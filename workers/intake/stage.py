@@ -23,6 +23,7 @@ from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import CountingFormat, Format
 from workers.intake.limits import filled, refused
+from workers.intake.machines import load_machines
 from workers.intake.mapping import load_mapping
 from workers.intake.opening import Opened, opened
 from workers.intake.otlp.mapping import load_otlp_mapping
@@ -221,11 +222,13 @@ def build(
     intake, topic = settings.intake, settings.topics.events
     count = partitions[topic]
     mapping, otlp = load_mapping(intake.mapping), load_otlp_mapping(intake.otlp)
+    machines = load_machines(intake.machines)
     key = intake.redact_key.get_secret_value()
-    given = intake.model_dump(exclude={"mapping", "otlp", "redact_key"})
-    said = [given, mapping.model_dump(), otlp.model_dump(), stable_id(key) if key else ""]
-    rules = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    given = intake.model_dump(exclude={"mapping", "otlp", "machines", "redact_key"})
+    mappings = [mapping.model_dump(), otlp.model_dump(), machines.model_dump()]
+    rules = orjson.dumps([given, *mappings, stable_id(key) if key else ""], option=orjson.OPT_SORT_KEYS)
     config_hash = stable_id(_VERSION, rules.decode(), topic, count, str(framing))
     policy = IntakePolicy(topic, count, intake.max_record_bytes, intake.max_unpacked_bytes, intake.formats, config_hash)
     redaction = Redaction(intake.redact, key) if intake.redact else None
-    return IntakeStage(policy, build_formats(intake, mapping, otlp, resolver), framing, redaction)
+    formats = build_formats(intake, mapping, otlp, machines, resolver)
+    return IntakeStage(policy, formats, framing, redaction)

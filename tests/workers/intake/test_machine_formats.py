@@ -32,7 +32,7 @@ def seen(event: dict[str, Any]) -> tuple[str, str, int, dict[str, str], dict[str
 
 
 TELEGRAF = {
-    "fields": {"usage_user": 1.5, "usage_idle": 97, "model": "x", "online": True},
+    "fields": {"usage_user": 1.5, "usage_nice": 97, "model": "x", "online": True},
     "name": "cpu",
     "tags": {"cpu": "cpu0", "host": "web-1"},
     "timestamp": NOON_S,
@@ -48,7 +48,7 @@ COLLECTD = [
         "plugin": "memory",
         "plugin_instance": "",
         "type": "memory",
-        "type_instance": "used",
+        "type_instance": "cached",
     },
     {
         "values": [100, None],
@@ -80,7 +80,7 @@ BEAT: dict[str, Any] = {
 
 def test_telegraf_metrics_are_named_by_measurement_field_and_what_tells_them_apart() -> None:
     (event,) = events(TELEGRAF)
-    metrics = {"cpu_usage_user{cpu=cpu0}": 1.5, "cpu_usage_idle{cpu=cpu0}": 97.0, "cpu_online{cpu=cpu0}": 1.0}
+    metrics = {"cpu_usage_user{cpu=cpu0}": 1.5, "cpu_usage_nice{cpu=cpu0}": 97.0, "cpu_online{cpu=cpu0}": 1.0}
     assert seen(event) == ("web-1", "metric", 0, {"host": "web-1"}, metrics)
 
 
@@ -115,10 +115,35 @@ def test_lines_of_one_host_and_time_are_one_event() -> None:
     ]
 
 
-def test_collectd_keeps_what_counts_and_leaves_out_what_was_not_read() -> None:
-    (event,) = events(COLLECTD)
-    metrics = {"memory_used": 12.5, "interface_if_octets_rx{instance=eth0}": {"value": 100.0, "type": "counter"}}
-    assert seen(event) == ("web-1", "metric", 250_000, {"host": "web-1"}, metrics)
+def test_collectd_gives_what_came_in_an_interval_and_leaves_out_what_was_not_read() -> None:
+    host, other = events(COLLECTD)[::-1]
+    known = {"host": "web-1", "interval_ms": "10000"}
+    assert seen(other) == ("web-1", "metric", 10_000_000, known, {"memory_cached": 12.5})
+    received = {"network_receive_bytes": {"value": 1000.0, "type": "delta"}}
+    assert seen(host) == ("web-1/eth0", "host", 10_000_000, known, received)
+
+
+def test_collectd_without_rates_sends_counters() -> None:
+    given = Given(IntakeSettings(collectd_rates=False), load_mapping(""), None)
+    found, faults = BUILDERS["collectd"](given).decode([orjson.dumps(COLLECTD)], np.array([ARRIVED]))
+    assert not faults
+    (host,) = [event for event in events_to_dicts(found) if event["kind"] == "host"]
+    assert host["metrics"] == {"network_receive_bytes": {"value": 100.0, "type": "counter"}}
+
+
+@pytest.mark.parametrize(
+    ("interval", "time", "aligned"),
+    [(10.0, 0.25, 10), (10.0, 0.0, 0), (1.0, 0.25, 1), (3600.0, 0.25, 60), (3600.0, 61.0, 120)],
+)
+def test_what_collectd_reads_in_one_go_is_of_one_time(interval: float, time: float, aligned: int) -> None:
+    (event,) = events([COLLECTD[0] | {"interval": interval, "time": NOON_S + time}])
+    assert event["timestamp"] - NOON == aligned * 1_000_000
+
+
+@pytest.mark.parametrize("value", [[COLLECTD[0] | {"values": [None]}], TELEGRAF | {"fields": {"a": "text"}}])
+def test_a_record_that_holds_no_number_is_no_event_and_no_dead_letter(value: Any) -> None:
+    (chunk,) = step([orjson.dumps(value)])
+    assert (chunk.outputs, chunk.dead) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +186,7 @@ def test_cloud_events_lend_their_time_and_source() -> None:
     [
         (orjson.dumps(TELEGRAF | {"timestamp": "soon"}), "timestamp 'soon'"),
         (orjson.dumps(TELEGRAF | {"tags": {"cpu": "a"}}), "no entity: the tags need service, or host"),
-        (orjson.dumps(TELEGRAF | {"fields": {"a": "text"}}), "no number that could be a metric"),
+        (orjson.dumps([COLLECTD[1] | {"interval": "soon"}]), "a rate needs interval (seconds)"),
         (orjson.dumps(TELEGRAF)[:-1], "not JSON"),
         (b"cpu,host=a usage=1.2.3", "field 'usage' is '1.2.3'"),
         (b"cpu,host=a usage=1 2 3", "no line protocol"),
@@ -327,5 +352,5 @@ def test_damaged_records_are_events_or_faults_and_never_an_error(
     wire = FORMATS[name]
     wire.claims(value)
     found, faults = wire.decode([value], np.array([ARRIVED]))
-    assert (len(found) > 0) != bool(faults)
+    assert not (len(found) and faults)
     assert set(found.record.tolist()) <= {0}

@@ -64,7 +64,7 @@ def _point(line: str, arrived: int) -> Point:
         value = _value(_plain(key), text)
         if value is not None:
             metrics.append((f"{name}_{_plain(key)}", value, GAUGE))
-    return Point(time, tags, metrics)
+    return Point(time, tags, metrics, name)
 
 
 def _value(field: str, text: str) -> float | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from schemas.columns import COUNTER, GAUGE, Events, Fault
 from schemas.faults import INVALID, Unreadable, shown
 from workers.intake.event_rows import EventRows, Metric, Naming, labelled
+from workers.intake.machines import Machines
 from workers.intake.template import Template
 
 _NAMING_TAGS = frozenset({"host", "service", "env", "namespace"})
@@ -21,22 +22,35 @@ _NAMING_TAGS = frozenset({"host", "service", "env", "namespace"})
 
 
 class Point(NamedTuple):
-    """Metrics of one moment and machine. `time` in epoch microseconds."""
+    """Metrics of one moment and machine. `time` in epoch microseconds; `interval_ms` between readings, 0 if unknown."""
 
     time: int
     tags: Mapping[str, str]
     metrics: list[Metric]
+    measurement: str = ""
+    interval_ms: int = 0
+
+
+class _Whose(NamedTuple):
+    """What one event of a record says: when, of what kind, of which machine and part of it."""
+
+    time: int
+    kind: str
+    part: str
+    attributes: tuple[tuple[str, str], ...]
 
 
 class PointFormat(ABC):
-    """A `Format` whose records hold points. Points of one record with the same time and machine become one event."""
+    """A `Format` whose records hold points. Points of one record with the same time and machine become one event of
+    kind `host`, with what are base metrics of that profile, and one of kind `metric`, with all others."""
 
     name: str
     marks: tuple[bytes, ...]
 
-    def __init__(self, template: Template, counters: Sequence[str] = ()) -> None:
+    def __init__(self, template: Template, machines: Machines, counters: Sequence[str] = ()) -> None:
         """`counters` are patterns of names, without labels, that count up though the record does not say so."""
         self._naming = Naming(template)
+        self._machines = machines
         self._tags = _NAMING_TAGS | set(template.fields)
         self._counters = tuple(counters)
 
@@ -59,21 +73,42 @@ class PointFormat(ABC):
         return rows.events(), faults
 
     def _add(self, rows: EventRows, record: int, value: bytes, arrived: int) -> None:
-        gathered: dict[tuple[int, tuple[tuple[str, str], ...]], list[Metric]] = {}
+        """A record whose points hold no number (all texts, or not read this time) is in order, and gives nothing."""
+        gathered: dict[_Whose, list[Metric]] = {}
         for point in self.points(value, arrived):
-            whose = {tag: text for tag, text in point.tags.items() if tag in self._tags}
-            labels = {tag: text for tag, text in point.tags.items() if tag not in self._tags}
-            metrics = [(labelled(name, labels), value, self._type(name, code)) for name, value, code in point.metrics]
-            gathered.setdefault((point.time, tuple(sorted(whose.items()))), []).extend(metrics)
-        if not any(gathered.values()):
-            raise Unreadable(INVALID, "the record holds no number that could be a metric")
-        for (time, whose_tags), metrics in gathered.items():
-            attributes = dict(whose_tags)
+            whose = self._attributes(point)
+            labels = {
+                tag: text
+                for tag, text in point.tags.items()
+                if tag not in self._tags and tag not in self._machines.owner_tags
+            }
+            for name, number, code in point.metrics:
+                base = self._machines.base(name, number, code, labels)
+                if base is None:
+                    metric = (labelled(name, labels), number, self._type(name, code))
+                    gathered.setdefault(_Whose(point.time, "metric", "", whose), []).append(metric)
+                else:
+                    metric = (base.name, base.value, base.type)
+                    gathered.setdefault(_Whose(point.time, "host", base.part, whose), []).append(metric)
+        for (time, kind, part, known), metrics in gathered.items():
+            attributes = dict(known)
             entity = self._naming.entity(attributes)
             if entity is None:
                 raise Unreadable(INVALID, f"no entity: the tags need {self._naming.needs}")
-            for part in range(0, len(metrics), _MOST_METRICS):
-                rows.add(record, time, entity, "metric", attributes, metrics[part : part + _MOST_METRICS])
+            of = f"{entity}/{part}" if part else entity
+            for start in range(0, len(metrics), _MOST_METRICS):
+                rows.add(record, time, of, kind, attributes, metrics[start : start + _MOST_METRICS])
+
+    def _attributes(self, point: Point) -> tuple[tuple[str, str], ...]:
+        found = {tag: text for tag, text in point.tags.items() if tag in self._tags}
+        owner = self._machines.owner(point.measurement, point.tags)
+        if owner is not None:
+            if found.get("host") not in (None, "", owner):
+                found["agent"] = found["host"]
+            found["host"] = owner
+        if point.interval_ms:
+            found["interval_ms"] = str(point.interval_ms)
+        return tuple(sorted(found.items()))
 
     def _type(self, name: str, type_code: int) -> int:
         if type_code == GAUGE and any(fnmatchcase(name, pattern) for pattern in self._counters):

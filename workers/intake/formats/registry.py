@@ -19,6 +19,7 @@ from workers.intake.formats.syslog import SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
 from workers.intake.formats.vector import VectorFormat, VectorLogs
 from workers.intake.formats.wire import Format
+from workers.intake.machines import MachineMapping, Machines, load_machines
 from workers.intake.mapping import Mapping as FieldMapping
 from workers.intake.otlp.mapping import OtlpMapping, load_otlp_mapping
 from workers.intake.otlp.signals import Signal
@@ -35,6 +36,11 @@ class Given:
     mapping: FieldMapping
     resolver: Resolver | None
     otlp_mapping: OtlpMapping = field(default_factory=lambda: load_otlp_mapping(""))
+    machine_mapping: MachineMapping = field(default_factory=lambda: load_machines(""))
+
+    @property
+    def machines(self) -> Machines:
+        return Machines(self.machine_mapping)
 
     @property
     def fields(self) -> FieldsFormat:
@@ -60,25 +66,29 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "otlp_logs": lambda given: given.otlp("logs"),
     "avro": lambda given: AvroFormat(given.fields, given.resolver),
     "canonical": lambda given: CanonicalFormat(given.resolver),
-    "telegraf": lambda given: TelegrafFormat(given.template, given.settings.counters),
-    "collectd": lambda given: CollectdFormat(given.template),
-    "metricbeat": lambda given: MetricbeatFormat(given.template, given.settings.counters),
-    "vector": lambda given: VectorFormat(given.template, given.settings.counters),
+    "telegraf": lambda given: TelegrafFormat(given.template, given.machines, given.settings.counters),
+    "collectd": lambda given: CollectdFormat(given.template, given.machines, given.settings.collectd_rates),
+    "metricbeat": lambda given: MetricbeatFormat(given.template, given.machines, given.settings.counters),
+    "vector": lambda given: VectorFormat(given.template, given.machines, given.settings.counters),
     "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
     "fields": lambda given: given.fields,
     "syslog": lambda given: SyslogFormat(given.template),
-    "influx": lambda given: InfluxFormat(given.template, given.settings.counters),
+    "influx": lambda given: InfluxFormat(given.template, given.machines, given.settings.counters),
     "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }
 
 
 def build_formats(
-    settings: IntakeSettings, mapping: FieldMapping, otlp: OtlpMapping, resolver: Resolver | None
+    settings: IntakeSettings,
+    mapping: FieldMapping,
+    otlp: OtlpMapping,
+    machines: MachineMapping,
+    resolver: Resolver | None,
 ) -> tuple[Format, ...]:
     """Every format. Raises `TemplateError`; ValueError where a topic names a format that there is not."""
     unknown = sorted(set(settings.formats.values()) - BUILDERS.keys())
     if unknown:
         raise ValueError(f"intake.formats names {', '.join(unknown)}; there are {', '.join(BUILDERS)}")
-    given = Given(settings, mapping, resolver, otlp)
+    given = Given(settings, mapping, resolver, otlp, machines)
     return tuple(build(given) for build in BUILDERS.values())

@@ -2,6 +2,7 @@
 
 `<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. The older
 form has neither year nor zone: the year is taken that brings it closest to the time of arrival, the zone is UTC.
+rsyslog by itself forwards in the older form with a time of RFC 3339, which says all of it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from workers.intake.template import Template
 
 _PRI = re.compile(rb"<(\d{1,3})>")
 _NEW = re.compile(r"<(\d{1,3})>1 (\S+) (\S+) (\S+) (\S+) (\S+) ?")
-_OLD = re.compile(r"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (\S+) ([^\s:\[]+)(?:\[([^\]]*)\])?:? ?")
+_OLD = re.compile(
+    r"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (\S+) ([^\s:\[]+)(?:\[([^\]]*)\])?:? ?"
+)
 _LEVELS = ("FATAL", "FATAL", "CRITICAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
 """By severity, 0 to 7 (RFC 5424, table 2)."""
 _HIGHEST = 191
@@ -66,7 +69,7 @@ def _line(text: str, arrived: int) -> tuple[int, dict[str, str]]:
     if priority > _HIGHEST:
         raise Unreadable(INVALID, f"the priority is {priority}, and at most {_HIGHEST}")
     try:
-        time = arrived if moment == "-" else _time(moment) if new else _old_time(moment, arrived)
+        time = arrived if moment == "-" else _time(moment) if new or moment[0].isdigit() else _old_time(moment, arrived)
     except ValueError as error:
         raise Unreadable(INVALID, f"timestamp {shown(moment)} {error}") from error
     named = {"service": program, "host": host}

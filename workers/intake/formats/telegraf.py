@@ -52,4 +52,4 @@ def _point(one: Any) -> Point:
         raise Unreadable(INVALID, f"timestamp {shown(str(one.get('timestamp')))} {error}") from error
     numbers = [(f"{name}_{field}", number(field, value)) for field, value in fields.items()]
     metrics = [(field, value, GAUGE) for field, value in numbers if value is not None]
-    return Point(time, {str(tag): str(text) for tag, text in tags.items()}, metrics)
+    return Point(time, {str(tag): str(text) for tag, text in tags.items()}, metrics, name)

@@ -1,0 +1,85 @@
+"""Agents' metrics as base metrics of the profile `host`: the rules, their file, and whose a metric is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.features.host import BASE_INDEX
+from tests.workers.intake.test_intake_stage import NOON
+from tests.workers.intake.test_machine_formats import events, seen
+from workers.intake.machines import Machines, load_machines
+from workers.intake.mapping import MappingError
+from workers.settings import IntakeSettings
+
+
+def telegraf(name: str, tags: dict[str, str], **fields: Any) -> dict[str, Any]:
+    return {"name": name, "tags": tags, "fields": fields, "timestamp": NOON // 1_000_000}
+
+
+def test_the_built_in_rules_name_base_metrics_alone() -> None:
+    assert {rule.name for rule in load_machines(IntakeSettings().machines).host} <= BASE_INDEX.keys()
+
+
+def test_percentages_become_ratios_and_what_has_no_rule_stays_a_metric() -> None:
+    tags = {"cpu": "cpu-total", "host": "web-1"}
+    host, other = events(telegraf("cpu", tags, usage_idle=75.0, usage_user=15.0, usage_nice=1.0))
+    assert seen(host) == ("web-1", "host", 0, {"host": "web-1"}, {"cpu_ratio": 0.25, "cpu_user_ratio": 0.15})
+    assert seen(other) == ("web-1", "metric", 0, {"host": "web-1"}, {"cpu_usage_nice{cpu=cpu-total}": 1.0})
+
+
+def test_an_interface_is_an_entity_of_its_own_and_loopback_is_none() -> None:
+    def net(interface: str) -> dict[str, Any]:
+        return telegraf("net", {"host": "web-1", "interface": interface}, bytes_recv=7, err_in=1)
+
+    found = events(net("eth0"), net("lo"))
+    counter = {"type": "counter"}
+    metrics = {"network_receive_bytes": {"value": 7.0, **counter}, "network_receive_errors": {"value": 1.0, **counter}}
+    assert [(event["entity"], event["kind"]) for event in found] == [("web-1/eth0", "host"), ("web-1", "metric")]
+    assert found[0]["metrics"] == metrics
+
+
+def test_what_was_asked_by_snmp_is_of_the_device_and_not_of_who_asked() -> None:
+    tags = {"host": "poller", "source": "10.0.0.1", "sysName": "router-1", "ifName": "ge-0/0/1"}
+    (event,) = events(telegraf("interface", tags, ifHCInOctets=10, ifHCOutOctets=20, ifInErrors=0))
+    assert (event["entity"], event["kind"]) == ("router-1/ge-0/0/1", "host")
+    assert event["attributes"] == {"host": "router-1", "agent": "poller"}
+    (by_address,) = events(telegraf("snmp", {"host": "poller", "source": "10.0.0.1"}, uptime=5.0))
+    assert (by_address["entity"], by_address["metrics"]) == ("10.0.0.1", {"uptime_seconds": 5.0})
+    (elsewhere,) = events(telegraf("ping", {"host": "web-1", "source": "a"}, average_ms=5.0))
+    assert (elsewhere["entity"], elsewhere["kind"]) == ("web-1", "metric")
+
+
+def test_a_file_replaces_the_sections_that_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "machines.yaml"
+    path.write_text("host:\n  - {from: 'cpu_*', name: cpu_ratio, where: {cpu: [all]}}\n")
+    machines = Machines(load_machines(str(path)))
+    assert machines.base("cpu_busy", 0.5, 0, {"cpu": "all"}) == ("cpu_ratio", 0.5, 0, "")
+    assert machines.base("cpu_busy", 0.5, 0, {"cpu": "0"}) is None
+    assert machines.base("mem_used", 0.5, 0, {}) is None
+    assert machines.owner("any", {"sysName": "r"}) == "r"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("host: [{from: a}]", "host.0.name: Field required"),
+        ("host: [{from: a, name: b, scale: much}]", "host.0.scale"),
+        ("hosts: []", "hosts: Extra inputs are not permitted"),
+        ("- a", "expected sections: owner, host"),
+        ("host: [", "is not YAML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_its_place(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "machines.yaml"
+    path.write_text(text)
+    with pytest.raises(MappingError, match=r"machines\.yaml") as caught:
+        load_machines(str(path))
+    assert told in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_told_with_its_setting() -> None:
+    with pytest.raises(MappingError, match="FAULTLINE_INTAKE__MACHINES"):
+        load_machines("/nowhere.yaml")
