@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features.logs import SAID
 from models.features.series import STATISTICS
 from models.naming import feature_names, naming
 from models.views import ROLLING, STEPS
@@ -21,7 +22,7 @@ LEARNED_STATISTICS = frozenset({"", *ROLLING, *STEPS})
 The others repeat them (a range, a rate) or are relative already (z scores, flags): the scaler does that better.
 """
 
-_CONTEXT = ("time__", "sample__", "panes_count")
+_CONTEXT = ("time__", "sample__", "panes_count", SAID)
 _RELATIVE = ("_change_ratio", "_z_24h")
 
 

@@ -201,6 +201,9 @@ class IntakeSettings(Section):
 class WindowsSettings(Section):
     profiles: str = Field("", description="YAML file or folder with profiles beside or instead of the shipped ones")
     enabled: list[str] = Field(default_factory=lambda: ["service", "host", "generic"])
+    log_templates: str = Field(
+        "", description="file of templates (path or fsspec URL), mined by `templates mine`; turns on the profile logs"
+    )
     lateness_ms: int = Field(10_000, ge=0)
     idle_timeout_ms: int = Field(30_000, ge=0, description="a quiet partition gets a tick after this; 0: never")
     max_skew_ms: int = Field(300_000, ge=0)

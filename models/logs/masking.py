@@ -96,7 +96,7 @@ def _mask_word(source: NDArray[np.uint8], i: int, stop: int, out: NDArray[np.uin
     masked = -1  # where the last masked piece of the word ends, while only joining marks have followed
     while i < stop:
         kind = _CLASS[source[i]]
-        if kind == _SPACE or kind == _END:
+        if kind in (_SPACE, _END):
             break
         if kind == _MARK:
             if not _JOINING[source[i]]:

@@ -1,4 +1,4 @@
-"""Which kind of message a text is, by frozen templates. Nothing is learned here: equal texts get equal answers for ever.
+"""Which kind of message a text is, by frozen templates. Nothing is learned here: equal texts get equal answers.
 
 A text is of the template whose words it has, `<*>` standing for any one word; of several the one with the most words of
 its own, and of those the one that was said more often. A text of none is *new*, and its kind is the hash of its masked
