@@ -23,7 +23,7 @@ from models.detectors import (
 )
 from models.detectors.graphs import Graph, read_graph
 from models.detectors.networks.training import check_installed
-from models.features.logs import NEW
+from models.logs.names import NEW
 from models.naming import Naming
 from models.views import ALL, DAY, LONGER, NOW, RAW, SEQUENCES, SHORTEST, VIEWS, Values, View, columns_of
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features.known import FEATURE_SETS
-from models.features.logs import SAID
+from models.logs.names import SAID
 
 _CONTEXT = frozenset({"time", "sample", "panes", SAID.removesuffix("__")})
 """Not of any metric: where a vector lies in time, how much stands behind it, and which new messages it tells of."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features.logs import SAID
 from models.features.series import STATISTICS
+from models.logs.names import SAID
 from models.naming import feature_names, naming
 from models.views import ROLLING, STEPS
 from schemas.columns import Vectors

@@ -195,6 +195,13 @@ class IntakeSettings(Section):
     formats: dict[str, str] = Field(
         default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
     )
+    message_bytes: int | None = Field(
+        None,
+        ge=0,
+        le=32_768,
+        description="how much of a log event's text is kept, as the attribute message; 0: none. "
+        "Empty: 1024 where windows.log_templates is set, else none",
+    )
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
 
 

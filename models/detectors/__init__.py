@@ -42,6 +42,7 @@ __all__ = [
     "Autoencoder",
     "BoostedTrees",
     "Detector",
+    "Deviation",
     "Forecast",
     "IsolationForest",
     "Lstm",

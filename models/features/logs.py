@@ -28,12 +28,7 @@ from models.features.service import (
 )
 from models.features.sets import Feature, FeatureSet
 from models.features.time import TIME_FEATURES
-
-NEW, OTHER = "new messages", "other messages"
-"""Metrics of the lines that match no template, and of those whose template has no features of its own."""
-
-SAID = "said__"
-"""Begins the names of what a vector carries beside its features: new kinds, by their text, and their lines."""
+from models.logs.names import NEW, OTHER
 
 VERSION = 1
 

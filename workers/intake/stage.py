@@ -21,6 +21,7 @@ from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
 from workers.intake.limits import record_too_large, refused
 from workers.intake.mapping import load_mapping
+from workers.intake.messages import bounded, mapped, with_messages
 from workers.intake.partitioning import partitions_of
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
@@ -58,9 +59,11 @@ class IntakeStage:
         by_topic: Mapping[str, str],
         config_hash: str,
         framing: Writer | None = None,
+        message_bytes: int = 0,
     ) -> None:
         self._formats = {wire.name: wire for wire in formats}
         self._most_bytes = most_bytes
+        self._message_bytes = message_bytes
         self._topic = topic
         self._partitions = partitions
         self._by_topic = dict(by_topic)
@@ -146,6 +149,7 @@ class IntakeStage:
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return
+        events = bounded(events, self._message_bytes)
         at = np.array(places, np.intp)[events.record]
         arrived = records.timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
@@ -190,9 +194,9 @@ def build(
 
     Raises `MappingError`, `TemplateError` and ValueError where the settings cannot be used, with the fix.
     """
-    intake, topic = settings.intake, settings.topics.events
+    intake, topic = with_messages(settings), settings.topics.events
     count = partitions[topic]
-    mapping = load_mapping(intake.mapping)
+    mapping = mapped(load_mapping(intake.mapping), intake.message_bytes or 0)
     rules = orjson.dumps([intake.model_dump(exclude={"mapping"}), mapping.model_dump()], option=orjson.OPT_SORT_KEYS)
     return IntakeStage(
         build_formats(intake, mapping, resolver),
@@ -202,4 +206,5 @@ def build(
         intake.formats,
         stable_id(_VERSION, rules.decode(), topic, count, str(framing)),
         framing,
+        intake.message_bytes or 0,
     )

@@ -15,9 +15,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.features.logs import SAID, log_features, log_set
+from models.features.logs import log_features, log_set
 from models.features.sets import FeatureSet
 from models.logs.matching import NEW_SLOTS, Matcher
+from models.logs.names import SAID
 from models.logs.templates import Templates
 from schemas.columns import Events, Vectors
 from workers.runtime.records import View

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.features.logs import SAID, log_set
+from models.features.logs import log_set
+from models.logs.names import SAID
 from models.logs.templates import Template, Templates
 from schemas.vectors import decode_vectors
 from tests.contract.stage_contract import (

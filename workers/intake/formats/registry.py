@@ -43,7 +43,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "collectd": lambda given: CollectdFormat(given.template),
     "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
     "fields": lambda given: given.fields,
-    "syslog": lambda given: SyslogFormat(given.template),
+    "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes),
     "influx": lambda given: InfluxFormat(given.template),
 }
 
