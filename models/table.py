@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features.series import STATISTICS
-from models.logs.names import SAID
+from models.logs.names import NEW, SAID
 from models.naming import feature_names, naming
 from models.views import ROLLING, STEPS
 from schemas.columns import Vectors
@@ -30,11 +30,18 @@ def learned(names: Sequence[str]) -> tuple[bool, ...]:
     """Whether models use each of these features.
 
     Not: what is context only; what compares with the entity's own last hours, and so calls normal unusual for as long
-    after an anomaly; of a service's windows the longest, if there are others, for the same reason.
+    after an anomaly; of a service's windows the longest, if there are others, for the same reason; and how many lines
+    there are, where it is known how many of each kind: a sum says nothing more, and names no kind.
     """
     windows = [name.removeprefix("events_count") for name in names if name.startswith("events_count_")]
     longest = windows[-1] if len(windows) > 1 and "events_z_24h" in names else None
-    return tuple(_is_learned(name) and (longest is None or not name.endswith(longest)) for name in names)
+    sums = "events_count" if any(name.startswith(f"{NEW}__") for name in names) else None
+    return tuple(
+        _is_learned(name)
+        and (longest is None or not name.endswith(longest))
+        and (sums is None or not name.startswith(sums))
+        for name in names
+    )
 
 
 def _is_learned(name: str) -> bool:
