@@ -13,7 +13,7 @@ from models.detectors import (
     Autoencoder,
     BoostedTrees,
     Detector,
-    Deviation,
+    Extreme,
     Forecast,
     IsolationForest,
     Lstm,
@@ -185,14 +185,14 @@ matters when each is over, and steps back to normal are none. Where they are rar
 
 
 MESSAGES = Ensemble(
-    (MemberName(Deviation.kind, SHORTEST), MemberName(Deviation.kind, LONGER)),
-    "max",
+    (MemberName(Extreme.kind, SHORTEST), MemberName(Extreme.kind, LONGER)),
+    "led",
     "exponential",
     cleaned_by=SHORTEST,
 )
-"""How far the numbers of kinds of messages are from what the hour brings, in either window: a flood shows in the
-shorter, that a usual message stays away only in the longer. Kinds that never came in training count as well, so no
-detector serves that learns only where training moved."""
+"""How far the number of any kind of message is from what the hour brings, the shortest window leading as with
+services. Kinds that never came in training count as well, so no detector serves that learns only where training moved;
+and one kind alone is enough, so the largest deviation counts (docs/detection.md)."""
 
 
 def where_anomalies_are_many(ensemble: Ensemble) -> Ensemble | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features.known import FEATURE_SETS
-from models.logs.names import SAID
+from models.logs.names import NEW, SAID
 
 _CONTEXT = frozenset({"time", "sample", "panes", SAID.removesuffix("__")})
 """Not of any metric: where a vector lies in time, how much stands behind it, and which new messages it tells of."""
@@ -89,4 +89,5 @@ def _is_level(name: str) -> bool:
 
 
 def _is_service(names: Sequence[str]) -> bool:
-    return "events_count" in names and "events_z_24h" in names
+    """Of its requests, or of its messages: of those also where only what is learned from is left."""
+    return ("events_count" in names and "events_z_24h" in names) or f"{NEW}{_KIND}" in names

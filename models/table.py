@@ -31,11 +31,11 @@ def learned(names: Sequence[str]) -> tuple[bool, ...]:
 
     Not: what is context only; what compares with the entity's own last hours, and so calls normal unusual for as long
     after an anomaly; of a service's windows the longest, if there are others, for the same reason; and how many lines
-    there are, where it is known how many of each kind: a sum says nothing more, and names no kind.
+    or kinds there are, where it is known how many of each kind: that says nothing more, and names none.
     """
     windows = [name.removeprefix("events_count") for name in names if name.startswith("events_count_")]
     longest = windows[-1] if len(windows) > 1 and "events_z_24h" in names else None
-    sums = "events_count" if any(name.startswith(f"{NEW}__") for name in names) else None
+    sums = ("events_count", "kinds_count") if any(name.startswith(f"{NEW}__") for name in names) else None
     return tuple(
         _is_learned(name)
         and (longest is None or not name.endswith(longest))

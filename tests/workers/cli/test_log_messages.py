@@ -22,6 +22,7 @@ from workers.scoring.stage import build as scoring
 from workers.settings import Settings, load_settings
 
 HOUR = DAY // 24
+LEARNED = 3
 REFUSED, HEALTH, NEW = "connection to 10.0.{n}.{n}:{n} refused", "health check ok", "disk {n} is lost"
 TROUBLES = (
     Trouble("shop", REFUSED, 2 * HOUR, 2 * HOUR + HOUR // 6, 60.0),
@@ -32,9 +33,9 @@ TROUBLES = (
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Templates and models of two days of two services."""
+    """Templates and models of three days of two services."""
     folder = tmp_path_factory.mktemp("logs")
-    week = lines(["shop", "cart"], MONDAY, MONDAY + 2 * DAY)
+    week = lines(["shop", "cart"], MONDAY, MONDAY + LEARNED * DAY)
     miner = Miner()
     miner.take(*messages_of(week))
     place = save_templates(miner.freeze(), str(folder))
@@ -56,7 +57,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def told(settings: Settings) -> list[dict[str, Any]]:
     """The incident events of a day with three troubles."""
-    start = MONDAY + 2 * DAY
+    start = MONDAY + LEARNED * DAY
     troubles = [Trouble(t.entity, t.text, start + t.start, start + t.end, t.rate) for t in TROUBLES]
     day = lines(["shop", "cart"], start, start + 9 * HOUR, troubles, seed=1)
     scores, lifecycle = Feed(scoring(settings), "features"), Feed(incidents(settings), "scores")
@@ -69,8 +70,8 @@ def told(settings: Settings) -> list[dict[str, Any]]:
 
 def reasons(told: list[dict[str, Any]], trouble: Trouble) -> list[str]:
     """What was said of an entity when an incident opened during its trouble, or soon after."""
-    start = MONDAY + 2 * DAY + trouble.start
-    end = MONDAY + 2 * DAY + trouble.end + HOUR // 6
+    start = MONDAY + LEARNED * DAY + trouble.start
+    end = MONDAY + LEARNED * DAY + trouble.end + HOUR // 6
     mine = [event for event in told if event["entity"] == trouble.entity and event["type"] == "CREATE"]
     return [event["reason"] for event in mine if start <= event["time"] <= end]
 
