@@ -23,13 +23,13 @@ EXAMPLE_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class MiningPolicy:
-    """How to mine. Two texts are of a kind where at least the share `similarity` of a text's words is the same;
+    """How to mine. Two texts are of a kind where at least the share `similarity` of a text's unmasked words is the same;
     `most` kinds are kept, and `counted` of them get features of their own. The tree has `depth` levels and a node
     `children` at most. Of at most `distinct` masked texts it is known how often they were said; what exceeds that is
     grouped, but of the kinds that it makes the rarest are dropped.
     """
 
-    similarity: float = 0.6
+    similarity: float = 0.7
     most: int = 2_000
     counted: int = 32
     depth: int = 4
@@ -51,10 +51,10 @@ class Miner:
 
     def __init__(self, policy: MiningPolicy | None = None) -> None:
         """Raises ModuleNotFoundError without the extra `logs`."""
-        from drain3.drain import Drain
+        from models.logs.drain import MaskedDrain
 
         self._policy = policy or MiningPolicy()
-        self._drain = Drain(
+        self._drain = MaskedDrain(
             depth=self._policy.depth,
             sim_th=self._policy.similarity,
             max_children=self._policy.children,

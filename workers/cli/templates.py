@@ -55,7 +55,10 @@ def mine(
         int, typer.Option("--max", min=1, max=MAX_TEMPLATES, help="Kinds that are known; a message of none is new.")
     ] = _USUAL.most,
     similarity: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="Share of its words that a message must share with a kind.")
+        float,
+        typer.Option(
+            min=0.01, max=1.0, help="Share of its unmasked words that a message must have in common with a kind."
+        ),
     ] = _USUAL.similarity,
     no_examples: Annotated[
         bool, typer.Option("--no-examples", help="Keep no message as it was said: for texts that may hold secrets.")
