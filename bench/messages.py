@@ -2,8 +2,8 @@
 
 usage: python -m bench.messages [--lines 200000] [--entities 500]
 
-Every line is another text (numbers, addresses and names differ), of forty kinds. The peer has mined the same lines, with
-the same masking done before; `match` is what it offers for messages that are not to be learned from.
+Every line is another text: numbers, addresses and names differ. The peer has mined the same lines, with the same
+masking done before; `match` is what it offers for messages that are not to be learned from.
 """
 
 from __future__ import annotations

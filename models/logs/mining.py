@@ -23,8 +23,8 @@ EXAMPLE_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class MiningPolicy:
-    """How to mine. Two texts are of a kind where at least the share `similarity` of a text's unmasked words is the same;
-    `most` kinds are kept, and `counted` of them get features of their own. The tree has `depth` levels and a node
+    """How to mine. Two texts are of a kind where at least the share `similarity` of a text's unmasked words is the
+    same; `most` kinds are kept, and `counted` of them get features of their own. The tree has `depth` levels and a node
     `children` at most. Of at most `distinct` masked texts it is known how often they were said; what exceeds that is
     grouped, but of the kinds that it makes the rarest are dropped.
     """

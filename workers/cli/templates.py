@@ -56,9 +56,7 @@ def mine(
     ] = _USUAL.most,
     similarity: Annotated[
         float,
-        typer.Option(
-            min=0.01, max=1.0, help="Share of its unmasked words that a message must have in common with a kind."
-        ),
+        typer.Option(min=0.01, max=1.0, help="Share of its unmasked words that makes a message of a kind."),
     ] = _USUAL.similarity,
     no_examples: Annotated[
         bool, typer.Option("--no-examples", help="Keep no message as it was said: for texts that may hold secrets.")
