@@ -68,6 +68,14 @@ def told(settings: Settings) -> list[dict[str, Any]]:
     return [event for event in decode("IncidentEvent", [one.value for one in written])[0] if event is not None]
 
 
+def test_models_know_all_that_vectors_of_their_templates_tell(settings: Settings) -> None:
+    scores = Feed(scoring(settings), "features")
+    for features in feature_records([lines(["shop"], MONDAY, MONDAY + HOUR // 2)], settings):
+        scores.take_outputs(features)
+    assert scores.counts["champion"] > 0
+    assert scores.counts["unknown_metrics"] == scores.counts["fallback"] == 0
+
+
 def reasons(told: list[dict[str, Any]], trouble: Trouble) -> list[str]:
     """What was said of an entity when an incident opened during its trouble, or soon after."""
     start = MONDAY + LEARNED * DAY + trouble.start

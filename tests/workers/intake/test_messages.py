@@ -17,7 +17,7 @@ NEW = b"<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 ID47 "
 
 
 def messages(value: Any, **environ: str) -> list[str | None]:
-    found = outputs([value if isinstance(value, bytes) else orjson.dumps(value)], intake(**environ))
+    found = outputs([value if isinstance(value, bytes) else orjson.dumps(value)], intake(12, **environ))
     events, _ = decode_events([one.value for one in found], [one.key for one in found])
     return [event.get("attributes", {}).get("message") for event in events_to_dicts(events)]
 
