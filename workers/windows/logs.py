@@ -7,8 +7,10 @@ each entity the last one in each slot of new kinds: a vector carries the texts o
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -34,42 +36,62 @@ from workers.windows.profiles import Profile
 TOLD = 3
 """New kinds that a vector names: those of the most lines in its second window (the only one, where there is one)."""
 
-_SAID = "said"
+_SAID = "said/"
+_BUCKETS = 64
 
 
 @dataclass(slots=True)
 class Said:
-    """By entity and slot of new kinds: the text that was last read, and the newest pane in which one was."""
+    """By entity and slot of new kinds: the text that was last read, and the newest pane in which one was.
 
-    texts: dict[str, dict[int, tuple[str, int]]] = field(default_factory=dict)
-    version: int = 1
+    Entities lie in buckets, each a part of the checkpoint; `versions` counts what changed in each.
+    """
+
+    buckets: dict[int, dict[str, dict[int, tuple[str, int]]]] = field(default_factory=dict)
+    versions: dict[int, int] = field(default_factory=dict)
+
+    def of(self, entity: str) -> Mapping[int, tuple[str, int]]:
+        """What an entity said, by slot."""
+        return self.buckets.get(_bucket(entity), {}).get(entity, {})
 
     def take(self, said: Saying) -> None:
-        of = self.texts.setdefault(said.entity, {})
+        bucket = _bucket(said.entity)
+        of = self.buckets.setdefault(bucket, {}).setdefault(said.entity, {})
         before = of.get(said.slot)
         now = (said.text, max(said.pane, before[1] if before else said.pane))
         if now != before:
             of[said.slot] = now
-            self.version += 1
+            self._changed(bucket)
 
     def forget(self, before: int) -> None:
         """Drop what no window can count any more: texts of panes before that one."""
-        for entity, of in list(self.texts.items()):
-            left = {slot: one for slot, one in of.items() if one[1] >= before}
-            if len(left) < len(of):
-                self.version += 1
-                if left:
-                    self.texts[entity] = left
-                else:
-                    del self.texts[entity]
+        for bucket, entities in list(self.buckets.items()):
+            left = {
+                entity: kept
+                for entity, of in entities.items()
+                if (kept := {slot: one for slot, one in of.items() if one[1] >= before})
+            }
+            if left != entities:
+                self._changed(bucket)
+                self.buckets[bucket] = left
+            if not left:
+                del self.buckets[bucket]
 
-    def encode(self) -> bytes:
-        return orjson.dumps([[entity, sorted(of.items())] for entity, of in sorted(self.texts.items())])
+    def encode(self, bucket: int) -> bytes:
+        return orjson.dumps([[entity, sorted(of.items())] for entity, of in sorted(self.buckets[bucket].items())])
 
-    @classmethod
-    def decode(cls, blob: bytes) -> Said:
-        texts = {entity: {slot: (text, pane) for slot, (text, pane) in of} for entity, of in orjson.loads(blob)}
-        return cls(texts)
+    def restore(self, blob: bytes) -> None:
+        for entity, of in orjson.loads(blob):
+            bucket = _bucket(entity)
+            self.buckets.setdefault(bucket, {})[entity] = {slot: (text, pane) for slot, (text, pane) in of}
+            self._changed(bucket)
+
+    def _changed(self, bucket: int) -> None:
+        self.versions[bucket] = self.versions.get(bucket, 0) + 1
+
+
+def _bucket(entity: str) -> int:
+    return zlib.crc32(entity.encode()) % _BUCKETS
 
 
 class LogEngine(PaneEngine):
@@ -95,11 +117,15 @@ class LogEngine(PaneEngine):
 
     def parts(self) -> Mapping[str, Part]:
         said = self._said
-        return {**super().parts(), _SAID: Part(said.version, said.encode)}
+        texts = {f"{_SAID}{n}": Part(said.versions[n], partial(said.encode, n)) for n in sorted(said.buckets)}
+        return {**super().parts(), **texts}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
-        self._said = Said.decode(parts[_SAID])
-        super().restore({name: part for name, part in parts.items() if name != _SAID})
+        self._said = Said()
+        for name, part in parts.items():
+            if name.startswith(_SAID):
+                self._said.restore(part)
+        super().restore({name: part for name, part in parts.items() if not name.startswith(_SAID)})
 
     def _feature_set(self, profile: Profile) -> FeatureSet:
         assert profile.pane is not None
@@ -143,7 +169,7 @@ class LogEngine(PaneEngine):
         found: dict[int, dict[str, float]] = {}
         for row in np.flatnonzero(new.any(axis=1)).tolist():
             self._tell(int(vectors.at[row]))
-            texts = self._said.texts.get(vectors.entity[row], {})
+            texts = self._said.of(vectors.entity[row])
             lines = new[row].tolist()
             slots = sorted((slot for slot in range(NEW_SLOTS) if lines[slot] > 0.0), key=lambda s: (-lines[s], s))
             told: dict[str, float] = {}
@@ -158,7 +184,7 @@ class LogEngine(PaneEngine):
     def _forget(self) -> None:
         """Drop texts that are over, now and then: nothing shows whether they are there."""
         before = self._state.watermark // self._state.plan.pane - self._reach
-        if before >= self._forgotten + self._reach // 4 and self._said.texts:
+        if before >= self._forgotten + self._reach // 4 and self._said.buckets:
             self._said.forget(before)
             self._forgotten = before
 
