@@ -49,12 +49,16 @@ def anomalies(view: str, named: Naming, X: NDArray[np.float64], places: Places, 
     found = np.zeros(len(X), np.bool_)
     for _ in range(ROUNDS):
         kept = np.flatnonzero(~found)
-        scaled = Scaler.fit(X[kept], places.take(kept), TRUSTED, named.counts).transform(X, places)
+        scaled = _scaler(named, X[kept], places.take(kept)).transform(X, places)
         seen = View.fit(view, named, X[kept]).of(X, scaled)
         before, found = found, _peaks(Deviation(seen.shape[1]).score(seen), kept, series.entity)
         if (found == before).all():
             break
     return found & ~_habitual(found, places, series.entity)
+
+
+def _scaler(named: Naming, X: NDArray[np.float64], places: Places) -> Scaler:
+    return Scaler.fit(X, places, TRUSTED, named.counts, named.of_kinds)
 
 
 def with_what_follows(found: Mask, series: Series, microseconds: int) -> Mask:

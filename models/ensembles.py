@@ -13,6 +13,7 @@ from models.detectors import (
     Autoencoder,
     BoostedTrees,
     Detector,
+    Extreme,
     Forecast,
     IsolationForest,
     Lstm,
@@ -22,6 +23,7 @@ from models.detectors import (
 )
 from models.detectors.graphs import Graph, read_graph
 from models.detectors.networks.training import check_installed
+from models.logs.names import NEW
 from models.naming import Naming
 from models.views import ALL, DAY, LONGER, NOW, RAW, SEQUENCES, SHORTEST, VIEWS, Values, View, columns_of
 
@@ -182,6 +184,17 @@ NOW_LEADS = Ensemble(
 matters when each is over, and steps back to normal are none. Where they are rare it sees too little of the others."""
 
 
+MESSAGES = Ensemble(
+    (MemberName(Extreme.kind, SHORTEST), MemberName(Extreme.kind, LONGER)),
+    "led",
+    "exponential",
+    cleaned_by=SHORTEST,
+)
+"""How far the number of any kind of message is from what the hour brings, the shortest window leading as with
+services. Kinds that never came in training count as well, so no detector serves that learns only where training moved;
+and one kind alone is enough, so the largest deviation counts (docs/detection.md)."""
+
+
 def where_anomalies_are_many(ensemble: Ensemble) -> Ensemble | None:
     """The ensemble that takes the place of this one where training data has a second population."""
     return NOW_LEADS if ensemble == THREE_VIEWS else None
@@ -189,6 +202,8 @@ def where_anomalies_are_many(ensemble: Ensemble) -> Ensemble | None:
 
 def default_for(names: Sequence[str]) -> Ensemble:
     """The ensemble for vectors of which these features are learned from: by views, where it has their features."""
+    if any(name.startswith(f"{NEW}__") for name in names) and len(columns_of(LONGER, names)):
+        return MESSAGES
     for ensemble in (THREE_VIEWS, TWO_WINDOWS):
         if all(len(columns_of(member.view, names)) for member in (*ensemble.members, *ensemble.ranking)):
             return ensemble

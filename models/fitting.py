@@ -197,7 +197,7 @@ def last_fifth(n: int) -> Mask:
 
 def scale(data: Data) -> tuple[Scaler, Values]:
     """A scaler of these rows, and the rows as it scales them."""
-    scaler = Scaler.fit(data.used, data.at, counts=data.named.counts)
+    scaler = Scaler.fit(data.used, data.at, counts=data.named.counts, by_chance=data.named.of_kinds)
     return scaler, scaler.transform(data.used, data.at)
 
 

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features.known import FEATURE_SETS
+from models.logs.names import NEW, SAID
 
-_CONTEXT = frozenset({"time", "sample", "panes"})
-"""Not of any metric: where a vector lies in time and how much stands behind it."""
+_CONTEXT = frozenset({"time", "sample", "panes", SAID.removesuffix("__")})
+"""Not of any metric: where a vector lies in time, how much stands behind it, and which new messages it tells of."""
+
+_KIND = "__count"
 
 _DERIVED = ("_change_ratio", "_z_24h", "_std_ms")
 
@@ -36,7 +39,13 @@ class Naming:
     @property
     def counts(self) -> NDArray[np.bool_]:
         """(d,) which features are numbers of a service's events."""
-        return np.array([self.service and name.startswith("events_count") for name in self.names], np.bool_)
+        numbers = np.array([self.service and name.startswith("events_count") for name in self.names], np.bool_)
+        return numbers | self.of_kinds
+
+    @property
+    def of_kinds(self) -> NDArray[np.bool_]:
+        """(d,) which features are numbers of log messages of some kind."""
+        return np.array([self.service and _KIND in name for name in self.names], np.bool_)
 
     def take(self, columns: NDArray[np.int64]) -> Naming:
         """Some of the features, of the same metrics: what a few of them are called does not tell whose they are."""
@@ -49,18 +58,19 @@ def naming(names: tuple[str, ...]) -> Naming:
     """Read the feature names of a set.
 
     `<metric>__<statistic>` belongs to `<metric>`, which itself is the value to read. Features of a service belong to
-    events, errors, latency, warnings or paths; changes and z scores are no values to read.
+    events, errors, latency, warnings or paths, those of its log messages to the kinds of these; changes and z scores
+    are no values to read, and of a kind the number alone is.
     """
     service = _is_service(names)
     found: dict[str, int] = {}
     group = np.full(len(names), -1, np.int32)
     level = np.zeros(len(names), np.bool_)
     for i, name in enumerate(names):
-        metric = name.partition("_")[0] if service else name.partition("__")[0]
+        metric = name.partition("_")[0] if service and "__" not in name else name.partition("__")[0]
         if name.partition("_")[0] in _CONTEXT and (service or "__" in name):
             continue
         group[i] = found.setdefault(metric, len(found))
-        level[i] = not any(part in name for part in _DERIVED) if service else "__" not in name
+        level[i] = _is_level(name) if service else "__" not in name
     return Naming(names, group, level, len(found), tuple(found), service)
 
 
@@ -73,5 +83,11 @@ def feature_names(feature_set: str, width: int) -> tuple[str, ...]:
     return tuple(f"feature_{number:03d}" for number in range(width))
 
 
+def _is_level(name: str) -> bool:
+    """Whether a feature of a service is a value that people can read."""
+    return _KIND in name if "__" in name else not any(part in name for part in _DERIVED)
+
+
 def _is_service(names: Sequence[str]) -> bool:
-    return "events_count" in names and "events_z_24h" in names
+    """Of its requests, or of its messages: of those also where only what is learned from is left."""
+    return ("events_count" in names and "events_z_24h" in names) or f"{NEW}{_KIND}" in names

@@ -24,6 +24,9 @@ FLOOR = 0.02
 LIMIT = 50.0
 """Scaled values are held to ±LIMIT: further out, distance says no more."""
 
+CHANCE = 0.5
+"""Spread of the root of a number that comes by chance alone (Poisson)."""
+
 _VIEWS = ((0.5, 1.4826), (0.9, 1 / 1.645), (0.995, 1 / 6), (1.0, 1 / 10))
 """Quantiles of the absolute deviation, each as a scale. The first two are a normal spread's own; the last two only
 matter for features that rest and jump: what they are known to do is then no more than 6 and 10 spreads away."""
@@ -38,6 +41,9 @@ class Scaler:
 
     `counts` (d,) marks numbers of events: of these it is the roots that are compared. Events that come by chance
     scatter by the root of their number, so one scale holds by day and by night (Bartlett 1936).
+
+    Of what is also `by_chance` a scale of a root is never below that of chance alone, half, and there is one where
+    nothing ever moved: that a kind of message never came, or came like a clock, says what would be unusual of it.
     """
 
     centre: NDArray[np.float64]
@@ -51,6 +57,7 @@ class Scaler:
         places: Places,
         trusted: float = 1.0,
         counts: NDArray[np.bool_] | None = None,
+        by_chance: NDArray[np.bool_] | None = None,
     ) -> Scaler:
         """Learn from n rows (NaN = missing). Slots seen on fewer than two days share the median of all rows.
 
@@ -61,7 +68,10 @@ class Scaler:
         slot, share = slot_position(places.hour)
         expected = _expected(centre, places.weekend, slot, share)
         X, expected = _rooted(X, counts), _rooted(expected, counts)
-        return cls(centre, _scales(X, X - expected, trusted), counts)
+        scale = _scales(X, X - expected, trusted)
+        if by_chance is not None:
+            scale = np.where(by_chance, np.maximum(np.where(np.isinf(scale), 0.0, scale), CHANCE), scale)
+        return cls(centre, scale, counts)
 
     def transform(self, X: NDArray[np.float64], places: Places) -> NDArray[np.float64]:
         """(n, d) scaled values, NaN where missing; each row by itself."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features.series import STATISTICS
+from models.logs.names import NEW, SAID
 from models.naming import feature_names, naming
 from models.views import ROLLING, STEPS
 from schemas.columns import Vectors
@@ -21,7 +22,7 @@ LEARNED_STATISTICS = frozenset({"", *ROLLING, *STEPS})
 The others repeat them (a range, a rate) or are relative already (z scores, flags): the scaler does that better.
 """
 
-_CONTEXT = ("time__", "sample__", "panes_count")
+_CONTEXT = ("time__", "sample__", "panes_count", SAID)
 _RELATIVE = ("_change_ratio", "_z_24h")
 
 
@@ -29,11 +30,18 @@ def learned(names: Sequence[str]) -> tuple[bool, ...]:
     """Whether models use each of these features.
 
     Not: what is context only; what compares with the entity's own last hours, and so calls normal unusual for as long
-    after an anomaly; of a service's windows the longest, if there are others, for the same reason.
+    after an anomaly; of a service's windows the longest, if there are others, for the same reason; and how many lines
+    or kinds there are, where it is known how many of each kind: that says nothing more, and names none.
     """
     windows = [name.removeprefix("events_count") for name in names if name.startswith("events_count_")]
     longest = windows[-1] if len(windows) > 1 and "events_z_24h" in names else None
-    return tuple(_is_learned(name) and (longest is None or not name.endswith(longest)) for name in names)
+    sums = ("events_count", "kinds_count") if any(name.startswith(f"{NEW}__") for name in names) else None
+    return tuple(
+        _is_learned(name)
+        and (longest is None or not name.endswith(longest))
+        and (sums is None or not name.startswith(sums))
+        for name in names
+    )
 
 
 def _is_learned(name: str) -> bool:

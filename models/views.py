@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.logs.names import NEW
 from models.naming import Naming
 
 Values = NDArray[np.float64]
@@ -147,8 +148,14 @@ def columns_of(view: str, names: Sequence[str]) -> NDArray[np.int64]:
 
 
 def windows_of(names: Sequence[str]) -> list[str]:
-    """What a service's rolling windows are called, shortest first."""
-    return [name.removeprefix("events_count_") for name in names if name.startswith("events_count_")]
+    """What a service's rolling windows are called, shortest first; of features of messages, that are learned from,
+    too, though their sum is none of them.
+    """
+    for start in ("events_count_", f"{NEW}__count_"):
+        found = [name.removeprefix(start) for name in names if name.startswith(start)]
+        if found:
+            return found
+    return []
 
 
 def _of_window(names: Sequence[str], number: int) -> list[int]:

@@ -218,7 +218,11 @@ class IntakeSettings(Section):
         description="patterns of the names of series that count up",
     )
     message_bytes: int | None = Field(
-        None, ge=0, le=32_768, description="how much of an OTLP log record's text is kept, as the attribute message"
+        None,
+        ge=0,
+        le=32_768,
+        description="how much of a log event's text is kept, as the attribute message; 0: none. "
+        "Empty: 1024 where windows.log_templates is set, else none",
     )
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
     max_unpacked_bytes: int = Field(
@@ -234,6 +238,9 @@ class IntakeSettings(Section):
 class WindowsSettings(Section):
     profiles: str = Field("", description="YAML file or folder with profiles beside or instead of the shipped ones")
     enabled: list[str] = Field(default_factory=lambda: ["service", "host", "generic"])
+    log_templates: str = Field(
+        "", description="file of templates (path or fsspec URL), mined by `templates mine`; turns on the profile logs"
+    )
     lateness_ms: int = Field(10_000, ge=0)
     idle_timeout_ms: int = Field(30_000, ge=0, description="a quiet partition gets a tick after this; 0: never")
     max_skew_ms: int = Field(300_000, ge=0)

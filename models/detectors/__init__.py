@@ -8,6 +8,7 @@ from models.detectors.autoencoder import Autoencoder
 from models.detectors.base import Detector, Scorer
 from models.detectors.boosted_trees import BoostedTrees
 from models.detectors.deviation import Deviation
+from models.detectors.extreme import Extreme
 from models.detectors.forecast import Forecast
 from models.detectors.forest import IsolationForest
 from models.detectors.local_outlier import LocalOutlier
@@ -22,6 +23,7 @@ DETECTORS: Mapping[str, type[Detector]] = {
     for one in (
         IsolationForest,
         Deviation,
+        Extreme,
         Neighbours,
         LocalOutlier,
         OneClassSVM,
@@ -42,6 +44,8 @@ __all__ = [
     "Autoencoder",
     "BoostedTrees",
     "Detector",
+    "Deviation",
+    "Extreme",
     "Forecast",
     "IsolationForest",
     "Lstm",

@@ -31,10 +31,10 @@ class Deviation:
         return cls(X.shape[1])
 
     def score(self, X: Matrix) -> NDArray[np.float64]:
-        return _largest(np.ascontiguousarray(X), min(LARGEST, self.width))
+        return largest(np.ascontiguousarray(X), min(LARGEST, self.width))
 
     def explain(self, X: Matrix, rows: NDArray[np.intp]) -> Matrix:
-        return _squares(np.ascontiguousarray(X), rows)
+        return squares(np.ascontiguousarray(X), rows)
 
     def to_arrays(self) -> Arrays:
         return {"width": np.array(self.width, np.int64)}
@@ -48,7 +48,7 @@ class Deviation:
 
 
 @njit(cache=True)
-def _largest(X: Matrix, k: int) -> NDArray[np.float64]:
+def largest(X: Matrix, k: int) -> NDArray[np.float64]:
     """Mean of the k largest |x| of each row, by insertion into a sorted list of k."""
     out = np.empty(X.shape[0])
     top = np.empty(k)
@@ -70,7 +70,8 @@ def _largest(X: Matrix, k: int) -> NDArray[np.float64]:
 
 
 @njit(cache=True)
-def _squares(X: Matrix, rows: NDArray[np.intp]) -> Matrix:
+def squares(X: Matrix, rows: NDArray[np.intp]) -> Matrix:
+    """x² of some rows, 0 where x is missing."""
     out = np.empty((len(rows), X.shape[1]))
     for i in range(len(rows)):
         for j in range(X.shape[1]):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from models.features.event import EVENT
 from models.features.generic import GENERIC
 from models.features.host import BASE, HOST
+from models.features.logs import LOGS
 from models.features.service import SERVICE
 from models.features.sets import Feature, FeatureSet
 
@@ -40,6 +41,13 @@ Windows of samples end with the sample itself and leave missing values out; a sa
 of those that follow. Panes are ten minutes by the clock.
 """
 
+_LOGS = """Messages by kind, over panes and rolling windows; on where templates are named ([logs](logs.md)).
+`messages "<template>"` stands for each template that has features of its own, called by its text, at most 48
+characters of it. Vectors carry their names; the hash covers that of the file of templates, so it is another one for
+each file, and none is shown here. A vector that counts new messages also carries up to three of `said__<text>`: the new
+kinds with the most lines in the second window, and their lines. These are for people, and no model learns from them.
+"""
+
 _EVENT = """One vector per API or log event, given out at the event's own record; off unless enabled.
 """
 
@@ -51,6 +59,7 @@ def render() -> str:
         (HOST, _HOST.format(base=len(BASE))),
         (GENERIC, _GENERIC),
         (EVENT, _EVENT),
+        (LOGS, _LOGS),
     )
     return "\n".join([_INTRODUCTION, *(line for one, text in sections for line in _section(one, text))])
 
@@ -59,7 +68,8 @@ def _section(features: FeatureSet, text: str) -> Iterator[str]:
     yield f"## `{features.profile}`: {len(features.features)} features"
     yield ""
     yield text
-    yield f"Version {features.version}, hash `{features.hash}`."
+    told = f", hash `{features.hash}`" if features is not LOGS else ""
+    yield f"Version {features.version}{told}."
     yield ""
     yield from _table(features.features)
     yield ""

@@ -61,30 +61,30 @@ def service_features(stats: Values, baseline: Values, window_end: NDArray[np.int
     """
     n, stretches, _ = stats.shape
     out = np.empty((n, 12 * stretches + 4 + len(TIME_FEATURES)))
-    rates = [_divide(stats[:, s, COUNT], stats[:, s, ACTIVE]) for s in range(stretches)]
-    means = [_divide(stats[:, s, SUM], stats[:, s, TIMED]) for s in range(stretches)]
+    rates = [divide(stats[:, s, COUNT], stats[:, s, ACTIVE]) for s in range(stretches)]
+    means = [divide(stats[:, s, SUM], stats[:, s, TIMED]) for s in range(stretches)]
     rates[0] = stats[:, 0, COUNT]
     rates_before = [*rates[1:], baseline[:, 1]]
     means_before = [*means[1:], baseline[:, 5]]
     for s in range(stretches):
         of, at = stats[:, s], 12 * s
         out[:, at] = of[:, COUNT]
-        out[:, at + 1] = _divide(of[:, ERRORS], of[:, COUNT])
+        out[:, at + 1] = divide(of[:, ERRORS], of[:, COUNT])
         out[:, at + 2 : at + 5] = of[:, P50 : P99 + 1]
         out[:, at + 5] = means[s]
         out[:, at + 6] = _deviation(of, means[s])
         out[:, at + 7] = of[:, HIGH]
-        out[:, at + 8] = _divide(rates[s], rates_before[s]) - 1.0
-        out[:, at + 9] = _divide(means[s], means_before[s]) - 1.0
-        out[:, at + 10] = _divide(of[:, WARNINGS], of[:, COUNT])
+        out[:, at + 8] = divide(rates[s], rates_before[s]) - 1.0
+        out[:, at + 9] = divide(means[s], means_before[s]) - 1.0
+        out[:, at + 10] = divide(of[:, WARNINGS], of[:, COUNT])
         out[:, at + 11] = of[:, PATHS]
     at = 12 * stretches
-    errors = _divide(stats[:, reference, ERRORS], stats[:, reference, COUNT])
-    out[:, at] = _z(rates[reference], baseline[:, 1], baseline[:, 2], 0.05, 1e-9)
-    out[:, at + 1] = _z(errors, baseline[:, 3], baseline[:, 4], 0.05, 0.005)
-    out[:, at + 2] = _z(means[reference], baseline[:, 5], baseline[:, 6], 0.05, 1e-9)
+    errors = divide(stats[:, reference, ERRORS], stats[:, reference, COUNT])
+    out[:, at] = z_score(rates[reference], baseline[:, 1], baseline[:, 2], 0.05, 1e-9)
+    out[:, at + 1] = z_score(errors, baseline[:, 3], baseline[:, 4], 0.05, 0.005)
+    out[:, at + 2] = z_score(means[reference], baseline[:, 5], baseline[:, 6], 0.05, 1e-9)
     out[:, at + 3] = stats[:, -1, ACTIVE]
-    _write_times(window_end, out, at + 4)
+    write_times(window_end, out, at + 4)
     return out
 
 
@@ -94,8 +94,8 @@ def reference_stretch(windows: Sequence[int]) -> int:
 
 
 def _features(pane: int, windows: Sequence[int]) -> Iterator[Feature]:
-    stretches = [f"the pane of {_name(pane)}", *(f"the last {_name(window)}" for window in windows)]
-    suffixes = ["", *(f"_{_name(window)}" for window in windows)]
+    stretches = [f"the pane of {stretch_name(pane)}", *(f"the last {stretch_name(window)}" for window in windows)]
+    suffixes = ["", *(f"_{stretch_name(window)}" for window in windows)]
     longer = [*stretches[1:], "the last 24 h"]
     for stretch, suffix, before in zip(stretches, suffixes, longer, strict=True):
         yield Feature(f"events_count{suffix}", "events", f"n, the sum of weights over {stretch}")
@@ -123,7 +123,7 @@ def _features(pane: int, windows: Sequence[int]) -> Iterator[Feature]:
     yield from TIME_FEATURES
 
 
-def _divide(a: Values, b: Values) -> Values:
+def divide(a: Values, b: Values) -> Values:
     """a / b, NaN where b is 0."""
     out = np.full(a.shape, np.nan)
     np.divide(a, b, out=out, where=b != 0.0)
@@ -132,12 +132,13 @@ def _divide(a: Values, b: Values) -> Values:
 
 def _deviation(of: Values, mean: Values) -> Values:
     """Standard deviation; what is below a millionth of the mean, or a nanosecond, is rounding and counts as none."""
-    variance = _divide(of[:, SQUARES], of[:, TIMED]) - mean * mean
+    variance = divide(of[:, SQUARES], of[:, TIMED]) - mean * mean
     noise = 1e-12 * (mean * mean + 1.0)
     return np.sqrt(np.where(variance < noise, 0.0, variance))
 
 
-def _z(x: Values, mean: Values, std: Values, share: float, least: float) -> Values:
+def z_score(x: Values, mean: Values, std: Values, share: float, least: float) -> Values:
+    """How far x lies from a mean, in spreads that are no smaller than a share of the mean, nor than `least`."""
     result: Values = (x - mean) / np.maximum(np.maximum(std, share * np.abs(mean)), least)
     return result
 
@@ -148,13 +149,15 @@ def window_length(name: str) -> int:
     return int(number) * _UNITS[name.removeprefix(number)]
 
 
-def _name(us: int) -> str:
+def stretch_name(us: int) -> str:
+    """Microseconds as names of features have them: `10s`, `5m`."""
     name, unit = next((name, unit) for name, unit in _UNITS.items() if us % unit == 0)
     return f"{us // unit}{name}"
 
 
 @njit(cache=True)
-def _write_times(window_end: NDArray[np.int64], out: Values, at: int) -> None:
+def write_times(window_end: NDArray[np.int64], out: Values, at: int) -> None:
+    """Write the features of time of each row to out[:, at:]."""
     for row in range(len(window_end)):
         write_time(window_end[row], out[row], at)
 

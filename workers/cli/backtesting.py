@@ -122,8 +122,9 @@ class Verdicts:
     incidents: set[str] = field(default_factory=set)
 
     def put(self, score: dict[str, Any], incident: str | None, reason: str) -> None:
+        """Where two profiles have a vector of one entity and time, the one with the higher score counts."""
         place = self.rows.place.get((score["entity"], score["window_end"]))
-        if place is None:
+        if place is None or (place in self.found and self.found[place].score > score["anomaly_score"]):
             return
         said = reason if incident else first_reason(score)
         contributions = score["contributions"] if score["is_anomaly"] else None
@@ -171,7 +172,7 @@ def replay(blocks: Iterable[Events], rows: TableRows, settings: Settings) -> Ver
     """
     scoring, incidents = Feed(build_scoring(settings), "features"), Feed(build_incidents(settings), "scores")
     verdicts = Verdicts(rows)
-    open_now: dict[str, tuple[str, str]] = {}
+    open_now: dict[tuple[str, str], tuple[str, str]] = {}
 
     def to_score(block: Vectors) -> list[bool]:
         return [rows.wants(*key) for key in zip(block.entity, block.window_end.tolist(), strict=True)]
@@ -188,7 +189,7 @@ def replay(blocks: Iterable[Events], rows: TableRows, settings: Settings) -> Ver
             for event in steps.get(str(score["id"]), ()):
                 _follow(open_now, event)
                 verdicts.incidents.add(event["incident_id"])
-            verdicts.put(score, *open_now.get(str(score["entity"]), (None, "")))
+            verdicts.put(score, *open_now.get((score["entity"], score["profile"]), (None, "")))
     return verdicts
 
 
@@ -207,12 +208,13 @@ def _by_score(outputs: Sequence[Output], settings: Settings) -> dict[str, list[d
     return found
 
 
-def _follow(open_now: dict[str, tuple[str, str]], event: dict[str, Any]) -> None:
-    """Which incident is open for an entity, and what is said of it."""
+def _follow(open_now: dict[tuple[str, str], tuple[str, str]], event: dict[str, Any]) -> None:
+    """Which incident is open for an entity and profile, and what is said of it."""
+    whose = event["entity"], event["profile"]
     if event["type"] in ("RESOLVE", "CLOSED"):
-        open_now.pop(event["entity"], None)
+        open_now.pop(whose, None)
     elif event["type"] != "SUPPRESS":
-        open_now[event["entity"]] = (event["incident_id"], event["reason"])
+        open_now[whose] = (event["incident_id"], event["reason"])
 
 
 def first_reason(score: dict[str, Any]) -> str:

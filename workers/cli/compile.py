@@ -57,6 +57,7 @@ class Ran:
 
 def compile_all(settings: Settings) -> dict[str, Ran]:
     """Take events of every kind through the steps of all workers, scoring with models and without."""
+    from models.logs.masking import mask
     from workers.incidents.stage import build as incidents
     from workers.intake.stage import build as intake
     from workers.scoring.stage import build as scoring
@@ -80,6 +81,7 @@ def compile_all(settings: Settings) -> dict[str, Ran]:
         if _learn(features, folder):
             ran("scoring, trained", scoring(settings.with_registry(folder)), features)
     _run_detectors()
+    mask(["compiled for messages by kind"])
     ran("incidents", incidents(settings), records_of(scores, names.scores))
     return done
 

@@ -36,8 +36,10 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
     from confluent_kafka import KafkaException
     from redis import RedisError
 
+    from models.logs.templates import TemplatesError
     from models.manifest import BundleError
     from models.registry import RegistryError
+    from workers.windows.profiles import ProfileError
 
     if isinstance(error, KafkaException):
         said = error.args[0]
@@ -46,4 +48,6 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
         return f"Redis: {error}. `faultline config check` tells more", FAILED
     if isinstance(error, (RegistryError, BundleError)):
         return f"model registry: {error}", FAILED
+    if isinstance(error, (TemplatesError, ProfileError)):
+        return str(error), FAILED
     return None

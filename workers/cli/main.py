@@ -45,6 +45,7 @@ COMMANDS = (
     Entry("compile", "compile", OPERATE, "Compile the workers' inner loops now, for images and quick first starts."),
     Entry("schemas", "schemas", OPERATE, "Print the Avro and JSON schemas of every record."),
     Entry("train", "train", LEARN, "Fit models on telemetry and put them into the registry.", "train"),
+    Entry("templates", "templates", LEARN, "Mine, show and try templates of log messages.", "sources"),
     Entry("models", "models", LEARN, "List, show, compare and promote models of the registry."),
     Entry("backtest", "backtest", LEARN, "Train on the past, score what came after as the workers would.", "train"),
     Entry("evaluate", "evaluate", LEARN, "Judge scores against labels.", "train"),

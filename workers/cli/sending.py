@@ -151,7 +151,9 @@ def closing_margin(settings: Settings, kind: str, cadence: int) -> int:
 
     Not longer than that: a tick far ahead would say that everything had been silent until then.
     """
-    known = shipped() | load_profiles([Path(settings.windows.profiles)] if settings.windows.profiles else [])
-    taking = [profile for profile in choose(known, settings.windows.enabled) if kind in profile.takes]
+    windows = settings.windows
+    known = shipped() | load_profiles([Path(windows.profiles)] if windows.profiles else [])
+    chosen = choose(known, windows.enabled, windows.log_templates)
+    taking = [profile for profile in chosen if kind in profile.takes]
     longest = max((profile.pane or profile.cadence or cadence for profile in taking), default=0)
     return settings.windows.lateness_ms * 1000 + longest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.logs.names import NEW, read_name
 from workers.incidents.incident import SILENCE, Change, Ending, Kind
 from workers.incidents.naming import Metric, read_metric
 from workers.incidents.scores import Contribution
@@ -38,6 +39,11 @@ _RECOMMENDATION = {
     ("network", "up"): "Find the connections that carry the traffic; check links for errors and drops.",
     ("processes", "up"): "List the newest processes and their parents.",
 }
+_MESSAGE_RECOMMENDATION = {
+    "new": "Read these messages: they are new since the models were trained. Compare their start with deployments.",
+    "up": "Read these messages, and look for what made them more frequent.",
+    "down": "Find out what no longer happens: a job, a health check, a consumer, or the log shipper.",
+}
 _FALLBACK_RECOMMENDATION = "Compare with the last normal period, and with what was changed before it began."
 
 
@@ -72,6 +78,9 @@ def recommendation(change: Change, name: str) -> str:
     main = _main(change)
     if main is None:
         return _FALLBACK_RECOMMENDATION
+    counted = read_name(main.metric)
+    if counted is not None:
+        return _MESSAGE_RECOMMENDATION["new" if counted[0] == NEW else main.direction]
     return _RECOMMENDATION.get((read_metric(main.metric).family, main.direction), _FALLBACK_RECOMMENDATION)
 
 
@@ -108,7 +117,18 @@ def _deviation(main: Contribution, metric: Metric, name: str) -> str:
         )
     if family == "traffic" and way == "down":
         return _missing_traffic(main, name)
+    counted = read_name(main.metric)
+    if counted is not None:
+        return _messages(counted[0] == NEW, way, name)
     return _IMPACT.get((family, way), f"The {metric.label} of {name} is where it has not been before.")
+
+
+def _messages(new: bool, way: str, name: str) -> str:
+    if new:
+        return f"{name} does something it has not done before; users may not notice yet."
+    if way == "down":
+        return f"Something that {name} usually does happens less often, or not at all."
+    return f"Something happens in {name} far more often than usual."
 
 
 def _times_expected(main: Contribution) -> str | None:

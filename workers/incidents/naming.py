@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from models.logs.names import read_name
 from workers.units import CHANGE, COUNT, PLAIN, RATE, RATIO, UNITS, Unit
 
 _SPLIT = re.compile(r"[^0-9A-Za-z]+")
@@ -108,6 +109,11 @@ class Metric:
 @lru_cache(maxsize=10_000)
 def read_metric(name: str) -> Metric:
     """Take a name such as `latency_p99_ms`, `cpu_ratio_max_5m` or `cpu_ratio__mean_30` apart."""
+    counted = read_name(name)
+    if counted is not None:
+        metric, _, window = counted
+        over = f" over {call_window(window)}" if window else ""
+        return Metric(metric, f"number of {metric}{over}", COUNT)
     base, _, derived = name.partition("__")
     if derived and base:
         return _derived(read_metric(base), derived)
@@ -124,6 +130,12 @@ def read_metric(name: str) -> Metric:
         text = _NOUNS[family]
     plural = not statistic and text.endswith("s") and not text.endswith(("ss", "us"))
     return Metric(family, f"{statistic} {text or name}".strip() + window, unit, plural)
+
+
+def call_window(window: str) -> str:
+    """A window in a sentence: `5 min` of `5m`."""
+    found = _WINDOW.fullmatch(window)
+    return f"{found[1]} {_WINDOW_UNITS[found[2]]}" if found is not None else window
 
 
 def call_family(family: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from workers.incidents.advice import impact, recommendation
 from workers.incidents.feedback import Verdict
 from workers.incidents.incident import SILENCE, Change, Ending, Incident, Kind, Phase
+from workers.incidents.messages import message_level
 from workers.incidents.naming import call_family, read_metric
 from workers.incidents.scores import SEVERITIES, Contribution, Window
 from workers.units import clock, duration, moment, quantity, shown, span
@@ -53,6 +54,9 @@ def symptom(window: Window, name: str, still: str = "") -> str:
 
 
 def _level(one: Contribution, name: str, still: str) -> str:
+    of_messages = message_level(one, name, still)
+    if of_messages is not None:
+        return of_messages
     metric = read_metric(one.metric)
     verb = "are " if metric.plural else "is "
     verb += f"{still} " if still else ""

@@ -25,6 +25,7 @@ from workers.intake.formats.wire import CountingFormat, Format
 from workers.intake.limits import filled, refused
 from workers.intake.machines import load_machines
 from workers.intake.mapping import load_mapping
+from workers.intake.messages import bounded, mapped, with_messages
 from workers.intake.opening import Opened, opened
 from workers.intake.otlp.mapping import load_otlp_mapping
 from workers.intake.partitioning import partitions_of
@@ -49,14 +50,15 @@ class IntakeState:
 class IntakePolicy:
     """What the settings say. `partitions` is the count of the events topic, which decides where keys live.
 
-    `most_bytes`: of a record, raw or canonical; `most_unpacked`: of what a producer compressed. `by_topic`: formats by
-    raw topic, where they are not told by their bytes.
+    `most_bytes`: of a record, raw or canonical; `most_unpacked`: of what a producer compressed; `message_bytes`: of a
+    log event's text. `by_topic`: formats by raw topic, where they are not told by their bytes.
     """
 
     topic: str
     partitions: int
     most_bytes: int
     most_unpacked: int
+    message_bytes: int
     by_topic: Mapping[str, str]
     config_hash: str
 
@@ -149,6 +151,7 @@ class IntakeStage:
             return
         if self._redaction is not None:
             events = self._redaction.applied(events)
+        events = bounded(events, self._policy.message_bytes)
         at = np.array(places, np.intp)[events.record]
         arrived = timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
@@ -219,16 +222,23 @@ def build(
 
     Raises `MappingError`, `TemplateError` and ValueError where the settings cannot be used, with the fix.
     """
-    intake, topic = settings.intake, settings.topics.events
+    intake, topic = with_messages(settings), settings.topics.events
     count = partitions[topic]
     mapping, otlp = load_mapping(intake.mapping), load_otlp_mapping(intake.otlp)
-    machines = load_machines(intake.machines)
+    mapping, machines = mapped(mapping, intake.message_bytes or 0), load_machines(intake.machines)
     key = intake.redact_key.get_secret_value()
     given = intake.model_dump(exclude={"mapping", "otlp", "machines", "redact_key"})
     mappings = [mapping.model_dump(), otlp.model_dump(), machines.model_dump()]
     rules = orjson.dumps([given, *mappings, stable_id(key) if key else ""], option=orjson.OPT_SORT_KEYS)
-    config_hash = stable_id(_VERSION, rules.decode(), topic, count, str(framing))
-    policy = IntakePolicy(topic, count, intake.max_record_bytes, intake.max_unpacked_bytes, intake.formats, config_hash)
+    policy = IntakePolicy(
+        topic,
+        count,
+        intake.max_record_bytes,
+        intake.max_unpacked_bytes,
+        intake.message_bytes or 0,
+        intake.formats,
+        stable_id(_VERSION, rules.decode(), topic, count, str(framing)),
+    )
     redaction = Redaction(intake.redact, key) if intake.redact else None
     formats = build_formats(intake, mapping, otlp, machines, resolver)
     return IntakeStage(policy, formats, framing, redaction)

@@ -267,8 +267,8 @@ def _wrong_clock(block: Vectors) -> NDArray[np.bool_]:
 
 
 def _unknown(bundle: Bundle, names: tuple[str, ...]) -> int:
-    """How many of a vector's metrics the bundle does not know; static sets have none."""
-    if not names:
+    """How many of a vector's metrics the bundle does not know; static sets have none, nor has what the hash covers."""
+    if not names or naming(names).service:
         return 0
     known = bundle.metrics
     return sum("__" not in name and name not in known for name in names)

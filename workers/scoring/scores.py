@@ -10,6 +10,7 @@ import orjson
 
 from models import clocks, fallback, silence
 from models.bundle import Bundle
+from models.logs.names import NEW, SAID
 from models.scored import TOP, Reasons, Scored
 from models.severity import NAMES, SeverityCuts
 from schemas.columns import Vectors
@@ -21,6 +22,7 @@ from schemas.times import format_time
 Record = dict[str, Any]
 
 _MOST_TIMES = 10_000
+_NEW_COUNT = f"{NEW}__"
 
 CHAMPION, CHALLENGER, FALLBACK = "champion", "challenger", "fallback"
 
@@ -60,10 +62,12 @@ def score_records(
 ) -> Iterator[tuple[int, Record]]:
     """The record of each of these rows of a block, with the row. `names` are what the reasons' numbers refer to."""
     head, said, why = _Heads(block, model), model.record(), _Reasons(scored.reasons, names)
+    new = _NewKinds(block)
     ranks, scores = cuts.rank(scored.score).tolist(), scored.score.tolist()
     columns = zip(rows, scores, ranks, scored.confidence.tolist(), scored.note, strict=True)
     for place, (row, score, rank, confidence, note) in enumerate(columns):
-        yield row, head.of(row, score, rank, confidence, said, note, *why.of(place))
+        expected, contributions = why.of(place)
+        yield row, head.of(row, score, rank, confidence, said, note, expected, new.told(row, contributions))
 
 
 class Encoder:
@@ -119,6 +123,23 @@ class _Reasons:
                 }
             )
         return expected, contributions
+
+
+class _NewKinds:
+    """What vectors tell of new kinds of messages: of what counts them, the text of the largest is the feature."""
+
+    def __init__(self, block: Vectors) -> None:
+        self._block = block
+        self._columns = [i for i, name in enumerate(block.names) if name.startswith(SAID)]
+
+    def told(self, row: int, contributions: list[Record]) -> list[Record]:
+        if self._columns:
+            values, names = self._block.values[row], self._block.names
+            largest = max(self._columns, key=lambda column: (values[column], names[column]))
+            for one in contributions:
+                if one["metric"].startswith(_NEW_COUNT):
+                    one["feature"] = names[largest]
+        return contributions
 
 
 def silence_records(block: Vectors, rows: Sequence[int], cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:

@@ -52,17 +52,17 @@ class Extractor:
             self._mark(events, name, meaning, flags)
         out["error"], out["warning"] = flags & _ERROR != 0, flags & _WARNING != 0
         out["path"], out["latency"] = NONE, np.nan
-        code = _code(events.attr_name, "path")
+        code = code_of(events.attr_name, "path")
         if code >= 0:
             meanings = self._meanings(events, code, self._path_bit)
             _scatter(events.attr_row, events.attr_name.codes, events.attr_value.codes, code, meanings, out)
-        code = _code(events.metric_name, LATENCY)
+        code = code_of(events.metric_name, LATENCY)
         if code >= 0:
             _latencies(events.metric_row, events.metric_name.codes, events.metric_value, events.metric_type, code, out)
         return out
 
     def _mark(self, events: Events, name: str, meaning: Callable[[str], int], flags: NDArray[np.int16]) -> None:
-        code = _code(events.attr_name, name)
+        code = code_of(events.attr_name, name)
         if code >= 0:
             meanings = self._meanings(events, code, meaning)
             _mark_rows(events.attr_row, events.attr_name.codes, events.attr_value.codes, code, meanings, flags)
@@ -70,7 +70,7 @@ class Extractor:
     def _meanings(self, events: Events, code: int, meaning: Callable[[str], int]) -> NDArray[np.int16]:
         """By code of an attribute's value; only the values that this attribute has are looked at."""
         values = events.attr_value.values
-        used = _used(events.attr_name.codes, events.attr_value.codes, code, len(values))
+        used = used_values(events.attr_name.codes, events.attr_value.codes, code, len(values))
         table = np.zeros(len(values), np.int16)
         for value in used:
             table[value] = meaning(values[value])
@@ -103,7 +103,8 @@ def _error_flag(text: str) -> int:
     return _ERROR if text.strip().lower() == "true" else 0
 
 
-def _code(names: Strings, name: str) -> int:
+def code_of(names: Strings, name: str) -> int:
+    """The code of a value; −1 where it is none of them."""
     values: Sequence[str] = names.values
     try:
         return values.index(name)
@@ -112,7 +113,8 @@ def _code(names: Strings, name: str) -> int:
 
 
 @njit(cache=True)
-def _used(names: NDArray[np.int32], values: NDArray[np.int32], code: int, distinct: int) -> NDArray[np.int64]:
+def used_values(names: NDArray[np.int32], values: NDArray[np.int32], code: int, distinct: int) -> NDArray[np.int64]:
+    """The codes of the values that entries of one name have, ascending; `distinct` is how many there are."""
     seen = np.zeros(distinct, np.bool_)
     for j in range(len(names)):
         if names[j] == code and values[j] >= 0:

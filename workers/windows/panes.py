@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from models.features.known import FEATURE_SETS
 from models.features.service import reference_stretch, service_features, service_set
+from models.features.sets import FeatureSet
 from schemas.columns import Events, Vectors
-from workers.runtime.records import Output
+from workers.runtime.records import Output, View
 from workers.runtime.stage import NO_WATERMARK, Logged, Part
 from workers.windows import coarse, panes_parts, sketch
 from workers.windows.engine import Emission, EnginePolicy, Timeline
@@ -43,6 +44,7 @@ _NAMES = {
     RETIRED: "entities_retired",
 }
 _BUFFER = 4096  # rows, and entries of the log, between two returns to Python
+_CELLS = 1 << 18  # fewer where each has many cells
 _NEWCOMERS = 4096  # entities that one stretch of records may bring; bounds the seats taken beyond the limit
 
 
@@ -74,15 +76,17 @@ class PaneEngine:
         plan = make_plan(profile, policy)
         self._profile, self._policy = profile, policy
         self._reach = max(plan.longest, -(-coarse.COARSE // profile.pane))
-        self._set = service_set(profile.name, profile.pane, profile.windows)
+        self._set = self._feature_set(profile)
         self._names = () if self._set.hash in FEATURE_SETS else self._set.names
         self._reference = reference_stretch(profile.windows)
-        self._extract = Extractor()
+        self._extract = self._extractor()
         self._views = WindowViews(profile, policy, partition)
+        rows = min(_BUFFER, max(1, _CELLS // max(1, self._width())))
         self._buffers = Buffers(
-            rows=make_rows(_BUFFER, plan),
-            rings=np.zeros((_BUFFER, 2), np.int32),
-            gone=np.zeros((_BUFFER, 2), np.int32),
+            rows=make_rows(rows, plan),
+            cells=np.zeros((rows, 1 + len(plan.windows), self._width())),
+            rings=np.zeros((rows, 2), np.int32),
+            gone=np.zeros((rows, 2), np.int32),
             scratch=make_scratch(),
             outcomes=np.zeros(OUTCOMES, np.int64),
         )
@@ -151,12 +155,37 @@ class PaneEngine:
         moved = outcomes[BORN] or outcomes[EVICTED] or outcomes[RETIRED]
         state.lives += bool(n or logged or moved)
         state.pasts += bool(logged or moved)
-        views = self._views.views(self._buffers.rows[:n], state.roster.names)
+        views = self._views_of(self._buffers.rows[:n])
         counts = {name: int(outcomes[cell]) for cell, name in _NAMES.items() if outcomes[cell]}
-        emission = Emission(self._vectors(n), logged, views, counts)
+        tables, order = self._tables(n)
+        emission = Emission(tables[0], logged, views, counts, tables[1:], order)
         cursor[ROW] = cursor[RINGS] = cursor[GONE] = 0
         outcomes[:] = 0
         return emission
+
+    def _feature_set(self, profile: Profile) -> FeatureSet:
+        assert profile.pane is not None
+        return service_set(profile.name, profile.pane, profile.windows)
+
+    def _extractor(self) -> Extractor:
+        return Extractor()
+
+    def _width(self) -> int:
+        """How many buckets of the sketch are told of one by one."""
+        return 0
+
+    def _values(self, n: int) -> NDArray[np.float64]:
+        """The features of the buffer's first n rows."""
+        rows = self._buffers.rows[:n]
+        end = (rows["pane"] + 1) * self._state.plan.pane
+        return service_features(rows["stats"], rows["base"], end, self._reference)
+
+    def _views_of(self, rows: Table) -> list[View]:
+        return self._views.views(rows, self._state.roster.names)
+
+    def _tables(self, n: int) -> tuple[list[Vectors], NDArray[np.intp] | None]:
+        """The buffer's first n rows as an `Emission` has them: tables of one list of names each, and their order."""
+        return [self._vectors(n)], None
 
     def _vectors(self, n: int) -> Vectors:
         rows, pane = self._buffers.rows[:n], self._state.plan.pane
@@ -172,7 +201,7 @@ class PaneEngine:
             window_start=end - pane,
             window_end=end,
             sequence=np.zeros(n, np.int64),
-            values=service_features(rows["stats"], rows["base"], end, self._reference),
+            values=self._values(n),
             event_count=rows["count"].copy(),
             late_count=rows["late"].copy(),
             skewed_count=rows["skewed"].copy(),

@@ -75,9 +75,13 @@ def write_row(
     i: int,
     rows: Table,
     row: int,
+    cells: NDArray[np.float64],
     scratch: NDArray[np.int64],
 ) -> None:
-    """Write the vector's raw material; the seat's windows end with `pane`; `record` is the pane's, or NONE."""
+    """Write the vector's raw material; the seat's windows end with `pane`; `record` is the pane's, or NONE.
+
+    `cells` (stretches, width) is told the weight in the first buckets of the sketch.
+    """
     of, out = memory.seats[seat], rows[row]
     out.record = i
     out.seat = seat
@@ -93,16 +97,19 @@ def write_row(
     for j in range(coarse.BASE):
         out.base[j] = of.base[j]
     out.count = 0
-    _write_pane(memory, record, out.stats[0], scratch)
+    _write_pane(memory, record, out.stats[0], cells[0], scratch)
     if record != NONE:
         out.count = np.int64(np.rint(memory.records[record].cells[COUNT] / fixed.COUNT_UNIT))
     for w in range(len(plan.windows)):
-        _write_window(plan, memory, seat, w, pane, out.stats[1 + w], scratch)
+        _write_window(plan, memory, seat, w, pane, out.stats[1 + w], cells[1 + w], scratch)
 
 
 @kernel
-def _write_pane(memory: Memory, number: int, out: NDArray[np.float64], scratch: NDArray[np.int64]) -> None:
+def _write_pane(
+    memory: Memory, number: int, out: NDArray[np.float64], cells: NDArray[np.float64], scratch: NDArray[np.int64]
+) -> None:
     out[:] = 0.0
+    cells[:] = 0.0
     out[_LOW:_PATHS] = np.nan
     if number == NONE:
         return
@@ -113,16 +120,25 @@ def _write_pane(memory: Memory, number: int, out: NDArray[np.float64], scratch: 
     if record.cells[TIMED] > 0:
         sketch.spread(memory.chunks, record.head, scratch, scratch[sketch.BUCKETS :], 1)
         _write_latency(scratch, scratch[sketch.BUCKETS :], record.low, record.high, out)
+        _write_cells(scratch, cells)
         _clear(scratch)
 
 
 @kernel
 def _write_window(
-    plan: Plan, memory: Memory, seat: int, w: int, pane: int, out: NDArray[np.float64], scratch: NDArray[np.int64]
+    plan: Plan,
+    memory: Memory,
+    seat: int,
+    w: int,
+    pane: int,
+    out: NDArray[np.float64],
+    cells: NDArray[np.float64],
+    scratch: NDArray[np.int64],
 ) -> None:
     of = memory.seats[seat]
     totals = of.totals[w]
     out[:] = 0.0
+    cells[:] = 0.0
     out[_LOW:_PATHS] = np.nan
     _write_sums(totals, out)
     out[_ACTIVE] = totals[ACTIVE]
@@ -134,12 +150,14 @@ def _write_window(
         d = dense_row(plan, w)
         sketch.narrow(of.dense[d], of.span[d])
         _write_latency(of.dense[d], of.span[d], low, high, out)
+        _write_cells(of.dense[d], cells)
         return
     for member in range(pane - plan.windows[w] + 1, pane + 1):
         record = of.panes[member % plan.ring]
         if record != NONE:
             sketch.spread(memory.chunks, memory.records[record].head, scratch, scratch[sketch.BUCKETS :], 1)
     _write_latency(scratch, scratch[sketch.BUCKETS :], low, high, out)
+    _write_cells(scratch, cells)
     _clear(scratch)
 
 
@@ -158,6 +176,12 @@ def _write_latency(
     out[_LOW] = low
     out[_HIGH] = high
     sketch.quantiles(dense, span, low, high, out[_QUANTILES : _QUANTILES + 3])
+
+
+@kernel
+def _write_cells(dense: NDArray[np.int64], out: NDArray[np.float64]) -> None:
+    for b in range(len(out)):
+        out[b] = dense[b] / sketch.WEIGHT_UNIT
 
 
 @kernel

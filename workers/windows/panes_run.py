@@ -45,9 +45,14 @@ class Time(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """What the loop hands to Python. `rings`, `gone` (n, 2): seats to log and logged seats that left, with records."""
+    """What the loop hands to Python. `rings`, `gone` (n, 2): seats to log and logged seats that left, with records.
+
+    `cells` (n, stretches, width) has the weight in each of the sketch's first buckets, for profiles in which buckets
+    mean kinds of messages; its width is 0 for the others.
+    """
 
     rows: Table
+    cells: NDArray[np.float64]
     rings: NDArray[np.int32]
     gone: NDArray[np.int32]
     scratch: NDArray[np.int64]
@@ -178,7 +183,20 @@ def _visit(
             continue
         retired = due and record == NONE
         silent = watched and record == NONE and _is_quiet(plan, memory, seat, end)
-        write_row(plan, memory, seat, pane, record, silent, retired, i, buffers.rows, cursor[ROW], buffers.scratch)
+        write_row(
+            plan,
+            memory,
+            seat,
+            pane,
+            record,
+            silent,
+            retired,
+            i,
+            buffers.rows,
+            cursor[ROW],
+            buffers.cells[cursor[ROW]],
+            buffers.scratch,
+        )
         cursor[ROW] += 1
         if retired:
             if of.logged:

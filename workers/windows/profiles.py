@@ -15,6 +15,9 @@ Kind = Literal["api", "log", "span", "host", "metric"]
 _UNITS_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 _SHIPPED = Path(__file__).parent / "profiles"
 
+LOGS = "logs"
+"""The profile that is enabled by naming a file of templates."""
+
 
 class ProfileError(ValueError):
     """A profile file that cannot be used; the message names file, profile and field, and says what is expected."""
@@ -51,7 +54,7 @@ class Profile(BaseModel):
     emit: Literal["pane", "sample", "event"] = Field(
         description="a vector at pane close, at each sample, or every event"
     )
-    features: Literal["service", "host", "generic", "event"] = Field(description="the family of formulas")
+    features: Literal["service", "host", "generic", "event", "logs"] = Field(description="the family of formulas")
     pane: Duration | None = Field(None, description="pane length (emit: pane)")
     cadence: Duration | None = Field(None, description="declared interval of an entity; none: learned from its gaps")
     windows: tuple[Duration, ...] = Field((), description="rolling windows by the clock")
@@ -70,8 +73,8 @@ class Profile(BaseModel):
         if self.emit == "pane" and self.pane is not None:
             if not self.windows or any(w % self.pane for w in self.windows):
                 raise ValueError("windows: at least one, each a whole number of panes")
-            if self.features != "service":
-                raise ValueError("features: panes are described by `service` features")
+            if self.features not in ("service", "logs"):
+                raise ValueError("features: panes are described by `service` or `logs` features")
         return self
 
 
@@ -95,13 +98,24 @@ def load_profiles(places: Iterable[Path]) -> dict[str, Profile]:
     return found
 
 
-def choose(profiles: Mapping[str, Profile], enabled: Iterable[str]) -> tuple[Profile, ...]:
-    """The enabled profiles in order of their names, the order in which their outputs follow each other."""
-    names = sorted(set(enabled))
+def choose(profiles: Mapping[str, Profile], enabled: Iterable[str], templates: str = "") -> tuple[Profile, ...]:
+    """The enabled profiles in order of their names, the order in which their outputs follow each other.
+
+    Where there are `templates` of log messages, the profile `logs` is enabled as well; without them no profile with its
+    features can be. Raises `ProfileError`.
+    """
+    names = sorted({*enabled, *([LOGS] if templates else [])})
     missing = [name for name in names if name not in profiles]
     if missing:
         raise ProfileError(f"windows.enabled: no profile {', '.join(missing)}; there are {', '.join(sorted(profiles))}")
-    return tuple(profiles[name] for name in names)
+    chosen = tuple(profiles[name] for name in names)
+    lacking = [profile.name for profile in chosen if profile.features == "logs" and not templates]
+    if lacking:
+        raise ProfileError(
+            f"windows.enabled: profile {lacking[0]} counts messages by templates, and windows.log_templates names no "
+            "file of them; mine one with `faultline templates mine`"
+        )
+    return chosen
 
 
 def _parse(file: Path) -> list[Profile]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import orjson
 
+from models.logs.templates import Templates, load_templates
 from schemas.columns import Events, Fault, Vectors
 from schemas.events import decode_events
 from schemas.framing import Resolver, Writer
@@ -25,7 +27,7 @@ from workers.windows.engine import Engine, EngineFactory, EnginePolicy
 from workers.windows.marks import Marks
 from workers.windows.merge import Stream, merge
 from workers.windows.panes import PaneEngine
-from workers.windows.profiles import Profile, choose, load_profiles, shipped
+from workers.windows.profiles import Profile, ProfileError, choose, load_profiles, shipped
 from workers.windows.state_log import split_key
 from workers.windows.ticks import Tick, read_tick, tick_places
 from workers.windows.watermark import EARLIEST, Passage, TimePolicy, TimeState, pass_time
@@ -48,7 +50,9 @@ class WindowsState:
 
 
 class WindowsStage:
-    """See `workers.runtime.stage.Stage`. `profiles` in order of names; `framing`, `resolver`: how Avro is framed."""
+    """See `workers.runtime.stage.Stage`. `profiles` in order of names; `framing`, `resolver`: how Avro is framed;
+    `templates`: what profiles with the features `logs` count by.
+    """
 
     name = "windows"
 
@@ -60,14 +64,16 @@ class WindowsStage:
         features_topic: str,
         framing: Writer | None = None,
         resolver: Resolver | None = None,
+        templates: Templates | None = None,
     ) -> None:
         self._profiles, self._policy, self._time = tuple(profiles), policy, time
-        self._factories = [_factory(profile) for profile in self._profiles]
+        self._factories = [_factory(profile, templates) for profile in self._profiles]
         self._topic, self._framing, self._resolver = features_topic, framing, resolver
         self.state_topic: str | None = policy.state_topic
         declared = [profile.model_dump_json() for profile in self._profiles]
         rules = [orjson.dumps(asdict(part), option=orjson.OPT_SORT_KEYS).decode() for part in (policy, time)]
-        self.config_hash = stable_id(_LAYOUT, *declared, *rules, features_topic, str(framing))
+        by = [templates.hash] if templates is not None else []
+        self.config_hash = stable_id(_LAYOUT, *declared, *rules, features_topic, str(framing), *by)
 
     def start(self, partition: int, watermark: int, logged: list[Logged]) -> WindowsState:
         state = WindowsState(partition, self._engines(partition), TimeState(watermark=watermark))
@@ -164,10 +170,14 @@ class WindowsStage:
 
 
 def build(settings: Settings, framing: Writer | None = None, resolver: Resolver | None = None) -> WindowsStage:
-    """The stage that the settings describe. Raises `ProfileError` where a profile cannot be used."""
+    """The stage that the settings describe.
+
+    Raises `ProfileError` where a profile cannot be used, and `TemplatesError` where templates of messages cannot.
+    """
     w = settings.windows
     own = load_profiles([Path(w.profiles)]) if w.profiles else {}
-    profiles = choose(shipped() | own, w.enabled)
+    profiles = choose(shipped() | own, w.enabled, w.log_templates)
+    templates = load_templates(w.log_templates) if w.log_templates else None
     policy = EnginePolicy(
         lateness=w.lateness_ms * 1000,
         max_skew=w.max_skew_ms * 1000,
@@ -184,10 +194,16 @@ def build(settings: Settings, framing: Writer | None = None, resolver: Resolver 
     longest_pane = max((profile.pane or 0 for profile in profiles), default=0)
     unwatched_after = max(_MINUTE, 2 * w.idle_timeout_ms * 1000, policy.lateness + longest_pane)
     time = TimePolicy(policy.lateness, policy.max_skew, _MINUTE, unwatched_after)
-    return WindowsStage(profiles, policy, time, settings.topics.features, framing, resolver)
+    return WindowsStage(profiles, policy, time, settings.topics.features, framing, resolver, templates)
 
 
-def _factory(profile: Profile) -> EngineFactory:
+def _factory(profile: Profile, templates: Templates | None) -> EngineFactory:
+    if profile.features == "logs":
+        from workers.windows.logs import LogEngine
+
+        if templates is None:
+            raise ProfileError(f"profile {profile.name}: there are no templates to count by")
+        return partial(LogEngine, templates=templates)
     if profile.emit == "pane":
         return PaneEngine
     if profile.emit == "sample":

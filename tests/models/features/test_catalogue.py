@@ -9,6 +9,7 @@ from models.features.event import EVENT
 from models.features.generic import GENERIC, generic_names
 from models.features.host import HOST
 from models.features.known import FEATURE_SETS
+from models.features.logs import LOGS
 from models.features.service import SERVICE
 
 PAGE = Path(__file__).parents[3] / "docs" / "features.md"
@@ -21,7 +22,7 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_every_feature_has_a_line_with_unit_and_formula() -> None:
     lines = [line for line in render().splitlines() if line.startswith("| `")]
-    features = [f for one in (SERVICE, HOST, GENERIC, EVENT) for f in one.features]
+    features = [f for one in (SERVICE, HOST, GENERIC, EVENT, LOGS) for f in one.features]
     assert len(lines) == len(features)
     assert all(f.unit and f.formula for f in features)
 

@@ -265,8 +265,9 @@ def test_profiles_of_ones_own_stand_beside_the_shipped_ones_or_replace_them(tmp_
 
 def test_the_shipped_profiles_are_those_of_the_contract() -> None:
     known = shipped()
-    assert sorted(known) == ["event", "generic", "host", "service"]
+    assert sorted(known) == ["event", "generic", "host", "logs", "service"]
     assert known["service"].windows == (60 * SECOND, 300 * SECOND, 1800 * SECOND)
+    assert known["logs"].windows == known["service"].windows
     assert WindowsSettings().enabled == ["service", "host", "generic"]
 
 

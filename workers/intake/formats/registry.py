@@ -73,7 +73,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
     "fields": lambda given: given.fields,
-    "syslog": lambda given: SyslogFormat(given.template),
+    "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes),
     "influx": lambda given: InfluxFormat(given.template, given.machines, given.settings.counters),
     "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }

@@ -1,4 +1,4 @@
-"""Syslog lines, RFC 5424 and the older RFC 3164: who said it, and how bad it is. The message itself is not kept.
+"""Syslog lines, RFC 5424 and the older RFC 3164: who said it, how bad it is, and what, where texts are kept.
 
 `<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. The older
 form has neither year nor zone: the year is taken that brings it closest to the time of arrival, the zone is UTC.
@@ -25,6 +25,7 @@ _NEW = re.compile(r"<(\d{1,3})>1 (\S+) (\S+) (\S+) (\S+) (\S+) ?")
 _OLD = re.compile(
     r"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (\S+) ([^\s:\[]+)(?:\[([^\]]*)\])?:? ?"
 )
+_DATA = re.compile(r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: |$)", re.DOTALL)
 _LEVELS = ("FATAL", "FATAL", "CRITICAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
 """By severity, 0 to 7 (RFC 5424, table 2)."""
 _HIGHEST = 191
@@ -39,8 +40,9 @@ class SyslogFormat:
     name = "syslog"
     marks = (b"<",)
 
-    def __init__(self, template: Template) -> None:
-        self._naming = Naming(template)
+    def __init__(self, template: Template, message_bytes: int | None = 0) -> None:
+        """`message_bytes`: whether the text is kept; `workers.intake.messages` bounds it."""
+        self._naming, self._texts = Naming(template), bool(message_bytes)
 
     def claims(self, value: bytes) -> bool:
         return _PRI.match(value) is not None
@@ -49,7 +51,7 @@ class SyslogFormat:
         rows, faults = EventRows(), []
         for record, (value, at) in enumerate(zip(values, arrived.tolist(), strict=True)):
             try:
-                time, attributes = _line(value.decode("utf-8", "replace"), at)
+                time, attributes = _line(value.decode("utf-8", "replace"), at, self._texts)
                 entity = self._naming.entity(attributes)
                 if entity is None:
                     raise Unreadable(INVALID, f"no entity: the line needs {self._naming.needs}")
@@ -60,7 +62,7 @@ class SyslogFormat:
         return rows.events(), faults
 
 
-def _line(text: str, arrived: int) -> tuple[int, dict[str, str]]:
+def _line(text: str, arrived: int, texts: bool) -> tuple[int, dict[str, str]]:
     new = _NEW.match(text)
     found = new or _OLD.match(text)
     if found is None:
@@ -74,7 +76,16 @@ def _line(text: str, arrived: int) -> tuple[int, dict[str, str]]:
         raise Unreadable(INVALID, f"timestamp {shown(moment)} {error}") from error
     named = {"service": program, "host": host}
     attributes = {name: value for name, value in named.items() if value != "-"}
-    return time, {**attributes, "level": _LEVELS[priority % 8], "facility": str(priority // 8)}
+    attributes |= {"level": _LEVELS[priority % 8], "facility": str(priority // 8)}
+    if texts and (message := _message(text[found.end() :], structured=new is not None)):
+        attributes["message"] = message
+    return time, attributes
+
+
+def _message(rest: str, structured: bool) -> str:
+    """The text behind a line's head, and behind the structured data of the newer form (RFC 5424, section 6.3)."""
+    data = _DATA.match(rest) if structured else None
+    return rest[data.end() if data is not None else 0 :].removeprefix("\ufeff").strip()
 
 
 def _old_time(text: str, arrived: int) -> int:
