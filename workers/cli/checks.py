@@ -42,6 +42,7 @@ _NEEDS = {
     "state.scoring": {"READ", "WRITE"},
     "state.incidents": {"READ", "WRITE"},
     "state.groups": {"READ", "WRITE"},
+    "state.source": {"READ", "WRITE"},
     "groups": {"READ", "WRITE"},
     "control": {"READ", "WRITE"},
     "deadletter": {"READ", "WRITE"},
