@@ -11,13 +11,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from workers.queries.errors import QueryFileError
 from workers.queries.model import Query, QueryFile
 
 SHIPPED = ("otel", "spanmetrics", "http")
-
-
-class QueryFileError(ValueError):
-    """A file that cannot be used. The message names the query, the field and what would be right, a line each."""
 
 
 @lru_cache(maxsize=16)

@@ -35,6 +35,14 @@ class _Answer(NamedTuple):
     date: str
 
 
+class Clocks(NamedTuple):
+    """The server's clock as an answer told it, and ours before and after; epoch seconds."""
+
+    theirs: float
+    before: float
+    after: float
+
+
 class Client:
     """Use as a context manager. Every method raises `SourceError`: `Away` after `retries`, `TooMuch`, `Refused`.
 
@@ -49,6 +57,7 @@ class Client:
         self._http = self._new_client()
         self._bounded = Bounded("metrics-http")
         self._behind = 0.0
+        self.clock: Clocks | None = None
         self._told: set[str] = set()
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=settings.breaker_failures,
@@ -125,7 +134,7 @@ class Client:
             raise Resting(f"{failures} requests in a row failed: the server is left alone for {pause:g} s") from None
 
     def _once(self, path: str, form: Mapping[str, str], get: bool) -> Any:
-        seconds = self._settings.timeout_s
+        seconds, before = self._settings.timeout_s, self._clock.time()
         try:
             answer: _Answer = self._bounded.run(lambda: self._send(self._http, path, form, get), seconds + _GRACE)
         except (Overrun, httpx2.TimeoutException) as error:
@@ -149,7 +158,7 @@ class Client:
         problem = judge(answer.status, answer.body, answer.retry_after, self._clock.time())
         if problem is not None:
             raise problem
-        self._compare_clocks(answer.date)
+        self._compare_clocks(answer.date, before)
         warned: list[str] = []
         data = read_answer(answer.body, warned)
         for text in warned:
@@ -175,11 +184,12 @@ class Client:
         finally:
             response.close()
 
-    def _compare_clocks(self, date: str) -> None:
+    def _compare_clocks(self, date: str, before: float) -> None:
         theirs = server_time(date)
         if theirs is None:
             return
-        self._behind = max(0.0, self._clock.time() - theirs - 1.0)  # a Date has whole seconds
+        self.clock = Clocks(theirs, before - 1.0, self._clock.time())  # a Date has whole seconds
+        self._behind = max(0.0, self.clock.before - theirs)
         if self._behind > _SKEW and "clock" not in self._told:
             self._told.add("clock")
             log.warning("the server's clock is behind ours: going by its", seconds=round(self._behind))

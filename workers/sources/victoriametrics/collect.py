@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,10 @@ class Wanted:
     services: Sequence[str]
     step: int
     max_points: int
+
+    def only(self, query: Query) -> Wanted:
+        """The same of one query."""
+        return replace(self, file=self.file.model_copy(update={"queries": [query]}))
 
     def text(self, query: Query, service: str = "") -> str:
         """The query as it is sent. Raises UnusableName."""
