@@ -8,8 +8,8 @@ from workers.settings import Settings
 
 
 def knowledge_of(settings: Settings) -> Knowledge:
-    """What the names of metrics say by themselves, overridden by what the file of queries says where a metrics server is
-    set, overridden by the setting `metrics`, entry by entry. Raises QueryFileError where that file cannot be used.
+    """What the names of metrics say by themselves, overridden by what the file of queries says (where a metrics server
+    is set), overridden by the setting `metrics`, entry by entry. Raises QueryFileError where that file cannot be used.
     """
     rules = list(BY_NAME)
     if settings.victoriametrics.model_fields_set & {"url", "queries"}:

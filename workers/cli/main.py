@@ -49,6 +49,7 @@ COMMANDS = (
     Entry("train", "train", LEARN, "Fit models on telemetry and put them into the registry.", "train"),
     Entry("models", "models", LEARN, "List, show, compare and promote models of the registry."),
     Entry("backtest", "backtest", LEARN, "Train on the past, score what came after as the workers would.", "train"),
+    Entry("score", "score", LEARN, "Score files or a metrics server once, without Kafka: alerts as JSON.", "sources"),
     Entry("evaluate", "evaluate", LEARN, "Judge scores against labels.", "train"),
 )
 

@@ -90,7 +90,7 @@ class Client:
     def query_range(self, query: str, start: int, end: int, step: int) -> list[Series]:
         """Values at start, start + step … end (epoch seconds). Of several moments `Slow` is raised at once."""
         form = {"query": query, "start": str(start), "end": str(end), "step": str(step)}
-        # VictoriaMetrics would move start and end, and repeat the last value where newer ones may be missing, else.
+        # VictoriaMetrics would move start and end to where its cache has them, else.
         at_once = (Resting, Slow) if end > start else (Resting,)
         return series_of(self._ask("/api/v1/query_range", form | {"nocache": "1"}, at_once=at_once))
 
