@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.ids import stable_id
 from workers.sources.victoriametrics.slices import Slice
 
 PARQUET = (".parquet", ".pq")
+_LONGEST = 150
 
 
 class Tables:
@@ -77,8 +79,11 @@ class Tables:
 
 
 def file_name(service: str) -> str:
-    """A name that stays in its folder, whatever a service is called."""
-    return quote(service, safe=" ").replace(".", "%2E") if service.startswith(".") else quote(service, safe=" ")
+    """A name that stays in its folder and fits there, whatever a service is called."""
+    name = quote(service, safe=" ")
+    if name.startswith("."):
+        name = name.replace(".", "%2E")
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{stable_id(service)}"
 
 
 def _part(path: Path) -> Path:
