@@ -42,7 +42,8 @@ class Standing:
 
     open: dict[str, dict[str, Any]] = field(default_factory=dict)
     _over: list[Alert] = field(default_factory=list)
-    _came: set[str] = field(default_factory=set)
+    _came: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What opened in this run: the event that said so, or that it got worse."""
 
     def take(self, events: Iterable[Event]) -> None:
         """Incident events, in order."""
@@ -52,8 +53,8 @@ class Standing:
                 if known is not None:
                     self._end(event["incident_id"], dict(event))
             elif event["type"] != "SUPPRESS" and _tells(event):
-                if known is None:
-                    self._came.add(event["incident_id"])
+                if known is None or (event["incident_id"] in self._came and event["type"] == "ESCALATE"):
+                    self._came[event["incident_id"]] = dict(event)
                 self.open[event["incident_id"]] = dict(event)
 
     def forget_the_past(self) -> None:
@@ -73,9 +74,9 @@ class Standing:
         return sorted([*self._over, *standing], key=lambda one: (one.notice.time, one.notice.key, one.over))
 
     def _end(self, incident_id: str, event: dict[str, Any]) -> None:
-        last = self.open.pop(incident_id)
-        if incident_id in self._came:  # it came and went since the run before
-            self._over.append(Alert(of_incident(last), over=False))
+        last, came = self.open.pop(incident_id), self._came.pop(incident_id, None)
+        if came is not None:  # it came and went since the run before
+            self._over.append(Alert(of_incident(came), over=False))
         self._over.append(Alert(replace(of_incident(event), severity=last["severity"]), over=True))
 
 
