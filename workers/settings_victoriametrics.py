@@ -45,7 +45,7 @@ class VictoriaMetricsSettings(_Section):
     headers: dict[str, SecretStr] = Field(
         default_factory=dict, description="further headers, such as X-Scope-OrgID (JSON or YAML)"
     )
-    ca_file: str = Field("", description="PEM file with the authorities that certificates are checked by; empty: usual")
+    ca_path: str = Field("", description="PEM file with the authorities that certificates are checked by; empty: usual")
     timeout_s: float = Field(10.0, gt=0, le=600, description="bound on one request, all of it")
     retries: int = Field(3, ge=0, le=20, description="how often a request that failed in passing is made again")
     breaker_failures: int = Field(5, ge=1, description="failures in a row after which the server is left alone …")

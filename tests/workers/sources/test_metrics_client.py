@@ -160,8 +160,8 @@ def test_time_goes_by_the_servers_clock_where_that_is_behind() -> None:
 
 
 def test_a_server_without_trusted_certificate_is_refused_with_the_way_out(tmp_path: object) -> None:
-    settings = VictoriaMetricsSettings(url="https://127.0.0.1:1", ca_file="/nowhere.pem")
-    with pytest.raises(Refused, match="CA_FILE"):
+    settings = VictoriaMetricsSettings(url="https://127.0.0.1:1", ca_path="/nowhere.pem")
+    with pytest.raises(Refused, match="CA_PATH"):
         Client(settings, Naps())
 
 

@@ -148,7 +148,7 @@ class Client:
             if "CERTIFICATE" in str(error):
                 raise Refused(
                     f"its certificate is not trusted ({_reason(error)}): name its authority in "
-                    "FAULTLINE_VICTORIAMETRICS__CA_FILE"
+                    "FAULTLINE_VICTORIAMETRICS__CA_PATH"
                 ) from None
             raise Away(f"cannot be reached: {_reason(error)}") from None
         except httpx2.InvalidURL:
@@ -204,9 +204,9 @@ class Client:
             password = s.password.get_secret_value() or unquote(parts.password or "")
             auth = httpx2.BasicAuth(s.username or unquote(parts.username or ""), password)
         try:
-            verify = ssl.create_default_context(cafile=s.ca_file) if s.ca_file else ssl.create_default_context()
+            verify = ssl.create_default_context(cafile=s.ca_path) if s.ca_path else ssl.create_default_context()
         except OSError as error:
-            raise Refused(f"FAULTLINE_VICTORIAMETRICS__CA_FILE: {s.ca_file} cannot be read ({error})") from error
+            raise Refused(f"FAULTLINE_VICTORIAMETRICS__CA_PATH: {s.ca_path} cannot be read ({error})") from error
         return httpx2.Client(
             timeout=s.timeout_s,
             follow_redirects=False,
