@@ -190,9 +190,9 @@ def await_events(place: Place, count: int, seconds: float = 200) -> None:
 def test_killed_midway_and_started_again_it_sends_what_the_server_counts(
     servers: Mapping[str, str], queries: Path, place: Place
 ) -> None:
-    # Four steps a request, so that there are many transactions to be killed between.
-    env = {**asked(servers["victoriametrics"], queries, FAULTLINE_VICTORIAMETRICS__MAX_POINTS="4"), **place.env}
-    for least in (1, 200):
+    # Twelve steps a request, so that there are many transactions to be killed between.
+    env = {**asked(servers["victoriametrics"], queries, FAULTLINE_VICTORIAMETRICS__MAX_POINTS="12"), **place.env}
+    for least in (1, 400):
         process = started(env, *SPAN)
         await_events(place, least)
         process.send_signal(signal.SIGKILL)

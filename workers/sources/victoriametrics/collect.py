@@ -18,8 +18,8 @@ from workers.sources.victoriametrics.slices import MICROS, Slice, spans
 
 _CELLS = 2_000_000
 """Values of one slice in memory."""
-_ROWS = 20_000
-"""Steps of services in one slice: what becomes one transaction."""
+ROWS = 40_000
+"""Steps of services in one slice, where each becomes one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ class Oddities:
 class Collector:
     """Asks `client` for what is `wanted`. Raises what the client raises; `Refused` names the query."""
 
-    def __init__(self, client: Client, wanted: Wanted) -> None:
-        self._client, self._wanted = client, wanted
+    def __init__(self, client: Client, wanted: Wanted, rows: int = ROWS) -> None:
+        """`rows`: steps of services in one slice at most, beyond what a single step has."""
+        self._client, self._wanted, self._rows = client, wanted, rows
         self._points = wanted.max_points
         self.oddities = Oddities()
 
@@ -85,7 +86,7 @@ class Collector:
         named = self.services(start, end)
         while at <= end:
             width = max(known, len(named), 1)
-            most = max(1, min(_CELLS // (width * len(self._wanted.file.queries)), _ROWS // width, self._points))
+            most = max(1, min(_CELLS // (width * len(self._wanted.file.queries)), self._rows // width, self._points))
             if not known and not named:
                 most = min(most, 100)  # how many services there are is only known behind the first answer
             first, last = next(spans(at, end, step, most))

@@ -40,7 +40,8 @@ class Quality:
     """Collects over slices in time order. `step` in seconds."""
 
     step: int
-    columns: dict[tuple[str, str], Column] = field(default_factory=dict)
+    columns: dict[str, dict[str, Column]] = field(default_factory=dict)
+    """By service and metric."""
 
     def add(self, part: Slice) -> None:
         for number, service in enumerate(part.services):
@@ -50,15 +51,15 @@ class Quality:
                 if not good.any():
                     continue
                 time, value = part.time[good], value[good]
-                key = service, metric
-                if key not in self.columns:
+                mine = self.columns.setdefault(service, {})
+                if metric not in mine:
                     at = int(time[0])
-                    self.columns[key] = Column(0, at, at, np.inf, -np.inf, 0)
-                self.columns[key].add(time, value)
+                    mine[metric] = Column(0, at, at, np.inf, -np.inf, 0)
+                mine[metric].add(time, value)
 
     @property
     def services(self) -> list[str]:
-        return sorted({service for service, _ in self.columns})
+        return sorted(self.columns)
 
     def problems(self, column: Column) -> list[str]:
         """Why a metric teaches little; empty where nothing is wrong."""
@@ -75,14 +76,14 @@ class Quality:
 
     def usable(self, service: str) -> bool:
         """Whether any metric of a service has enough values that differ."""
-        return any(c.count >= FEW and c.low < c.high for (name, _), c in self.columns.items() if name == service)
+        return any(one.count >= FEW and one.low < one.high for one in self.columns[service].values())
 
     def report(self, asked: Iterable[str], category: Mapping[str, str]) -> dict[str, object]:
         """For machines; `asked` are the metrics that there could be."""
         metrics = list(asked)
         services = {}
         for service in self.services:
-            found = {metric: self._line(self.columns.get((service, metric))) for metric in metrics}
+            found = {metric: self._line(self.columns[service].get(metric)) for metric in metrics}
             services[service] = {
                 "category": category.get(service, ""),
                 "usable": self.usable(service),
@@ -94,8 +95,7 @@ class Quality:
         """`latency_p99_seconds: always 0`, one line each."""
         return [
             f"{metric}: {problem}"
-            for (name, metric), column in self.columns.items()
-            if name == service
+            for metric, column in self.columns[service].items()
             for problem in self.problems(column)
         ]
 
