@@ -143,7 +143,8 @@ def _save(out: Path, collector: Collector, asked: Wanted, span: _Span, voice: Vo
         for line in quality.words(name):
             voice.say(f"{name}: {line}")
     _tell(collector, voice)
-    unusable = [name for name in quality.services if not quality.usable(name)]
+    nothing = sorted(set(asked.services) - set(quality.services))
+    unusable = [*nothing, *(name for name in quality.services if not quality.usable(name))]
     if unusable:
         voice.say(f"not enough to learn from: {', '.join(unusable)}")
     files = [str(path) for path in tables.files]
