@@ -187,6 +187,7 @@ def await_events(place: Place, count: int, seconds: float = 200) -> None:
         assert time.monotonic() < deadline, f"only {len(place.events())} of {count} events came"
 
 
+@pytest.mark.timeout(900)  # four commands that each load everything: minutes on a machine that many share
 def test_killed_midway_and_started_again_it_sends_what_the_server_counts(
     servers: Mapping[str, str], queries: Path, place: Place
 ) -> None:
