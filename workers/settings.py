@@ -1,7 +1,8 @@
 """Every setting, its default and its unit; read once at start from the environment and an optional YAML file.
 
 Environment variables carry the prefix `FAULTLINE_` and nest with `__`; `FAULTLINE_CONFIG` names the YAML file; the
-environment wins. `<NAME>_FILE` reads a secret from a file. Unknown keys are refused.
+environment wins. `<NAME>_FILE` reads a secret from a file. Unknown keys are refused. A few variables without the prefix
+(VM_ENDPOINT, MODELS_DIR, …) count where neither says anything.
 
     FAULTLINE_KAFKA__BOOTSTRAP_SERVERS=broker:9092 FAULTLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE=/run/secrets/kafka
 """
@@ -19,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from workers.settings_intake import RedactionRule, checked_key
 from workers.settings_notify import NotifySettings
-from workers.settings_sources import SettingsError, Values, explain, read_environment, read_yaml
+from workers.settings_sources import SettingsError, Values, explain, read_aliases, read_environment, read_yaml
+from workers.settings_victoriametrics import ALIASES, ScoreSettings, VictoriaMetricsSettings
 
 PREFIX = "FAULTLINE_"
 CONFIG_VARIABLE = "FAULTLINE_CONFIG"
@@ -384,6 +386,8 @@ class Settings(Section):
     history: HistorySettings = HistorySettings()
     notify: NotifySettings = NotifySettings()
     source: SourceSettings = SourceSettings()
+    victoriametrics: VictoriaMetricsSettings = VictoriaMetricsSettings()
+    score: ScoreSettings = ScoreSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"
     )
@@ -437,6 +441,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         read_yaml(Settings, Path(config), values)
     ours = {n: v for n, v in environ.items() if n != CONFIG_VARIABLE and not n.startswith(_NOT_SETTINGS)}
     read_environment(Settings, PREFIX, ours, values)
+    read_aliases(ALIASES, environ, values)
     problems = list(values.problems)
     try:
         settings = Settings.model_validate(values.tree)

@@ -29,6 +29,8 @@ _SECRET = re.compile(
 _SECRETS = "secrets"
 """A mapping of this name holds nothing else, whatever its keys are called."""
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@\s]*:)[^/@\s]*(?=@)")
+_URL_QUERY = re.compile(r"(?<=://)([^?\s]*\?)\S+")
+"""What stands behind the ? of an address is a token often enough."""
 
 Path_ = tuple[str, ...]
 
@@ -133,6 +135,13 @@ def read_environment(model: type[BaseModel], prefix: str, environ: Mapping[str, 
             values.put(path, _parse(text, annotation), name)
 
 
+def read_aliases(aliases: Mapping[str, Path_], environ: Mapping[str, str], values: Values) -> None:
+    """Take variables of other names for settings that nothing has been said of yet. Empty ones say nothing."""
+    for name, path in aliases.items():
+        if environ.get(name) and path not in values.origins:
+            values.put(path, environ[name], name)
+
+
 def _find(name: str, known: Mapping[str, tuple[Path_, Any]]) -> tuple[Path_, Any] | None:
     """The setting that a variable means; `…__OPTIONS__SASL_PASSWORD` is one entry of the mapping `…__OPTIONS`."""
     if name in known:
@@ -193,4 +202,4 @@ def redact(path: Path_, value: object) -> object:
         return value
     if path and _SECRET.search(path[-1]):
         return "***"
-    return _URL_PASSWORD.sub(r"\1***", value)
+    return _URL_QUERY.sub(r"\1***", _URL_PASSWORD.sub(r"\1***", value))

@@ -49,6 +49,7 @@ def topic_specs(settings: Settings, message_bytes: int = MESSAGE_BYTES) -> list[
         *(TopicSpec(f"state.{w}", state_topic(settings, w), n, latest, together=True) for w in LOGGING_WORKERS),
         TopicSpec("groups", t.groups, 1, results),
         TopicSpec("state.groups", state_topic(settings, "groups"), 1, latest),
+        TopicSpec("state.source", state_topic(settings, "source"), 1, latest),
         TopicSpec("control", t.control, 1, latest),
         TopicSpec("deadletter", t.deadletter, n, letters),
     ]

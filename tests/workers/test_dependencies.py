@@ -54,6 +54,7 @@ WITHOUT_EXTRAS = (
     "workers.cli.notifying",
     "workers.cli.models",
     "workers.cli.source",
+    "workers.queries.reading",
     "workers.sources.synthetic.generate",
 )
 

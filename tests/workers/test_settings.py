@@ -247,3 +247,43 @@ def test_knowledge_that_makes_no_sense_is_refused_by_its_field(entry: str, said:
     message = refused({"FAULTLINE_METRICS": f"[{entry}]"})
     assert "metrics" in message.lower()
     assert said in message
+
+
+def test_names_that_others_gave_count_where_nothing_of_ours_says_otherwise(tmp_path: Path) -> None:
+    theirs = {
+        "VM_ENDPOINT": "https://vm.example.com",
+        "VM_TIMEOUT": "3",
+        "VM_MAX_RETRIES": "1",
+        "MODELS_DIR": "/models",
+    }
+    more = {"ALERTS_DIR": "/alerts", "FINGERPRINT_DB": "/s.db", "OBSERVABILITY_URL": "http://o:1/x"}
+    settings = load_settings({**theirs, **more})
+    own = settings.victoriametrics
+    assert (own.url, own.timeout_s, own.retries) == ("https://vm.example.com", 3.0, 1)
+    assert (settings.registry.url, settings.score.alerts) == ("/models", "/alerts")
+    assert (settings.score.state, settings.score.post_to) == ("/s.db", "http://o:1/x")
+    config = tmp_path / "f.yaml"
+    config.write_text("registry: {url: ./ours}\n")
+    ours = {"FAULTLINE_CONFIG": str(config), "FAULTLINE_VICTORIAMETRICS__URL": "http://ours:8428"}
+    settings = load_settings({**theirs, **more, **ours})
+    assert (settings.registry.url, settings.victoriametrics.url) == ("./ours", "http://ours:8428")
+
+
+def test_what_is_wrong_with_them_is_told_by_the_name_they_were_given_by() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings({"VM_ENDPOINT": "http://me:hush@vm:8428/?apikey=hush2", "VM_TIMEOUT": "soon"})
+    text = str(raised.value)
+    assert "VM_ENDPOINT='http://me:***@vm:8428/?***': has something behind ?" in text
+    assert "VM_TIMEOUT='soon'" in text
+    assert "hush" not in text
+
+
+def test_nothing_secret_of_the_metrics_server_is_shown() -> None:
+    env = {
+        "FAULTLINE_VICTORIAMETRICS__URL": "http://me:hush@vm:8428",
+        "FAULTLINE_VICTORIAMETRICS__PASSWORD": "hush",
+        "FAULTLINE_VICTORIAMETRICS__HEADERS": '{"X-Key": "hush"}',
+        "FAULTLINE_SCORE__TOKEN": "hush",
+    }
+    settings = load_settings(env)
+    assert "hush" not in str(redact((), settings.model_dump(mode="json")))

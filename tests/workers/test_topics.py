@@ -16,7 +16,7 @@ def test_topics_that_follow_one_partition_have_the_same_number_of_them() -> None
     together = {role for role, spec in specs.items() if spec.together}
     assert together >= {"events", "features", "scores", "anomalies", "incidents", "incident_state", "state.windows"}
     assert {specs[role].partitions for role in together} == {7}
-    assert {specs[role].partitions for role in ("control", "groups", "state.groups")} == {1}
+    assert {specs[role].partitions for role in ("control", "groups", "state.groups", "state.source")} == {1}
 
 
 def test_every_topic_is_stamped_by_the_broker() -> None:
@@ -26,7 +26,7 @@ def test_every_topic_is_stamped_by_the_broker() -> None:
 def test_latest_state_is_compacted_and_inputs_are_not() -> None:
     policies = {role: spec.config["cleanup.policy"] for role, spec in by_role().items()}
     compacted = {role for role, policy in policies.items() if policy == "compact"}
-    states = {"state.windows", "state.scoring", "state.incidents", "state.groups"}
+    states = {"state.windows", "state.scoring", "state.incidents", "state.groups", "state.source"}
     assert compacted == {"control", "incident_state", *states}
 
 

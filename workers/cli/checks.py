@@ -42,6 +42,7 @@ _NEEDS = {
     "state.scoring": {"READ", "WRITE"},
     "state.incidents": {"READ", "WRITE"},
     "state.groups": {"READ", "WRITE"},
+    "state.source": {"READ", "WRITE"},
     "groups": {"READ", "WRITE"},
     "control": {"READ", "WRITE"},
     "deadletter": {"READ", "WRITE"},
@@ -76,6 +77,10 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
         from workers.cli.target_checks import check_targets
 
         yield from check_targets(settings)
+    if "url" in settings.victoriametrics.model_fields_set and find_spec("httpx2") and find_spec("pybreaker"):
+        from workers.cli.metrics_checks import check_metrics
+
+        yield from check_metrics(settings)
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers.queries.errors import QueryFileError
 from workers.runtime.errors import WorkerError
 from workers.settings_sources import SettingsError
 
@@ -24,7 +25,7 @@ def explain(error: Exception) -> tuple[str, int] | None:
     """(message, exit code), or None where a traceback is what helps."""
     if isinstance(error, SettingsError):
         return str(error), WRONG_USE
-    if isinstance(error, WrongUse):
+    if isinstance(error, (WrongUse, QueryFileError)):
         return str(error), WRONG_USE
     if isinstance(error, (Failure, WorkerError)):
         return str(error), FAILED

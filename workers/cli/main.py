@@ -32,7 +32,9 @@ class Entry:
 COMMANDS = (
     Entry("demo", "demo", RUN, "Watch telemetry become incidents: needs no Kafka and no Redis.", "demo"),
     Entry("worker", "worker", RUN, "Run one worker: intake, windows, scoring, incidents, groups, notify, history."),
-    Entry("source", "source", RUN, "Send telemetry: of this host, made up, or replayed from files.", "sources"),
+    Entry(
+        "source", "source", RUN, "Send telemetry: this host's, made up, from files, from a metrics server.", "sources"
+    ),
     Entry("topics", "topics", OPERATE, "Create the topics as the workers need them, or compare them."),
     Entry("config", "config", OPERATE, "Check the settings against everything they name, or show them."),
     Entry("status", "status", OPERATE, "Groups, owners, lag, oldest watermark and models."),
@@ -48,6 +50,7 @@ COMMANDS = (
     Entry("templates", "templates", LEARN, "Mine, show and try templates of log messages.", "sources"),
     Entry("models", "models", LEARN, "List, show, compare and promote models of the registry."),
     Entry("backtest", "backtest", LEARN, "Train on the past, score what came after as the workers would.", "train"),
+    Entry("score", "score", LEARN, "Score files or a metrics server once, without Kafka: alerts as JSON.", "sources"),
     Entry("evaluate", "evaluate", LEARN, "Judge scores against labels.", "train"),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from schemas.events import encode_events
 from schemas.vectors import decode_vectors
 from workers.cli.sending import closing_margin
 from workers.runtime.records import Headers, Output, Records
-from workers.runtime.stage import NO_WATERMARK
+from workers.runtime.stage import NO_WATERMARK, Control
 from workers.settings import Settings
 from workers.windows.stage import build as build_windows
 from workers.windows.ticks import Tick
@@ -30,6 +30,21 @@ class Feed:
         self._state = stage.start(0, NO_WATERMARK, [])
         self.offset = 0
         self.counts: Counter[str] = Counter()
+
+    def saved(self) -> dict[str, bytes]:
+        """The whole state; empty where there is nothing to remember."""
+        return {name: part.encode() for name, part in self._stage.parts(self._state).items()}
+
+    def resume(self, parts: Mapping[str, bytes], offset: int) -> None:
+        """Go on from a saved state, with the offset that was reached then."""
+        self.offset = offset
+        if parts:
+            self._state = self._stage.restore(0, parts)
+
+    def take_up(self, records: Mapping[bytes, bytes]) -> None:
+        """Put control records, by key, into force from the next record on."""
+        controls = [Control(self.offset, key, value) for key, value in records.items()]
+        self._stage.take_up(self._state, self.offset, controls)
 
     def take(
         self,

@@ -1,4 +1,4 @@
-"""`faultline source`: telemetry of this host, made up, or replayed from files."""
+"""`faultline source`: telemetry of this host, made up, replayed from files, or out of a metrics server."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.failures import Failure, WrongUse
+from workers.cli.metrics_source import victoriametrics
 from workers.cli.sending import Target, Voice, closing_margin, deliver, drain, saved, with_pace
 from workers.runtime.clock import SystemClock
 from workers.sources.stopping import stop_on_signals
@@ -26,6 +27,7 @@ as JSON, for `faultline worker intake`.
 
 Example: faultline source synthetic --days 1 --services 3""",
 )
+app.command()(victoriametrics)
 
 
 class SyntheticProfile(StrEnum):

@@ -1,0 +1,89 @@
+"""An HTTP server in a thread that gives the answers it was told to, one after the other, and keeps what was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`hang`: it takes the request and never answers."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hang: bool = False
+
+    @classmethod
+    def of(cls, data: object, **more: object) -> Reply:
+        """A good answer of Prometheus' HTTP API."""
+        return cls(200, json.dumps({"status": "success", "data": data, **more}).encode())
+
+    @classmethod
+    def vector(cls, *values: float) -> Reply:
+        result = [{"metric": {"job": f"s{n}"}, "value": [60, str(value)]} for n, value in enumerate(values)]
+        return cls.of({"resultType": "vector", "result": result})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    path: str
+    form: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+class Scripted:
+    """The last reply is given again and again."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.replies = list(replies)
+        self.asked: list[Asked] = []
+        self._ended = threading.Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                server._answer(self)
+
+            def do_GET(self) -> None:
+                server._answer(self)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        parts = urlsplit(handler.path)
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
+        form = {name: values[0] for name, values in parse_qs(body or parts.query).items()}
+        self.asked.append(Asked(parts.path, form, dict(handler.headers)))
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if reply.hang:
+            self._ended.wait(60)
+            return
+        handler.send_response(reply.status)
+        for name, value in reply.headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(reply.body)))
+        handler.end_headers()
+        handler.wfile.write(reply.body)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._server.shutdown()
+        self._server.server_close()

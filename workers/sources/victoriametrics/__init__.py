@@ -1,0 +1,1 @@
+"""VictoriaMetrics and Prometheus: metrics asked for over the HTTP API that both speak."""
