@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.prompt import Prompt
 
 from workers.cli.failures import Failure
 from workers.cli.opensearch_access import address_of, interactive, pick, plain_errors, show
 from workers.cli.opensearch_fetching import fetch
+from workers.cli.opensearch_learning import judge_command, train_command
 from workers.cli.opensearch_options import (
     DATA,
     AsJson,
@@ -28,6 +30,7 @@ from workers.cli.opensearch_options import (
     Slices,
     User,
 )
+from workers.cli.opensearch_steps import clean, combine, features
 from workers.cli.output import print_json
 from workers.cli.sending import Voice
 from workers.settings import load_settings
@@ -36,14 +39,28 @@ from workers.sources.opensearch.server import Server
 from workers.sources.stopping import stop_on_signals
 
 app = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     help="""Learn from the API and log events in OpenSearch: list, download, clean, features, combine, train, test.
 
-`train` and `test` do all steps in turn; each is a command of its own as well. Nothing here needs Kafka; to score the
+`train` and `test` do all steps in turn; each is a command of its own as well. Without any, a terminal is asked whether
+to train or to test; when piped, it trains. Nothing here needs Kafka; to score the
 indices live, see `faultline source opensearch`.
 
 Example: faultline opensearch train --es-url https://search:9200 --indices events-20251024,events-20251026 --combine""",
 )
+
+
+@app.callback()
+def choose_mode(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is not None:
+        return
+    mode = "train"
+    if interactive(False):
+        mode = Prompt.ask("Train a model, or test data by one?", choices=["train", "test"], default="train")
+    if mode == "train":
+        train_command()
+    else:
+        judge_command()
 
 
 @app.command("list")
@@ -108,3 +125,9 @@ def download(
         f"{documents:,} documents of {len(done)} indices in {place}",
         {"folder": str(place), "indices": [{**asdict(one), "changed": one.changed} for one in done]},
     )
+
+
+for step in (clean, features, combine):
+    app.command()(step)
+app.command("train")(train_command)
+app.command("test")(judge_command)

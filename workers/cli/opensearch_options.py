@@ -47,6 +47,35 @@ NonInteractive = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no words: only errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print what was done as JSON on standard output.")]
 
+Mapping = Annotated[
+    str, typer.Option(metavar="FILE", help="What the fields mean; default: intake's (FAULTLINE_INTAKE__MAPPING).")
+]
+KeepDuplicates = Annotated[
+    bool, typer.Option("--keep-duplicates", help="Keep documents that are equal in every field but the id.")
+]
+ModelsDir = Annotated[
+    str, typer.Option("--models-dir", metavar="FOLDER|URL", help="Where models lie; default FAULTLINE_REGISTRY__URL.")
+]
+Contamination = Annotated[
+    float, typer.Option(min=0, max=0.49, help="Expected share of outliers in what is learned from.")
+]
+DetectorNames = Annotated[
+    str,
+    typer.Option("--detectors", help="Default: isolation_forest,local_outlier_factor,one_class_svm (docs/models.md)."),
+]
+Consensus = Annotated[
+    int, typer.Option("--consensus-threshold", min=1, help="How many detectors must agree that a row is an anomaly.")
+]
+Seed = Annotated[int, typer.Option(help="The same data and seed give the same models.")]
+NoPromote = Annotated[bool, typer.Option("--no-promote", help="Store the models without using them live.")]
+EvalModelTag = Annotated[str, typer.Option("--eval-model-tag", help="The model to judge by: its tag or its version.")]
+EvalDataset = Annotated[
+    str, typer.Option("--eval-dataset", metavar="FILE|TAG", help="Features to judge: a file, or the tag of a data set.")
+]
+MetadataPath = Annotated[
+    Path | None, typer.Option("--metadata-path", help="What rows are of; default: the file beside the features.")
+]
+
 DATA = Path("data")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
