@@ -17,12 +17,12 @@ from opensearchpy import (
     TransportError,
 )
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_exponential, wait_random
 
 from workers.sources.opensearch.connection import Address, BusyError
 
 Answer = TypeVar("Answer")
-_WAIT = wait_exponential_jitter(initial=0.2, max=15.0)
+_WAIT = wait_exponential(multiplier=0.2, max=15.0) + wait_random(0.0, 0.3)
 _SLICE = 0.2
 _LARGE = ("circuit_breaking_exception", "data_too_large", "too_large")
 
