@@ -1,1 +1,1 @@
-"""Indices of OpenSearch (and of Elasticsearch 7): listed, read exactly once, in order, whatever happens in between."""
+"""Indices of OpenSearch: listed, read exactly once, in order, whatever happens in between."""
