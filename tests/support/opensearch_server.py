@@ -39,7 +39,11 @@ class OpenSearchAt:
         fields: Mapping[str, str] | None = None,
         name: str = "",
     ) -> str:
-        """A new index with these documents, their `_id`s being d0, d1 …; `fields`: types by field. Its name."""
+        """A new index with these documents, their `_id`s being d0, d1 …; `fields`: types by field. Its name.
+
+        One of that name is replaced."""
+        if name:
+            self.client.indices.delete(index=name, ignore_unavailable=True)
         name = name or f"events-{uuid.uuid4().hex[:10]}"
         mapped = {"@timestamp": "date", **(fields or {})}
         body = {

@@ -18,6 +18,7 @@ from workers.sources.opensearch.connection import Address, AddressError
 from workers.sources.opensearch.listing import ChoiceError, Index, choose, listing
 from workers.sources.opensearch.raw import RawError
 from workers.sources.opensearch.server import Server, ServerError
+from workers.sources.stopping import interruptible
 
 
 def address_of(
@@ -75,7 +76,9 @@ def pick(server: Server, voice: Voice, indices: str, serials: str, ask: bool) ->
     names, numbers = words_of(indices), words_of(serials)
     if not names and not numbers:
         show(known)
-        names = words_of(Prompt.ask("Indices: names, patterns or numbers, separated by commas", console=voice.console))
+        with interruptible():
+            answer = Prompt.ask("Indices: names, patterns or numbers, separated by commas", console=voice.console)
+        names = words_of(answer)
         if not names:
             raise WrongUse("no index was chosen")
     chosen = choose(server, known, names, numbers)

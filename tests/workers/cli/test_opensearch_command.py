@@ -20,6 +20,10 @@ from tests.support.broker import Broker, Record
 from tests.support.cli import faultline
 from tests.support.http_proxy import Answer, HttpProxy
 from tests.support.opensearch_server import OpenSearchAt
+from workers.cli.failures import WrongUse
+from workers.cli.opensearch import download, list_indices
+from workers.cli.opensearch_learning import judge_command, train_command
+from workers.cli.source_opensearch import opensearch as source
 from workers.settings import load_settings
 from workers.sources.ending import TICK_HEADER
 from workers.topics import state_topic
@@ -27,6 +31,13 @@ from workers.topics import state_topic
 pytestmark = pytest.mark.integration
 
 T = 1_700_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands called here see no settings but those of the test."""
+    for name in [name for name in os.environ if name.startswith("FAULTLINE_")]:
+        monkeypatch.delenv(name)
 
 
 def _documents(count: int, first: int = 0) -> list[dict[str, Any]]:
@@ -68,13 +79,12 @@ def _times_by_partition(records: list[Record]) -> list[np.ndarray]:
 
 
 def test_a_source_that_is_killed_and_started_again_sends_every_document_once(
-    kafka: Broker, opensearch: OpenSearchAt
+    kafka: Broker, opensearch: OpenSearchAt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken: list[dict[str, Any]] = [
         {"@timestamp": T, "service": "s0", "latency_s": "fast"},  # text in this index, a number elsewhere
         {"@timestamp": T + 1, "message": "of nobody"},
         {"service": "s0", "message": "no time"},
-        {"@timestamp": T + 2, "service": "s0", "message": "x" * 1_000_000},
     ]
     indices = [
         opensearch.index(_documents(2_500), shards=2),
@@ -125,31 +135,35 @@ def test_a_source_that_is_killed_and_started_again_sends_every_document_once(
     ticks = [record for record in records if record.headers and record.headers[0][0] == TICK_HEADER]
     assert len(ticks) == len({record.partition for record in records})
     letters = [dict(record.headers) for record in kafka.read(settings.topics.deadletter)]
-    assert sorted(letter["faultline-error-class"] for letter in letters) == [
-        b"invalid",
-        b"invalid",
-        b"invalid",
-        b"too_large",
-    ]
+    assert [letter["faultline-error-class"] for letter in letters] == [b"invalid"] * 3
     assert {letter["opensearch-index"].decode() for letter in letters} == {indices[1]}
 
     opensearch.add(indices[1], _documents(10, 4_000), first=5_000)
-    later = faultline(*argv, env=environ, timeout=240).json
-    assert (later["documents"], later["before"]) == (10, 4_004)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FAULTLINE_OPENSEARCH__URL", opensearch.url)
+    capsys.readouterr()
+    source(indices=",".join(indices), name="shop", as_json=True)
+    later = json.loads(capsys.readouterr().out)
+    assert (later["documents"], later["before"]) == (10, 4_003)
     assert _latencies(kafka.read(settings.topics.events)) == list(range(4_010))
 
 
 def test_raw_the_documents_go_out_as_they_are_those_of_an_entity_to_one_partition(
-    kafka: Broker, opensearch: OpenSearchAt
+    kafka: Broker, opensearch: OpenSearchAt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    index = opensearch.index([*_documents(300), {"free": "text"}])
+    index = opensearch.index([*_documents(300), {"free": "text"}, {"free": "x" * 1_100_000}])
     environ = _environment(kafka, opensearch.url)
-    done = faultline("source", "opensearch", "--index", index, "--raw", "--json", env=environ, timeout=240)
-    assert done.code == 0, done.err
-    assert (done.json["documents"], done.json["events"], done.json["dead"]) == (301, 301, 0)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    source(indices=index, raw=True, as_json=True)
+    done = json.loads(capsys.readouterr().out)
+    assert (done["documents"], done["events"], done["dead"]) == (302, 301, 1)
     records = kafka.read(load_settings(environ).topics.raw[0])
     found = sorted((json.loads(record.value or b"") for record in records), key=lambda one: one.get("latency_ms", -1))
     assert found == [{"free": "text"}, *_documents(300)]
+    (letter,) = kafka.read(load_settings(environ).topics.deadletter)
+    assert dict(letter.headers)["faultline-error-class"] == b"too_large"
     homes = {record.key: record.partition for record in records}
     assert all(homes[record.key] == record.partition for record in records)
 
@@ -171,31 +185,29 @@ def _traffic(day: int) -> list[dict[str, Any]]:
 
 
 def test_from_indices_to_a_model_and_the_documents_that_it_finds_anomalous(
-    opensearch: OpenSearchAt, tmp_path: Path
+    opensearch: OpenSearchAt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = opensearch.index([*_traffic(0), {"message": "nobody, never"}], name="learn-20251024")
     second = opensearch.index(_traffic(1), name="learn-20251026")
-    environ = {"FAULTLINE_OPENSEARCH__URL": opensearch.url}
-    folders = ["--data-dir", str(tmp_path / "data"), "--models-dir", str(tmp_path / "models")]
-    listed = faultline("opensearch", "list", "--json", env=environ, timeout=120).json["indices"]
-    by_name = {one["name"]: one for one in listed}
-    assert (by_name[first]["docs"], by_name[second]["docs"]) == (901, 900)
-
-    serials = ",".join(str(by_name[name]["serial"]) for name in (first, second))
-    argv = ["--index-serials", serials, "--combine", "--evaluate", "--json", *folders]
-    trained = faultline("opensearch", "train", *argv, env=environ, timeout=280)
-    assert trained.code == 0, trained.err
+    folders: Any = {"data_dir": tmp_path / "data", "models_dir": str(tmp_path / "models")}
+    with monkeypatch.context() as settings:
+        settings.setenv("FAULTLINE_OPENSEARCH__URL", opensearch.url)
+        list_indices(as_json=True)
+        by_name = {one["name"]: one for one in json.loads(capsys.readouterr().out)["indices"]}
+        assert (by_name[first]["docs"], by_name[second]["docs"]) == (901, 900)
+        serials = ",".join(str(by_name[name]["serial"]) for name in (first, second))
+        train_command(serials=serials, combine=True, evaluate=True, as_json=True, **folders)
+        trained = json.loads(capsys.readouterr().out)
     tag = f"combined_{first}_{second}"
-    assert [model["tag"] for model in trained.json["models"]] == [tag]
+    assert [model["tag"] for model in trained["models"]] == [tag]
     report = json.loads((tmp_path / "data/artifacts" / f"{first}_validation.json").read_text())
     assert (report["documents"], report["events"], report["rejected"]) == (901, 900, 1)
 
     # Later, from the files alone: no cluster is named.
     features = tmp_path / "data/features" / f"{tag}_features.csv"
-    argv = ["--eval-model-tag", tag, "--eval-dataset", str(features), "--consensus-threshold", "3", "--json", *folders]
-    tested = faultline("opensearch", "test", *argv, timeout=280)
-    assert tested.code == 0, tested.err
-    strict, usual = tested.json["evaluated"][0], trained.json["evaluated"][0]
+    judge_command(eval_model_tag=tag, eval_dataset=str(features), consensus=3, as_json=True, **folders)
+    tested = json.loads(capsys.readouterr().out)
+    strict, usual = tested["evaluated"][0], trained["evaluated"][0]
     assert strict["rows"] == usual["rows"] == 1_800
     assert strict["flagged_by_at_least"] == usual["flagged_by_at_least"]
     assert strict["anomalies"] == strict["flagged_by_at_least"]["3"] <= usual["anomalies"]
@@ -207,11 +219,13 @@ def test_from_indices_to_a_model_and_the_documents_that_it_finds_anomalous(
 
 
 def test_what_is_missing_is_said_with_the_option_that_gives_it(opensearch: OpenSearchAt, tmp_path: Path) -> None:
-    nowhere = faultline("opensearch", "download", "--index", "x", "--data-dir", str(tmp_path))
-    assert (nowhere.code, "--es-url" in nowhere.err) == (2, True)
     url = opensearch.url.replace("//", "//reader:sesame@")
-    nothing = faultline("opensearch", "download", "--es-url", url, "--data-dir", str(tmp_path))
-    assert (nothing.code, "--indices" in nothing.err) == (2, True)
-    unknown = faultline("opensearch", "download", "--es-url", url, "--index", "none", "--data-dir", str(tmp_path))
-    assert (unknown.code, "faultline opensearch list" in unknown.err) == (2, True)
-    assert "sesame" not in nothing.err + unknown.err
+    with pytest.raises(WrongUse, match="--es-url"):
+        download(indices="x", data_dir=tmp_path)
+    with pytest.raises(WrongUse, match="--indices") as nothing:
+        download(es_url=url, data_dir=tmp_path)
+    with pytest.raises(WrongUse, match="faultline opensearch list") as unknown:
+        download(es_url=url, indices="none", data_dir=tmp_path)
+    assert "sesame" not in str(nothing.value) + str(unknown.value)
+    with pytest.raises(WrongUse, match="--password-file"):
+        download(es_url=url, indices="none", password_file=tmp_path / "missing", data_dir=tmp_path)
