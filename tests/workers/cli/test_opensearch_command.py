@@ -169,19 +169,22 @@ def test_raw_the_documents_go_out_as_they_are_those_of_an_entity_to_one_partitio
 
 
 def _traffic(day: int) -> list[dict[str, Any]]:
-    """Half an hour of requests; every hundredth is slow and fails."""
+    """A quarter of an hour of requests; a few are slow and fail."""
     chance = random.Random(day)
-    return [
-        {
-            "@timestamp": T + day * 86_400_000 + n * 1_000,
-            "service": f"s{n % 2}",
-            "status": 503 if n % 100 == 99 else 200,
-            "latency_ms": (40.0 if n % 100 == 99 else 1.0) * chance.lognormvariate(4, 0.2),
-            "level": "ERROR" if n % 100 == 99 else "INFO",
-            "number": n,
-        }
-        for n in range(900)
-    ]
+    documents = []
+    for n in range(900):
+        broken = chance.random() < 1 / 300
+        documents.append(
+            {
+                "@timestamp": T + day * 86_400_000 + n * 1_000,
+                "service": f"s{n % 2}",
+                "status": 503 if broken else 200,
+                "latency_ms": (40.0 if broken else 1.0) * chance.lognormvariate(4, 0.2),
+                "level": "ERROR" if broken else "INFO",
+                "number": n,
+            }
+        )
+    return documents
 
 
 def test_from_indices_to_a_model_and_the_documents_that_it_finds_anomalous(
@@ -213,9 +216,16 @@ def test_from_indices_to_a_model_and_the_documents_that_it_finds_anomalous(
     assert strict["anomalies"] == strict["flagged_by_at_least"]["3"] <= usual["anomalies"]
     found = json.loads(Path(usual["anomalies_file"]).read_text())["anomalies"]
     assert len(found) == strict["anomalies"]
-    broken = [one for one in found if one["record"]["status"] == 503]
-    assert len(broken) >= 9  # half of those that there are, by all three
-    assert all(one["index"] in (first, second) and one["record"]["number"] % 100 == 99 for one in broken)
+    failed = [
+        (name, document["number"])
+        for name, day in ((first, 0), (second, 1))
+        for document in _traffic(day)
+        if document["status"] == 503
+    ]
+    assert len(failed) > 3
+    told = [(one["index"], one["record"]["number"]) for one in found if one["record"]["status"] == 503]
+    assert sorted(told) == sorted(failed)
+    assert all(one["agreeing"] == 3 for one in found)
 
 
 def test_what_is_missing_is_said_with_the_option_that_gives_it(opensearch: OpenSearchAt, tmp_path: Path) -> None:
