@@ -62,6 +62,26 @@ class Model:
             index=frame.index,
         )
 
+    def member_scores(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """What each member of the ensemble says by itself: a column of calibrated scores for each, boundary 1.0.
+
+        The frame is that of `score`. Columns are numbered where a detector is a member twice. NaN where the model of
+        the row's period lacks a member that another one has.
+        """
+        import pandas as pd
+
+        values, places, used = self._read(frame)
+        parts = []
+        for name in sorted(set(used.tolist())) or [ALL]:
+            rows = np.flatnonzero(used == name)
+            found = self._models[name].member_scores(values[rows], places.take(rows))
+            members = self.bundle.manifest.periods[name].members[: found.shape[1]]
+            twice = len(set(members)) < len(members)
+            columns = [f"{member} {at}" if twice else member for at, member in enumerate(members, 1)]
+            parts.append(pd.DataFrame(found, columns=columns, index=rows))
+        whole = pd.concat(parts).sort_index()
+        return whole.set_index(frame.index)
+
     def forecast(self, frame: pd.DataFrame) -> pd.DataFrame:
         """What each metric was expected to be, by the samples before it; the frame is that of `score`.
 

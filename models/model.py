@@ -107,6 +107,14 @@ class PeriodModel:
         mean = fuse("mean", parts, [member.weight for member in self.members])
         return Scored(score, mean, self.calibration.confidence(score), reasons, [""] * len(score))
 
+    def member_scores(self, values: Values, places: Places) -> Values:
+        """(n, m) the calibrated score of each member that decides, by itself; each reaches 1.0 at its own boundary."""
+        used = np.ascontiguousarray(values[:, self.columns])
+        scaled = self.scaler.transform(used, places)
+        deciding = [member for member in self.members if member.decides]
+        scores = [m.calibration.score(m.detector.score(m.view.of(used, scaled))) for m in deciding]
+        return np.column_stack(scores)
+
     def foretell(self, values: Values) -> Foretold | None:
         """What is expected of the newest samples of n vectors (n, k) by their past; None without a forecast."""
         return self._foretold(np.ascontiguousarray(values[:, self.columns]))

@@ -10,6 +10,7 @@ import structlog
 from hypothesis import settings
 
 from tests.support.broker import Broker
+from tests.support.opensearch_server import OpenSearchAt, some_opensearch
 from tests.support.postgresql import MISSING, PostgreSQL, programs
 from tests.support.redis_server import RedisAt
 from tests.support.services import some_kafka, some_redis
@@ -60,4 +61,11 @@ def postgresql() -> Iterator[PostgreSQL]:
     if programs() is None:
         pytest.skip(MISSING)
     with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def opensearch() -> Iterator[OpenSearchAt]:
+    """A real OpenSearch, shared by the session: use `opensearch.index()` for indices of your own."""
+    with some_opensearch() as server:
         yield server

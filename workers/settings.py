@@ -362,6 +362,17 @@ class SourceSettings(Section):
     entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
 
 
+class OpenSearchSettings(Section):
+    url: str = Field("", description="the cluster that `opensearch` and `source opensearch` read; the flag is --es-url")
+    user: str = Field("", description="who reads it; a user in the URL serves as well")
+    password: str = Field("", description="of that user; OPENSEARCH__PASSWORD_FILE names a file with it")
+    token: str = Field("", description="a bearer token instead of user and password")
+    ca_certs: str = Field("", description="PEM file of the authorities that may have signed the cluster's certificate")
+    insecure: bool = Field(False, description="take any certificate")
+    timeout_ms: int = Field(60_000, ge=100, description="how long one answer may take")
+    patience_ms: int = Field(120_000, ge=0, description="how long a cluster that is away or busy is asked again")
+
+
 class Settings(Section):
     """All settings of one process."""
 
@@ -388,6 +399,7 @@ class Settings(Section):
     source: SourceSettings = SourceSettings()
     victoriametrics: VictoriaMetricsSettings = VictoriaMetricsSettings()
     score: ScoreSettings = ScoreSettings()
+    opensearch: OpenSearchSettings = OpenSearchSettings()
     metrics: list[MetricSettings] = Field(
         default_factory=list, description="what is known about metrics; later entries override earlier ones"
     )

@@ -22,15 +22,15 @@ class Missing(RuntimeError):
     """A service cannot be brought up here; the message names the command that installs what is missing."""
 
 
-def free_port() -> int:
+def free_port(among: range = _PORTS) -> int:
     """A port of 127.0.0.1 that nobody listens on now."""
-    for port in random.sample(_PORTS, 200):
+    for port in random.sample(among, min(200, len(among))):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
-    raise Missing("no free port between 18000 and 32000 on 127.0.0.1")
+    raise Missing(f"no free port between {among.start} and {among.stop} on 127.0.0.1")
 
 
 class Daemon:

@@ -32,9 +32,7 @@ class Entry:
 COMMANDS = (
     Entry("demo", "demo", RUN, "Watch telemetry become incidents: needs no Kafka and no Redis.", "demo"),
     Entry("worker", "worker", RUN, "Run one worker: intake, windows, scoring, incidents, groups, notify, history."),
-    Entry(
-        "source", "source", RUN, "Send telemetry: this host's, made up, from files, from a metrics server.", "sources"
-    ),
+    Entry("source", "source", RUN, "Send telemetry: of this host, made up, from files, or from a store.", "sources"),
     Entry("topics", "topics", OPERATE, "Create the topics as the workers need them, or compare them."),
     Entry("config", "config", OPERATE, "Check the settings against everything they name, or show them."),
     Entry("status", "status", OPERATE, "Groups, owners, lag, oldest watermark and models."),
@@ -52,6 +50,13 @@ COMMANDS = (
     Entry("backtest", "backtest", LEARN, "Train on the past, score what came after as the workers would.", "train"),
     Entry("score", "score", LEARN, "Score files or a metrics server once, without Kafka: alerts as JSON.", "sources"),
     Entry("evaluate", "evaluate", LEARN, "Judge scores against labels.", "train"),
+    Entry(
+        "opensearch",
+        "opensearch",
+        LEARN,
+        "Learn from indices: download, clean, train, test.",
+        "opensearch",
+    ),
 )
 
 

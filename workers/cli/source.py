@@ -1,4 +1,4 @@
-"""`faultline source`: telemetry of this host, made up, replayed from files, or out of a metrics server."""
+"""`faultline source`: telemetry of this host, made up, replayed from files, or read from a store."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import typer
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.metrics_source import victoriametrics
 from workers.cli.sending import Target, Voice, closing_margin, deliver, drain, saved, with_pace
+from workers.cli.source_opensearch import opensearch
 from workers.runtime.clock import SystemClock
 from workers.sources.stopping import stop_on_signals
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="""Send telemetry: of this host, made up, or replayed from files.
+    help="""Send telemetry: of this host, made up, replayed from files, or read from a store.
 
 Events go straight to the canonical topic (telemetry.events.v1), keyed by entity; with --raw they go to the raw topic
 as JSON, for `faultline worker intake`.
@@ -213,6 +214,9 @@ def host(
         blocks = islice(events, samples) if samples else events
         done = deliver(target, voice, blocks, samples or None, 0, finite=False)
     voice.report(f"{done['events']:,} samples of {name} sent to {target.topic}", {**done, "entity": name})
+
+
+app.command()(opensearch)
 
 
 def parse_episode(text: str) -> tuple[int, int]:

@@ -153,7 +153,7 @@ def train_command(
         trained += new
     if not trained:
         raise Failure("no model was trained; see above")
-    told = None if no_promote else _promote_all(trained, settings, registry)
+    told = None if no_promote else promote_all(trained, settings, registry)
     document = {"models": [_line(one) for one in trained], "promoted": told is not None}
     voice.report(_summary(trained, settings, told), document)
 
@@ -252,7 +252,7 @@ def _groups(table: VectorTable, groups: Mapping[str, str]) -> dict[str, VectorTa
     return found
 
 
-def _promote_all(trained: list[TrainedBundle], settings: Settings, registry: Registry) -> bool:
+def promote_all(trained: list[TrainedBundle], settings: Settings, registry: Registry) -> bool:
     """Make every bundle the champion of its scope, keeping challengers; whether running workers were told."""
     for one in trained:
         name = (one.manifest.profile, one.manifest.scope)

@@ -97,16 +97,21 @@ class ExactlyOnce:
         """The source's own position, None when it never published."""
         return self.position.at
 
-    def publish(self, events: Events, at: Any, more: Sequence[Output] = ()) -> None:
+    def publish(self, events: Events | None, at: Any, more: Sequence[Output] = (), count: int = 0) -> None:
         """Write a block, outputs of other kinds, and the position behind them, all or nothing; returns once committed.
 
-        Keep a block below some 50,000 events: all of it is held until the commit. Raises `PublishError`.
+        Keep a block below some 50,000 events: all of it is held until the commit. `count` is how many of `more` are
+        events in another form. Raises `PublishError`.
         """
-        partition = np.array([self._place_of(name)[1] for name in events.entity.values], np.int64)
-        latest = np.full(self.partitions, NULL_TIME)
-        np.maximum.at(latest, partition[events.entity.codes], events.time)
-        times = {number: time for number, time in enumerate(latest.tolist()) if time != NULL_TIME}
-        self._write([*self._outputs(events), *more], self._after(at, len(events), times))
+        outputs: list[Output] = []
+        times: dict[int, int] = {}
+        if events is not None and len(events):
+            outputs = self._outputs(events)
+            partition = np.array([self._place_of(name)[1] for name in events.entity.values], np.int64)
+            latest = np.full(self.partitions, NULL_TIME)
+            np.maximum.at(latest, partition[events.entity.codes], events.time)
+            times = {number: time for number, time in enumerate(latest.tolist()) if time != NULL_TIME}
+        self._write([*outputs, *more], self._after(at, len(outputs) + count, times))
 
     def forget(self) -> None:
         """Begin anew: the position becomes None, and what was sent before stays where it is."""

@@ -1,0 +1,93 @@
+"""Documents of a store as events, by the formats and mappings that intake reads its topics with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.columns import NULL_TIME, Events, Strings
+from schemas.events import encode_events
+from schemas.faults import UNKNOWN_FORM
+from workers.cli.failures import WrongUse
+from workers.intake.formats.registry import build_formats
+from workers.intake.formats.wire import Format
+from workers.intake.limits import refused
+from workers.intake.mapping import MappingError, load_mapping
+from workers.intake.template import TemplateError
+from workers.settings import Settings
+from workers.sources.columns import Rows, concat, metric_events, take
+
+Fault = tuple[str, str]
+"""Error class and message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a batch of documents is: `document` (n,) is the place of each event's document, ascending.
+
+    Every document has at least one event or is in `faults`, by its place.
+    """
+
+    events: Events
+    document: NDArray[np.int32]
+    faults: dict[int, Fault]
+
+
+class DocumentReader:
+    """Reads documents, JSON bytes, as intake would. `mapping` names another mapping of fields than the settings'."""
+
+    def __init__(self, settings: Settings, mapping: str = "") -> None:
+        intake = settings.intake
+        try:
+            self._formats = build_formats(intake, load_mapping(mapping or intake.mapping), None)
+        except (MappingError, TemplateError) as error:
+            raise WrongUse(str(error)) from error
+        self._most_bytes = intake.max_record_bytes
+
+    def read(self, documents: Sequence[bytes]) -> Read:
+        faults: dict[int, Fault] = {}
+        parts: list[Events] = []
+        places: list[NDArray[np.int32]] = []
+        for wire, mine in self._sorted(documents, faults).items():
+            arrived = np.full(len(mine), NULL_TIME)
+            events, bad = wire.decode([documents[place] for place in mine], arrived)
+            faults |= {mine[fault.record]: (fault.error_class, fault.message) for fault in bad}
+            if len(events):
+                parts.append(events)
+                places.append(np.array(mine, np.int32)[events.record])
+        if not parts:
+            return Read(_nothing(), np.empty(0, np.int32), faults)
+        events, document = concat(parts), np.concatenate(places)
+        if len(parts) > 1:
+            order = np.argsort(document, kind="stable")
+            events, document = take(events, order), document[order]
+        # The events were observed long ago; when they were read here says nothing of them.
+        events = replace(events, observed_at=np.full(len(events), NULL_TIME))
+        return self._within_limits(events, document, faults)
+
+    def _sorted(self, documents: Sequence[bytes], faults: dict[int, Fault]) -> dict[Format, list[int]]:
+        found: dict[Format, list[int]] = {}
+        for place, document in enumerate(documents):
+            wire = next((one for one in self._formats if one.claims(document)), None)
+            if wire is None:
+                faults[place] = UNKNOWN_FORM, "no known format; a document must be a JSON object"
+            else:
+                found.setdefault(wire, []).append(place)
+        return found
+
+    def _within_limits(self, events: Events, document: NDArray[np.int32], faults: dict[int, Fault]) -> Read:
+        """Without what no worker would take; a document goes as a whole."""
+        refusals = refused(events, encode_events(events), self._most_bytes)
+        for row in sorted(refusals, reverse=True):
+            faults[int(document[row])] = refusals[row]
+        if refusals:
+            keep: Rows = np.flatnonzero(~np.isin(document, sorted(faults)))
+            events, document = take(events, keep), document[keep]
+        return Read(events, document, faults)
+
+
+def _nothing() -> Events:
+    return metric_events(np.empty(0, np.int64), Strings(np.empty(0, np.int32), ()), "log", "", [], np.empty((0, 0)))
