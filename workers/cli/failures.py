@@ -38,6 +38,7 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
 
     from models.manifest import BundleError
     from models.registry import RegistryError
+    from workers.archive.store import ArchiveError
 
     if isinstance(error, KafkaException):
         said = error.args[0]
@@ -46,4 +47,6 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
         return f"Redis: {error}. `faultline config check` tells more", FAILED
     if isinstance(error, (RegistryError, BundleError)):
         return f"model registry: {error}", FAILED
+    if isinstance(error, ArchiveError):
+        return f"archive: {error}", FAILED
     return None
