@@ -72,6 +72,7 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
     yield from check_schema_registry(settings)
     yield from check_model_registry(settings)
     yield from check_history(settings)
+    yield from check_archive(settings)
     if settings.notify.targets:
         from workers.cli.target_checks import check_targets
 
@@ -297,3 +298,19 @@ def check_history(settings: Settings) -> Iterator[Finding]:
         yield Finding("history", "ok", str(missing))
     except (Failure, WorkerError) as failure:
         yield Finding("history", "failed", str(failure), "Correct FAULTLINE_HISTORY__URL, or start its database")
+
+
+def check_archive(settings: Settings) -> Iterator[Finding]:
+    """Whether the archive can be reached; nothing where what writes Parquet is not installed."""
+    if find_spec("pyarrow") is None:
+        return
+    from workers.archive.store import ArchiveError, Store
+
+    try:
+        store = Store(settings.archive.url)
+        there = store.is_archive()
+    except (ArchiveError, OSError) as error:
+        yield Finding("archive", "failed", str(error), "Correct FAULTLINE_ARCHIVE__URL, or bring its storage back")
+        return
+    found = f"{store.shown} is one" if there else f"none in {store.shown} yet; `faultline worker archive` begins it"
+    yield Finding("archive", "ok", found)
