@@ -26,6 +26,7 @@ from workers.cli.output import print_json, print_table
 from workers.cli.reading import parse_since
 from workers.cli.sending import Voice
 from workers.settings import Settings, load_settings
+from workers.settings_sources import redact
 
 app = typer.Typer(no_args_is_help=True, help="Look into the archive, merge its files, let days go, take entities out.")
 
@@ -231,11 +232,12 @@ def _micros(text: str, option: str) -> int | None:
 @contextmanager
 def _archive(settings: Settings, url: str) -> Iterator[Store]:
     """The archive, its storage's errors in words."""
-    store = Store(url or settings.archive.url)
+    shown = redact((), url or settings.archive.url)
     try:
+        store = Store(url or settings.archive.url)
         store.must_be_archive()
         yield store
     except FileNotFoundError as error:
-        raise Failure(f"{store.shown}: a file vanished meanwhile; run it again ({error})") from error
+        raise Failure(f"{shown}: a file vanished meanwhile; run it again ({error})") from error
     except OSError as error:
-        raise Failure(f"{store.shown}: {type(error).__name__}: {error}") from error
+        raise Failure(f"{shown}: {type(error).__name__}: {error}") from error
