@@ -82,6 +82,7 @@ class ArchiveFiles:
         self._filing = Filing(self._store, metrics, reached)
         self._calls = Bounded("archive-storage")
         self._writers = ThreadPoolExecutor(policy.writers, thread_name_prefix="archive-writer")
+        self._logs: dict[tuple[str, int], Log] = {}
         self._since: float | None = None
         self._finishing = False
         self._ready = False
@@ -172,7 +173,10 @@ class ArchiveFiles:
             self._expired_at = now
 
     def _log_of(self, topic: str, partition: int) -> Log:
-        return Log.of(topic, self._topic_ids.get(topic, ""), partition)
+        place = topic, partition
+        if place not in self._logs:
+            self._logs[place] = Log.of(topic, self._topic_ids.get(topic, ""), partition)
+        return self._logs[place]
 
     # -- how it is tried ----------------------------------------------------------------------------------------------
 

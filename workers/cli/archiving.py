@@ -7,6 +7,9 @@ from importlib.util import find_spec
 from workers.cli.failures import Failure
 from workers.settings import Settings
 
+_LOOK_MS = 1_000
+"""How often what is gathered is looked at: files are due after seconds or minutes."""
+
 _POLL = 5_000
 """Records of one poll: rows are many times larger in memory than on the topic."""
 
@@ -31,6 +34,7 @@ def room_for(settings: Settings) -> Settings:
     """With an open transaction that may hold what is gathered for the next files, and some more."""
     room = {
         "max_transaction_bytes": 2 * settings.archive.buffer_bytes,
+        "commit_interval_ms": max(settings.worker.commit_interval_ms, _LOOK_MS),
         "poll_records": min(settings.worker.poll_records, _POLL),
     }
     return settings.model_copy(update={"worker": settings.worker.model_copy(update=room)})
