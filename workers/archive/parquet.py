@@ -69,7 +69,8 @@ def batches(store: Store, file: File, columns: Iterable[str] | None = None) -> I
         layouts = _footer(parquet).layouts
         wanted = None if columns is None else list(columns)
         for group in range(parquet.num_row_groups):
-            yield Rows(parquet.read_row_group(group, columns=wanted), layouts)
+            # Arrow's own threads may abort the process at its end where they have read through a Python file.
+            yield Rows(parquet.read_row_group(group, columns=wanted, use_threads=False), layouts)
 
 
 def _checked(opened: IO[bytes]) -> pq.ParquetFile:
