@@ -122,7 +122,7 @@ class Store:
             if self._local:
                 self._aside(path, lambda scratch: self._write(scratch, blob), os.link)
             elif self._puts_whole:
-                self._fs.pipe_file(self._at(path), blob, mode="create")
+                return self._create(path, blob)
             elif self.has(path):
                 return False
             else:
@@ -155,6 +155,15 @@ class Store:
             return {}
         start = len(self._root.lstrip("/")) + 1
         return {str(path).lstrip("/")[start:]: int(entry["size"] or 0) for path, entry in found.items()}
+
+    def _create(self, path: str, blob: bytes) -> bool:
+        try:
+            self._fs.pipe_file(self._at(path), blob, mode="create")
+        except Exception:  # clients differ in how they say that it is there already
+            if self.has(path):
+                return False
+            raise
+        return True
 
     def _aside(self, path: str, write: Callable[[str], None], settle: Callable[[str, str], None]) -> None:
         place = self._at(path)
