@@ -61,6 +61,13 @@ class DeliveryPolicy:
         )
 
 
+def _store(url: str) -> Store:
+    try:
+        return Store(url)
+    except (ArchiveError, OSError) as error:
+        raise Fatal(f"the archive cannot be used: {error}", "Correct FAULTLINE_ARCHIVE__URL") from error
+
+
 class ArchiveFiles:
     """`Outside` and `Gathering` of the worker `archive`. Looks at the storage when made: what is plainly wrong ends the
     worker before it takes anything, and a storage that is only away does not.
@@ -78,7 +85,7 @@ class ArchiveFiles:
     ) -> None:
         """`topic_ids` by topic, empty where the broker has none."""
         self._policy, self._topic_ids, self._clock, self._metrics = policy, topic_ids, clock, metrics
-        self._store = Store(policy.url)
+        self._store = _store(policy.url)
         self._filing = Filing(self._store, metrics, reached)
         self._calls = Bounded("archive-storage")
         self._writers = ThreadPoolExecutor(policy.writers, thread_name_prefix="archive-writer")
