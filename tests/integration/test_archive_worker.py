@@ -50,6 +50,7 @@ def vectors_on(faultline: Installation) -> int:
     return len(on_topic(faultline.records(FEATURES)))
 
 
+@pytest.mark.timeout(600)  # six processes one after another, each of which takes a minute to start on a crowded machine
 def test_killed_at_each_step_every_vector_lies_in_exactly_one_file(faultline: Installation, archive: Path) -> None:
     store = Store(str(archive))
     for batch, where in enumerate(("cut:1", "filed:2", "delivered:1")):
@@ -92,6 +93,7 @@ def test_an_end_in_good_order_writes_what_is_held(faultline: Installation, archi
     again.stop()
 
 
+@pytest.mark.timeout(600)
 def test_the_same_data_gives_the_same_models_from_a_file_an_archive_and_a_topic(
     faultline: Installation, archive: Path, tmp_path: Path
 ) -> None:
