@@ -56,16 +56,16 @@ def test_killed_at_each_step_every_vector_lies_in_exactly_one_file(faultline: In
     for batch, where in enumerate(("cut:1", "filed:2", "delivered:1")):
         publish(faultline, batch)
         worker = faultline.start("archive", {"FAULTLINE_WORKER__FAIL_AT": f"{where}:SIGKILL"})
-        eventually(lambda worker=worker: not worker.running, 90, f"it dies at {where}")  # type: ignore[misc]
+        eventually(lambda worker=worker: not worker.running, 200, f"it dies at {where}")  # type: ignore[misc]
     publish(faultline, 3)
     faultline.kafka.produce(faultline.topic(FEATURES), [Record(b"{", b"x", partition=0)])
     one, other = faultline.start("archive"), faultline.start("archive")
-    eventually(lambda: has_logged(one, "loaded") and has_logged(other, "loaded"), 90, "they share the partitions")
+    eventually(lambda: has_logged(one, "loaded") and has_logged(other, "loaded"), 200, "they share the partitions")
     publish(faultline, 4)
     one.kill()
     publish(faultline, 5)
     expected = on_topic(faultline.records(FEATURES))
-    eventually(lambda: len(in_archive(store)) == len(expected), 90, "everything is archived")
+    eventually(lambda: len(in_archive(store)) == len(expected), 200, "everything is archived")
     other.stop()
     assert in_archive(store) == expected
     found = in_files(archive)
@@ -84,7 +84,7 @@ def test_killed_at_each_step_every_vector_lies_in_exactly_one_file(faultline: In
 def test_an_end_in_good_order_writes_what_is_held(faultline: Installation, archive: Path) -> None:
     publish(faultline, 0)
     worker = faultline.start("archive", {"FAULTLINE_ARCHIVE__FILE_SECONDS": "3600"})
-    eventually(lambda: has_logged(worker, "loaded"), 90, "it has its partitions")
+    eventually(lambda: has_logged(worker, "loaded"), 200, "it has its partitions")
     eventually(lambda: faultline.metrics(worker).get("faultline_archive_held_bytes", 0.0) > 0, 60, "it holds some")
     worker.stop()
     assert in_archive(Store(str(archive)))
