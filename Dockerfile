@@ -41,7 +41,7 @@ LABEL org.opencontainers.image.title="faultline" \
       org.opencontainers.image.description="Kafka workers that turn telemetry into anomaly scores and incidents" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin faultline \
-    && mkdir /models /history /alerts && chown 10001 /models /history /alerts
+    && mkdir /models /history /archive /alerts && chown 10001 /models /history /archive /alerts
 COPY --from=build /opt/faultline /opt/faultline
 COPY --chmod=0755 deploy/entrypoint.sh /usr/local/bin/entrypoint.sh
 ENV PATH=/opt/faultline/bin:$PATH \
@@ -53,7 +53,8 @@ ENV PATH=/opt/faultline/bin:$PATH \
     FAULTLINE_HTTP__PORT=8080 \
     FAULTLINE_LOG__FORMAT=json \
     FAULTLINE_REGISTRY__URL=/models \
-    FAULTLINE_HISTORY__URL=sqlite:////history/faultline-history.db
+    FAULTLINE_HISTORY__URL=sqlite:////history/faultline-history.db \
+    FAULTLINE_ARCHIVE__URL=/archive
 USER 10001
 WORKDIR /tmp
 EXPOSE 8080

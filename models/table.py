@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.features.series import STATISTICS
 from models.logs.names import NEW, SAID
 from models.naming import feature_names, naming
+from models.shelf import Shelf
 from models.views import ROLLING, STEPS
 from schemas.columns import Vectors
 
@@ -111,17 +112,39 @@ def learned_columns(table: VectorTable) -> NDArray[np.int64]:
     return np.flatnonzero(np.array(learned(table.names)) & (naming(table.names).group >= 0))
 
 
-def tables_of(blocks: Iterable[Vectors]) -> list[VectorTable]:
-    """Blocks in the order in which they were emitted, gathered by profile and feature set.
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Rows of one block that are not silent; their values lie on the shelf."""
+
+    names: tuple[str, ...]
+    width: int
+    entity: NDArray[np.int32]
+    window_end: NDArray[np.int64]
+    values: Callable[[], NDArray[np.float64]]
+
+
+def tables_of(blocks: Iterable[Vectors], shelf: Shelf | None = None) -> list[VectorTable]:
+    """Blocks, each entity's in the order in which they were emitted, gathered by profile and feature set.
 
     Where names differ from block to block (`generic`), the table has all of them, with NaN for what a block lacks;
-    of these only the learned features are kept. Static sets keep all theirs.
+    of these only the learned features are kept. Static sets keep all theirs. Entities are in the order of their names,
+    so that the table does not tell how those of several partitions came one after another. More than `shelf` has room
+    for in memory lies on disk.
     """
-    gathered: dict[tuple[str, int, str], list[Vectors]] = {}
+    shelf = shelf or Shelf()
+    gathered: dict[tuple[str, int, str], tuple[dict[str, int], list[_Kept]]] = {}
     for block in blocks:
         key = (block.profile, block.profile_version, block.feature_set)
-        gathered.setdefault(key, []).append(_reduced(block) if block.names else block)
-    return [_gather(key, found) for key, found in sorted(gathered.items())]
+        codes, kept = gathered.setdefault(key, ({}, []))
+        kept.append(_kept(_reduced(block) if block.names else block, codes, shelf))
+    return [_gather(key, *found, shelf) for key, found in sorted(gathered.items())]
+
+
+def _kept(block: Vectors, codes: dict[str, int], shelf: Shelf) -> _Kept:
+    rows = np.flatnonzero(~block.silent)
+    entity = np.array([codes.setdefault(block.entity[i], len(codes)) for i in rows.tolist()], np.int32)
+    values = shelf.put(block.values[rows])
+    return _Kept(block.names, block.values.shape[1], entity, block.window_end[rows], values)
 
 
 def _reduced(block: Vectors) -> Vectors:
@@ -130,30 +153,36 @@ def _reduced(block: Vectors) -> Vectors:
     return replace(block, names=tuple(block.names[i] for i in columns), values=block.values[:, columns])
 
 
-def _gather(key: tuple[str, int, str], blocks: Sequence[Vectors]) -> VectorTable:
+def _gather(key: tuple[str, int, str], codes: dict[str, int], blocks: Sequence[_Kept], shelf: Shelf) -> VectorTable:
     dynamic = any(block.names for block in blocks)
-    names = tuple(_union(blocks)) if dynamic else feature_names(key[2], blocks[0].values.shape[1])
-    codes: dict[str, int] = {}
-    entity, times, values = [], [], []
+    names = tuple(_union(blocks)) if dynamic else feature_names(key[2], blocks[0].width)
+    entities = tuple(sorted(codes))
+    rank = np.empty(len(codes), np.int32)
+    rank[[codes[name] for name in entities]] = np.arange(len(codes), dtype=np.int32)
+    entity = rank[np.concatenate([block.entity for block in blocks])]
+    times = np.concatenate([block.window_end for block in blocks])
+    order = np.lexsort((times, entity))
+    place = np.empty(len(order), np.intp)
+    place[order] = np.arange(len(order))
+    values, start = shelf.empty((len(times), len(names))), 0
     for block in blocks:
-        rows = np.flatnonzero(~block.silent)
-        entity.append(np.array([codes.setdefault(block.entity[i], len(codes)) for i in rows.tolist()], np.int32))
-        times.append(block.window_end[rows])
-        values.append(_aligned(block, rows, names) if dynamic else block.values[rows])
-    whole = np.concatenate(times) if times else np.empty(0, np.int64)
-    codes_column = np.concatenate(entity) if entity else np.empty(0, np.int32)
-    order = np.lexsort((whole, codes_column))
-    return VectorTable(*key, names, tuple(codes), codes_column[order], whole[order], np.concatenate(values)[order])
+        mine = place[start : start + len(block.entity)]
+        values[mine] = _aligned(block, names) if dynamic else block.values()
+        start += len(mine)
+    return VectorTable(*key, names, entities, entity[order], times[order], values)
 
 
-def _union(blocks: Iterable[Vectors]) -> Iterator[str]:
-    seen = dict.fromkeys(name for names in dict.fromkeys(b.names for b in blocks) for name in names)
-    return iter(seen)
+def _union(blocks: Iterable[_Kept]) -> Iterator[str]:
+    """Every name once; as blocks have them, lists of names in a fixed order whichever came first."""
+    return iter(dict.fromkeys(name for names in sorted({block.names for block in blocks}) for name in names))
 
 
-def _aligned(block: Vectors, rows: NDArray[np.intp], names: tuple[str, ...]) -> NDArray[np.float64]:
+def _aligned(block: _Kept, names: tuple[str, ...]) -> NDArray[np.float64]:
+    values = block.values()
+    if block.names == names:
+        return values
     place = {name: i for i, name in enumerate(block.names)}
     columns = np.array([place.get(name, -1) for name in names], np.int64)
-    picked: NDArray[np.float64] = block.values[np.ix_(rows, np.maximum(columns, 0))]
+    picked: NDArray[np.float64] = values[:, np.maximum(columns, 0)]
     picked[:, columns < 0] = np.nan
     return picked

@@ -358,6 +358,24 @@ class HistorySettings(Section):
         return url
 
 
+class ArchiveSettings(Section):
+    url: str = Field("./archive", description="folder or fsspec URL where the archive worker puts Parquet files")
+    kinds: list[Literal["vectors", "scores", "events"]] = Field(
+        ["vectors"], description="which records are archived: vectors, scores, events"
+    )
+    file_rows: int = Field(100_000, ge=1, description="a partition's rows are written when there are so many …")
+    file_seconds: float = Field(120, gt=0, description="… or the oldest is held so long …")
+    buffer_bytes: int = Field(64 << 20, ge=1 << 20, description="… or all that is held takes so much memory")
+    retention_days: float = Field(0, ge=0, description="days are removed so long after their end; 0: never")
+
+    @field_validator("kinds")
+    @classmethod
+    def _are_some(cls, kinds: list[str]) -> list[str]:
+        if not kinds or len(set(kinds)) < len(kinds):
+            raise ValueError("names at least one of vectors, scores and events, each once")
+        return kinds
+
+
 class SourceSettings(Section):
     entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
 
@@ -396,6 +414,7 @@ class Settings(Section):
     groups: GroupsSettings = GroupsSettings()
     history: HistorySettings = HistorySettings()
     notify: NotifySettings = NotifySettings()
+    archive: ArchiveSettings = ArchiveSettings()
     source: SourceSettings = SourceSettings()
     victoriametrics: VictoriaMetricsSettings = VictoriaMetricsSettings()
     score: ScoreSettings = ScoreSettings()

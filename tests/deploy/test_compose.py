@@ -42,13 +42,14 @@ def test_the_workers_the_topics_and_a_producer_are_there() -> None:
         "incidents",
         "groups",
         "history",
+        "archive",
         "notify",
         "producer",
     }
 
 
 def test_workers_wait_for_topics_and_redis_and_run_without_rights() -> None:
-    for name in ("intake", "windows", "scoring", "incidents", "groups", "history", "notify"):
+    for name in ("intake", "windows", "scoring", "incidents", "groups", "history", "archive", "notify"):
         worker = OURS[name]
         assert worker["depends_on"]["topics"]["condition"] == "service_completed_successfully"
         assert worker["depends_on"]["redis"]["condition"] == "service_healthy"

@@ -236,7 +236,7 @@ def test_blocks_with_different_metrics_become_one_table_without_their_silent_row
 
     (found,) = tables_of([block("b", ("x", "x__z_30"), 1), block("a", ("y", "x"), 9)])
     assert found.names == ("x", "y")
-    assert found.entities == ("b", "a")
-    assert found.entity.tolist() == [0, 0, 1, 1, 1]
-    expected = np.array([[0, np.nan], [4, np.nan], [1, 0], [3, 2], [5, 4]])
+    assert found.entities == ("a", "b")
+    assert found.entity.tolist() == [0, 0, 0, 1, 1]
+    expected = np.array([[1, 0], [3, 2], [5, 4], [0, np.nan], [4, np.nan]])
     assert np.array_equal(found.values, expected, equal_nan=True)

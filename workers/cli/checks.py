@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -19,9 +18,8 @@ from confluent_kafka.admin import AdminClient
 
 from workers.cli import cluster
 from workers.cli.clients import TIMEOUT, connect, redis_client, transactional_producer
-from workers.cli.failures import Failure, NoHistory
+from workers.cli.failures import Failure
 from workers.cli.topics import Compared, compare
-from workers.runtime.errors import WorkerError
 from workers.settings import Settings
 
 MAX_CLOCK_OFFSET_MS = 2_000
@@ -72,7 +70,10 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
     yield from check_redis(settings)
     yield from check_schema_registry(settings)
     yield from check_model_registry(settings)
+    from workers.cli.storage_checks import check_archive, check_history
+
     yield from check_history(settings)
+    yield from check_archive(settings)
     if settings.notify.targets:
         from workers.cli.target_checks import check_targets
 
@@ -285,20 +286,3 @@ def check_model_registry(settings: Settings) -> Iterator[Finding]:
         yield Finding("model registry", "ok", f"{url} can be read")
     else:
         yield Finding("model registry", "warning", f"{url} is empty: the untrained fallback scores", "faultline train")
-
-
-def check_history(settings: Settings) -> Iterator[Finding]:
-    """Whether the history's database can be used; nothing where what speaks to databases is not installed."""
-    if find_spec("sqlalchemy") is None:
-        return
-    from workers.cli.history_reading import open_history
-    from workers.history.database import place
-
-    try:
-        where = place(settings.history.url)
-        with open_history(settings, "config check"):
-            yield Finding("history", "ok", f"{where} can be read, its tables are up to date")
-    except NoHistory as missing:
-        yield Finding("history", "ok", str(missing))
-    except (Failure, WorkerError) as failure:
-        yield Finding("history", "failed", str(failure), "Correct FAULTLINE_HISTORY__URL, or start its database")

@@ -40,6 +40,7 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
     from models.logs.templates import TemplatesError
     from models.manifest import BundleError
     from models.registry import RegistryError
+    from workers.archive.store import ArchiveError
     from workers.windows.profiles import ProfileError
 
     if isinstance(error, KafkaException):
@@ -51,4 +52,6 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
         return f"model registry: {error}", FAILED
     if isinstance(error, (TemplatesError, ProfileError)):
         return str(error), FAILED
+    if isinstance(error, ArchiveError):
+        return f"archive: {error}", FAILED
     return None

@@ -51,3 +51,27 @@ def open_history(settings: Settings, command: str) -> Iterator[Connection]:
         raise Failure(str(reason) if reason else f"{where} does not answer: {error.orig}") from error
     finally:
         engine.dispose()
+
+
+def erase_from_history(settings: Settings, entity: str, until: int) -> int:
+    """Remove an entity's incidents that opened before a time (epoch microseconds), with their events; how many.
+
+    Raises `Failure` and `Fatal`.
+    """
+    with open_history(settings, "archive erase --history"):
+        pass  # there is one, and its tables are ours
+    from sqlalchemy.exc import DBAPIError
+
+    from workers.history.database import fatal, open_engine, place
+    from workers.history.retention import erase
+
+    url = settings.history.url
+    engine = open_engine(url)
+    try:
+        with engine.begin() as connection:
+            return erase(connection, entity, until)
+    except DBAPIError as error:
+        reason = fatal(error, url)
+        raise Failure(str(reason) if reason else f"{place(url)} does not answer: {error.orig}") from error
+    finally:
+        engine.dispose()

@@ -87,6 +87,10 @@ def read_labels(
     `surveys` are the files that are learned from. Raises WrongUse where there is no label though some are `required`,
     or one is none.
     """
+    if not paths and not required:
+        return KnownLabels(_labelled(Data(), split))
+    if not paths:
+        raise WrongUse("--use-labels: archives and topics hold no labels; say what is known by --periods")
     data = read_data(paths)
     spans = [(surveys[p].first, surveys[p].last) for p in data.events if p in surveys and truth_path(p) in data.truth]
     rows = _labelled(data, split)

@@ -31,7 +31,12 @@ class Entry:
 
 COMMANDS = (
     Entry("demo", "demo", RUN, "Watch telemetry become incidents: needs no Kafka and no Redis.", "demo"),
-    Entry("worker", "worker", RUN, "Run one worker: intake, windows, scoring, incidents, groups, notify, history."),
+    Entry(
+        "worker",
+        "worker",
+        RUN,
+        "Run one worker: intake, windows, scoring, incidents, groups, notify, history, archive.",
+    ),
     Entry("source", "source", RUN, "Send telemetry: of this host, made up, from files, or from a store.", "sources"),
     Entry("topics", "topics", OPERATE, "Create the topics as the workers need them, or compare them."),
     Entry("config", "config", OPERATE, "Check the settings against everything they name, or show them."),
@@ -40,6 +45,7 @@ COMMANDS = (
     Entry("deadletter", "deadletter", OPERATE, "List, read and replay records that could not be processed."),
     Entry("scores", "scores", OPERATE, "Follow the scores as they are committed."),
     Entry("incidents", "incidents", OPERATE, "Follow incidents, and look into their history."),
+    Entry("archive", "archive", OPERATE, "Look into the archive, merge files, let days go, erase.", "archive"),
     Entry("feedback", "feedback", OPERATE, "Say false alarm, real or expected; list it, take it back, export it."),
     Entry("silence", "silence", OPERATE, "Keep pages back for a while: silence rules and maintenance windows."),
     Entry("compile", "compile", OPERATE, "Compile the workers' inner loops now, for images and quick first starts."),

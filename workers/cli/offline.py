@@ -52,17 +52,20 @@ class Feed:
         values: Sequence[bytes | None],
         times: NDArray[np.int64],
         headers: Sequence[Headers | None] | None = None,
+        offsets: NDArray[np.int64] | None = None,
     ) -> list[Output]:
-        """Step records whose Kafka timestamps are `times` (epoch microseconds)."""
+        """Step records whose Kafka timestamps are `times` (epoch microseconds); without `offsets` one after another."""
         n = len(values)
-        offsets = np.arange(self.offset, self.offset + n, dtype=np.int64)
-        self.offset += n
+        if offsets is None:
+            offsets = np.arange(self.offset, self.offset + n, dtype=np.int64)
+        self.offset = int(offsets[-1]) + 1 if n else self.offset
         records = Records(self._topic, 0, offsets, times, list(keys), list(values), list(headers or [None] * n))
         outputs: list[Output] = []
         if n:
             for chunk in self._stage.step(self._state, records):
                 outputs += chunk.outputs
                 self.counts.update(chunk.counts)
+                self.counts["dead_letters"] += len(chunk.dead)
         return outputs
 
     def take_outputs(self, outputs: Sequence[Output]) -> list[Output]:

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from workers.cli import cluster, drifting, judging, shadow
+from workers.cli.archiving import topics_of as archived_topics
 from workers.cli.clients import TIMEOUT, connect
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
@@ -178,7 +179,10 @@ def inputs(settings: Settings) -> dict[str, list[str]]:
 
 def optional_inputs(settings: Settings) -> dict[str, list[str]]:
     """The same of workers that not every installation runs."""
-    return {name: [settings.topics.incidents] for name in ("groups", "history")}
+    return {
+        **{name: [settings.topics.incidents] for name in ("groups", "history")},
+        "archive": list(archived_topics(settings)),
+    }
 
 
 def worker_status(admin: AdminClient, settings: Settings, worker: str, topics: Sequence[str]) -> WorkerStatus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -23,10 +23,10 @@ from workers.cli.budget import Budget, buy
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.feature_export import save_features
 from workers.cli.labels import Grid, Jobs, UseLabels, check_labels, read_labels
-from workers.cli.learning_data import counted, open_tape
-from workers.cli.offline import vector_blocks
+from workers.cli.learning_vectors import Lesson, Span
 from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
+from workers.cli.reading import parse_since
 from workers.cli.sending import Voice
 from workers.incidents.policy import Policy as IncidentPolicy
 from workers.knowing import knowledge_of
@@ -74,6 +74,15 @@ def budget_of(text: str) -> Budget | None:
         raise WrongUse(f"--budget: {error}") from error
 
 
+def span_of(since: str, until: str) -> Span:
+    """The span that `--since` and `--until` state. Raises `WrongUse`."""
+    first = parse_since(since) * 1_000 if since else None
+    last = parse_since(until, "--until") * 1_000 if until else None
+    if first is not None and last is not None and first >= last:
+        raise WrongUse("--since lies behind --until: no window ends in between")
+    return Span(first, last)
+
+
 class Scope(StrEnum):
     entity = "entity"
     group = "group"
@@ -83,7 +92,18 @@ class Scope(StrEnum):
 
 @app.command()
 def train_command(
-    data: Annotated[list[Path], typer.Argument(help="Files or folders: canonical events, or tables of metrics.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Files or folders: canonical events, or tables of metrics; or an archive's folder or URL.",
+            show_default=False,
+        ),
+    ] = None,
+    from_topic: Annotated[
+        str, typer.Option("--from-topic", help="Instead of DATA: what lies in Kafka, vectors or canonical events.")
+    ] = "",
+    since: Annotated[str, typer.Option(help="Only windows that end from then on: 30d, or a time.")] = "",
+    until: Annotated[str, typer.Option(help="Only windows that end before then.")] = "",
     scope: Annotated[
         Scope,
         typer.Option(
@@ -120,13 +140,15 @@ def train_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no words: only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was trained as JSON.")] = False,
 ) -> None:
-    """Take events through the windows worker's own steps and learn from the vectors; no Kafka is needed.
+    """Take events through the windows worker's own steps and learn from the vectors, or from vectors as they lie in an
+    archive or on a topic. Kafka is needed only for the latter.
 
     Example: faultline source synthetic --days 7 --save-data week.parquet && faultline train week.parquet
     """
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     registry, ensemble = open_registry(settings), ensemble_of(detectors)
     check_labels(use_labels, grid, budget, ensemble)
+    lesson = Lesson.of(data or [], from_topic, span_of(since, until))
     key = private_key(Path(settings.registry.signing_key)) if settings.registry.signing_key else None
     try:
         policy = TrainPolicy(
@@ -135,7 +157,7 @@ def train_command(
             min_period_days=period_days,
             seed=seed,
             calendar=Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays)),
-            tag=tag or " ".join(path.name for path in data),
+            tag=tag or lesson.name,
             search=grid,
             rules=knowledge_of(settings).rules,
             jobs=jobs,
@@ -143,7 +165,7 @@ def train_command(
     except PeriodError as error:
         raise WrongUse(str(error)) from error
     trained = []
-    for table in read_tables(data, settings, voice, split, use_labels, read_periods(periods)):
+    for table in read_tables(lesson, settings, voice, split, use_labels, read_periods(periods)):
         if save_features_to is not None:
             voice.say(f"saved {len(table):,} vectors in {save_features(table, save_features_to)}")
         new = learn(table, scope, policy, registry, voice, settings, budget_of(budget))
@@ -159,20 +181,21 @@ def train_command(
 
 
 def read_tables(
-    data: list[Path],
+    data: Lesson | Sequence[Path],
     settings: Settings,
     voice: Voice,
     split: str,
     use_labels: bool = False,
     periods: Periods = NO_PERIODS,
 ) -> list[VectorTable]:
-    """The vectors of the files, one table per profile and feature set, those of masked periods left out; with their
-    labels, and those of periods, if these are to be used.
+    """The vectors, one table per profile and feature set, those of masked periods left out; with the labels of files,
+    and those of periods, if these are to be used.
     """
-    tape = open_tape(data, voice, split)
-    known = read_labels(data, tape.files, split, required=not periods.labelled) if use_labels else None
-    with counted(tape, voice, "reading") as blocks:
-        tables = tables_of(vector_blocks(blocks, settings))
+    lesson = data if isinstance(data, Lesson) else Lesson.of(data)
+    tape = lesson.tape(voice, split)
+    files = tape.files if tape else {}
+    known = read_labels(lesson.files, files, split, required=not periods.labelled) if use_labels else None
+    tables = tables_of(lesson.blocks(tape, settings, voice))
     if known is not None:
         tables = [periods.label(known.of(table)) for table in tables]
     return [left for table in tables if len(left := _unmasked(table, periods, voice))]

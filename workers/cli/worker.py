@@ -11,6 +11,7 @@ from workers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from schemas.framing import Resolver, Writer
+    from workers.runtime.kafka_topics import Topics
     from workers.runtime.metrics import Metrics
     from workers.runtime.outside import Outside
     from workers.runtime.run import OnIdle, ToOutside
@@ -143,6 +144,40 @@ def history(accept_cold_state: Cold = False) -> None:
 
 
 @app.command()
+def archive(accept_cold_state: Cold = False) -> None:
+    """Vectors, and by setting scores and events, into Parquet files that stay: what `train` learns from, for years.
+
+    Example: FAULTLINE_ARCHIVE__URL=s3://telemetry/faultline faultline worker archive
+    """
+    from workers.cli.archiving import needs_archive, room_for, topics_of
+
+    needs_archive("worker archive")
+    from workers.archive.delivery import ArchiveFiles, DeliveryPolicy
+    from workers.archive.metrics import ArchiveMetrics
+    from workers.archive.stage import ArchiveStage
+    from workers.runtime.clock import SystemClock
+    from workers.runtime.patience import patiently
+    from workers.runtime.run import fail_at, run_worker
+
+    t = _settings(accept_cold_state)
+    kinds = topics_of(t)
+    _, resolver = _framed(t, t.topics.features, "")
+    ids: dict[str, str] = {}
+    clock = SystemClock()
+
+    def build(topics: Topics) -> Any:
+        for name in kinds:
+            ids[name] = patiently(lambda name=name: topics.info(name, 10.0).id, t, clock, lambda: False)  # type: ignore[misc]
+        return ArchiveStage(kinds, resolver)
+
+    def outside(metrics: Metrics) -> Outside:
+        reached = fail_at(t.worker.fail_at)
+        return ArchiveFiles(DeliveryPolicy.of(t.archive), ids, clock, ArchiveMetrics(metrics.registry), reached)
+
+    raise typer.Exit(run_worker(room_for(t), "archive", list(kinds), [], build, outside=outside))
+
+
+@app.command()
 def notify(
     target: Annotated[
         str, typer.Option(help="Only this one of `notify.targets`; else each in a process of its own.")
@@ -210,7 +245,6 @@ def _run(
     outside: ToOutside | None = None,
 ) -> None:
     from workers.runtime.errors import Fatal
-    from workers.runtime.kafka_topics import Topics
     from workers.runtime.run import run_worker
 
     def built(topics: Topics) -> Any:

@@ -1,4 +1,4 @@
-"""Forgetting closed incidents by event time, a bounded number at a time."""
+"""Forgetting: closed incidents by event time, a bounded number at a time; and all of one entity."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ def forget(connection: Connection, before: int, most: int) -> int:
         left = exists().where(*same)
         connection.execute(delete(entities).where(entities.c.updated_at < before, ~left))
     return len(chosen)
+
+
+def erase(connection: Connection, entity: str, until: int) -> int:
+    """Delete an entity's incidents that opened before a time (epoch microseconds), with their events; how many."""
+    mine = select(incidents.c.incident_id).where(incidents.c.entity == entity, incidents.c.opened_at < until)
+    connection.execute(delete(incident_events).where(incident_events.c.incident_id.in_(mine)))
+    gone = connection.execute(
+        delete(incidents).where(incidents.c.entity == entity, incidents.c.opened_at < until)
+    ).rowcount
+    left = exists().where(incidents.c.entity == entity)
+    connection.execute(delete(entities).where(entities.c.entity == entity, ~left))
+    return int(gone)

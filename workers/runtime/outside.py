@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from workers.runtime.errors import Held
 from workers.runtime.ports import Sink
@@ -25,6 +25,15 @@ class Outside(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """An outside that holds outputs back on purpose, to deliver them in larger pieces."""
+
+    def finish(self) -> None:
+        """The worker is about to end: what is held back is to be delivered by the next call."""
+        ...
 
 
 class OutsideSink:
@@ -74,6 +83,11 @@ class OutsideSink:
 
     def reopen(self) -> None:
         self._kafka.reopen()
+
+    def finish(self) -> None:
+        """Before an orderly end: nothing is held back any more."""
+        if isinstance(self._outside, Gathering):
+            self._outside.finish()
 
     def close(self) -> None:
         self._outside.close()

@@ -159,6 +159,8 @@ class _Process:
             while not self.stopping:
                 self.loop.cycle()
                 self.health.observe()
+            if isinstance(self.sink, OutsideSink):
+                self.sink.finish()
             self.loop.drain()
             log.info("stopped", reason="signal")
         except Stopping as waited:

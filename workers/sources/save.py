@@ -12,7 +12,7 @@ import orjson
 from schemas.columns import Events
 from schemas.events import encode_events
 from schemas.times import format_times
-from workers.sources.canonical import to_arrow
+from workers.canonical import to_arrow
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

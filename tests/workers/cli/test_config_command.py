@@ -56,6 +56,7 @@ def test_a_good_installation_passes_every_check_and_leaves_no_trace(kafka: Broke
         "clock of redis",
         "model registry",
         "history",
+        "archive",
     }
     assert kafka.read(f"{env['FAULTLINE_NAMESPACE']}.telemetry.deadletter.v1") == []
 

@@ -88,3 +88,25 @@ def test_the_same_page_in_a_later_transaction_is_another_one() -> None:
     transaction(sink, PAGES[:1])
     transaction(sink, PAGES[:1])
     assert len(pager.got) == 2
+
+
+class Collector(Pager):
+    """Holds everything back until it is told that no more will come."""
+
+    def __init__(self) -> None:
+        super().__init__(room=0)
+
+    def finish(self) -> None:
+        self.room = 99
+
+
+def test_before_an_orderly_end_what_gathers_is_told_to_hold_nothing_back() -> None:
+    collector, log = Collector(), Log()
+    sink = OutsideSink(collector, log)
+    with pytest.raises(Held):
+        transaction(sink, PAGES)
+    sink.finish()
+    transaction(sink, PAGES)
+    assert collector.got == PAGES
+    assert log.calls[-1] == "commit"
+    OutsideSink(Pager(room=0), log).finish()  # what holds nothing back is not asked

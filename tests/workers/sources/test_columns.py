@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.columns import NULL_TIME, Events, Strings
 from schemas.events import events_to_dicts
-from workers.sources.canonical import from_arrow, is_canonical, to_arrow
+from workers.canonical import from_arrow, is_canonical, to_arrow
 from workers.sources.columns import concat, cut, in_time_order, metric_events, shift, take
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from schemas.columns import Events
 from schemas.events import decode_events
-from workers.sources.canonical import from_arrow, is_canonical
+from workers.canonical import from_arrow, is_canonical
 from workers.sources.replay.tables import RESERVED, UnusableFile, is_number, metric_columns, table_events
 
 BLOCK = 20_000

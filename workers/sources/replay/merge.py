@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.columns import Events
-from workers.sources.canonical import from_arrow, to_arrow
+from workers.canonical import from_arrow, to_arrow
 from workers.sources.columns import concat, cut, in_time_order
 from workers.sources.replay.files import BLOCK
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.columns import NULL_TIME, Events
-from workers.sources.canonical import column_of, strings_of
+from workers.canonical import column_of, strings_of
 from workers.sources.columns import metric_events
 
 RESERVED = frozenset({"timestamp", "entity", "split", "label", "anomaly_point", "segment"})

@@ -1,0 +1,92 @@
+"""`faultline archive` as its users meet it, and what `train` says of an archive."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.vectors import encode_vectors
+from tests.support.archives import Pod, made_up
+from tests.support.cli import Finished
+from tests.workers.history.given import lives
+from workers.cli.main import main
+from workers.history.database import open_engine
+from workers.history.migrating import upgrade
+from workers.history.writing import write
+from workers.runtime.clock import SystemClock
+
+Call = Callable[..., Finished]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """The command in this process: there are many calls below, and a process takes a second or more to begin."""
+
+    def called(*arguments: str, env: dict[str, str]) -> Finished:
+        for name in [name for name in os.environ if name.startswith("FAULTLINE_")]:
+            monkeypatch.delenv(name)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["faultline", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        return Finished(int(left.value.code or 0), out, err)
+
+    return called
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """An archive of four entities' vectors in ten files, and a history."""
+    pod = Pod(str(tmp_path / "archive"), SystemClock(), file_rows=1)
+    values = encode_vectors(made_up(400, entities=4))
+    for start in range(0, 400, 40):
+        pod.feed(values[start : start + 40], start)
+        pod.deliver()
+    pod.finish()
+    url = f"sqlite:///{tmp_path}/history.db"
+    engine = open_engine(url)
+    upgrade(engine, url)
+    with engine.begin() as connection:
+        write(connection, [e for who in ("service-1", "service-2") for e in lives("h............", entity=who)], 3)
+    engine.dispose()
+    return {"FAULTLINE_ARCHIVE__URL": str(tmp_path / "archive"), "FAULTLINE_HISTORY__URL": url}
+
+
+def test_it_is_listed_merged_erased_from_checked_and_expired(env: dict[str, str], call: Call) -> None:
+    (day,) = call("archive", "list", "--json", env=env).json["days"]
+    assert (day["profile"], day["day"], day["files"], day["rows"]) == ("generic", "2026-03-01", 10, 400)
+    assert call("archive", "compact", "--json", env=env).json["made"] == 1
+    asked = call("archive", "erase", "--entity", "service-1", env=env)
+    assert asked.code == 2
+    assert "service-1: 100 vectors in 1 files" in asked.err
+    assert "nothing was erased. Say --yes" in asked.err
+    done = call("archive", "erase", "--entity", "service-1", "--yes", "--history", "--json", env=env).json
+    assert (done["rows"], done["incidents"] > 0) == (100, True)
+    assert "service-1" not in call("incidents", "list", "--json", env=env).out
+    assert "service-2" in call("incidents", "list", "--json", env=env).out
+    checked = call("archive", "check", "--json", env=env)
+    assert (checked.code, checked.json["files"], checked.json["findings"]) == (0, 1, [])
+    expired = call("archive", "expire", "--older-than", "2026-03-03T00:00Z", "--json", env=env).json
+    assert (expired["days"], expired["files"]) == (1, 1)
+
+
+def test_where_there_is_none_it_says_how_one_begins(tmp_path: Path, call: Call) -> None:
+    done = call("archive", "list", "--url", str(tmp_path), env={})
+    assert done.code == 1
+    assert "there is no archive" in done.err
+    assert "faultline worker archive" in done.err
+    secret = call("archive", "list", "--url", "ftp://me:geheim@localhost:1/x", env={})
+    assert secret.code != 0
+    assert "geheim" not in secret.err + secret.out
+
+
+def test_labels_must_come_from_somewhere_else(env: dict[str, str], call: Call) -> None:
+    done = call("train", env["FAULTLINE_ARCHIVE__URL"], "--use-labels", "--quiet", env=env)
+    assert done.code == 2
+    assert "--periods" in done.err

@@ -1,0 +1,1 @@
+"""The archive: what passed through Kafka as Parquet files that stay."""
