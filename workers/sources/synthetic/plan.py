@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.sources.synthetic.attacks import ATTACKS, LOG_ATTACKS
+
 Profile = Literal["service", "host", "log"]
 
 MINUTE = 60_000_000
@@ -36,6 +38,7 @@ class Plan:
     `interval` is the grid on which rates are drawn and anomalies lie (microseconds); host samples come once per
     interval. `anomaly_rate` is the share of an entity's intervals that are anomalous, `episode` the least and most
     intervals that one anomaly lasts. `volume` scales the number of requests. Hours of day are those of `timezone`.
+    `attacks` (`workers.sources.synthetic.attacks`) are what anomalies are instead of the profile's own kinds.
     """
 
     profile: Profile = "service"
@@ -48,6 +51,7 @@ class Plan:
     start: int = MONDAY
     volume: float = 1.0
     timezone: str = "UTC"
+    attacks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shortest, longest = self.episode
@@ -64,6 +68,16 @@ class Plan:
         if self.seed < 0:
             raise ValueError("the seed is not negative")
         ZoneInfo(self.timezone)
+        self._check_attacks()
+
+    def _check_attacks(self) -> None:
+        shown = {"host": tuple(ATTACKS), "log": LOG_ATTACKS, "service": ()}[self.profile]
+        for name in self.attacks:
+            if name not in ATTACKS:
+                raise ValueError(f"no attack is called {name}; there are {', '.join(ATTACKS)}")
+            if name not in shown:
+                where = " and ".join(["host", *(["log"] if name in LOG_ATTACKS else [])])
+                raise ValueError(f"{name} shows in the profile {where}, not in {self.profile}")
 
     @property
     def intervals(self) -> int:
