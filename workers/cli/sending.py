@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,9 +40,13 @@ class Target:
         default = settings.topics.raw[0] if raw else settings.topics.events
         return cls(settings, topic or default, raw, end and not raw)
 
+    @property
+    def encode(self) -> Callable[[Events], list[bytes]]:
+        """Events as the topic takes them."""
+        return partial(encode_events, form="json") if self.raw else encode_events
+
     def publisher(self, tolerant: bool) -> Publisher:
-        encode = partial(encode_events, form="json") if self.raw else encode_events
-        return Publisher(kafka_options(self.settings), self.topic, encode, tolerant=tolerant)
+        return Publisher(kafka_options(self.settings), self.topic, self.encode, tolerant=tolerant)
 
 
 @dataclass(frozen=True, slots=True)

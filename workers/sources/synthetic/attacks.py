@@ -140,8 +140,13 @@ ATTACKS: Mapping[str, Attack] = {
     "slow_leak": Attack("", _slow_leak),
 }
 """Every attack there is, in the order in which they are told."""
-LOG_ATTACKS = ("log_flood",)
-"""Those that log lines show."""
+_IN_LOGS = ("log_flood",)
+
+
+def shown_by(profile: str) -> tuple[str, ...]:
+    """The attacks that telemetry of a profile shows."""
+    return {"host": tuple(ATTACKS), "log": _IN_LOGS}.get(profile, ())
+
 
 _STREAM = 6  # the seed's stream for the noise of attacks
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.sources.synthetic.attacks import ATTACKS, LOG_ATTACKS
+from workers.sources.synthetic.attacks import ATTACKS, shown_by
 
 Profile = Literal["service", "host", "log"]
 
@@ -71,13 +71,12 @@ class Plan:
         self._check_attacks()
 
     def _check_attacks(self) -> None:
-        shown = {"host": tuple(ATTACKS), "log": LOG_ATTACKS, "service": ()}[self.profile]
         for name in self.attacks:
             if name not in ATTACKS:
                 raise ValueError(f"no attack is called {name}; there are {', '.join(ATTACKS)}")
-            if name not in shown:
-                where = " and ".join(["host", *(["log"] if name in LOG_ATTACKS else [])])
-                raise ValueError(f"{name} shows in the profile {where}, not in {self.profile}")
+            if name not in shown_by(self.profile):
+                where = " or ".join(profile for profile in get_args(Profile) if name in shown_by(profile))
+                raise ValueError(f"{name} does not show in the profile {self.profile}: take {where}")
 
     @property
     def intervals(self) -> int:
