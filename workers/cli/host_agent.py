@@ -16,7 +16,7 @@ from workers.settings import SourceSettings
 from workers.sources.host.agent import Beats, host_events
 from workers.sources.host.missing import Missing
 from workers.sources.host.paths import Paths
-from workers.sources.host.sampler import Sampler, machine_name
+from workers.sources.host.sampler import Sampler, host_event, machine_name
 from workers.sources.host.sending import SampleSender, SendingFailed
 from workers.sources.stopping import stop_on_signals
 
@@ -55,8 +55,10 @@ def run(target: Target, voice: Voice, entity: str, interval: float, samples: int
     sender = SampleSender(
         kafka_options(target.settings), target.topic, target.encode, interval, warn, own.patience_seconds
     )
+    target.encode(host_event(name, 0.0, {"cpu_ratio": 0.0}))  # loads what encodes, so that no beat is missed for it
     with stop_on_signals() as stop, voice.counter("sending") as counter:
         try:
+            sender.check_topic()
             stream = host_events(name, interval, _Attentive(sender), stop, sampler, beats, warn)
             for event in islice(stream, samples) if samples else stream:
                 sender.send(event)

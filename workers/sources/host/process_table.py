@@ -68,7 +68,9 @@ class ProcessTable:
                 suspicious,
             )
         if unread:
-            self._missing.note(_PROGRAM_UNREAD, f"{unread} of {len(found)} are not this user's: that takes CAP_SYS_PTRACE")
+            self._missing.note(
+                _PROGRAM_UNREAD, f"{unread} of {len(found)} are not this user's: that takes CAP_SYS_PTRACE"
+            )
         return found
 
     def _program(self, pid: str) -> str:

@@ -73,6 +73,17 @@ class SampleSender:
             **options,
         }
         self._producer = Producer(config)
+        self._closing = False
+
+    def check_topic(self, seconds: float = 3.0) -> None:
+        """Raises `SendingFailed` where a broker says that there is no such topic. None that answers is no fault."""
+        try:
+            found = self._producer.list_topics(self.topic, timeout=seconds).topics[self.topic]
+        except KafkaException:
+            return self.serve()
+        if found.error is not None and not found.partitions:
+            raise SendingFailed(f"topic {self.topic}: {found.error.str()}. `faultline topics create` makes the topics")
+        return None
 
     def send(self, events: Events) -> None:
         """Queue events; returns at once, whatever Kafka does."""
@@ -102,12 +113,14 @@ class SampleSender:
         """Wait for what is queued, for so long at most; what has not gone then is missed."""
         self._producer.flush(seconds)
         if self.waiting:
+            self._closing = True
             self._producer.purge()
             self._producer.flush(1.0)
 
     def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
-            self._miss(error.str())
+            expired = error.code() == KafkaError._MSG_TIMED_OUT
+            self._miss(f"Kafka did not take it within {self._patience:,.0f} s" if expired else error.str())
             return
         self.account.delivered += 1
         if self._away:
@@ -117,9 +130,11 @@ class SampleSender:
 
     def _miss(self, reason: str) -> None:
         self.account.missed += 1
-        if not self.account.reason:
+        if self._closing:
+            self.account.reason = self.account.reason or "the end came before Kafka answered"
+        elif not self.account.reason:
             self.account.reason = reason
-            self._say(f"a sample was missed, the first one: {reason}. The number is told in the end")
+            self._say(f"a sample was missed, the first one: {reason}. How many is told in the end")
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal() or error.code() in _FATAL:
