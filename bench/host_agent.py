@@ -42,9 +42,9 @@ def crowd(total: int) -> Iterator[int]:
 def measure(servers: str, interval: float, minutes: float) -> None:
     """Run the agent for so long, and print what it took."""
     broker = Broker(servers)
-    topic = broker.topic(partitions=1)
+    topic = broker.create_topic(broker.unique("host"))
     env = {**os.environ, "FAULTLINE_KAFKA__BOOTSTRAP_SERVERS": servers, "FAULTLINE_NAMESPACE": ""}
-    argv = [FAULTLINE, "source", "host", "--interval", str(interval), "--topic", topic, "--quiet"]
+    argv = [str(FAULTLINE), "source", "host", "--interval", str(interval), "--topic", topic, "--quiet"]
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
         agent = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
         try:
@@ -59,9 +59,9 @@ def measure(servers: str, interval: float, minutes: float) -> None:
             agent.terminate()
             agent.wait()
     print(
-        f"interval {interval:g} s, {len(psutil.pids())} processes, {seconds / 60:.1f} min: {used / seconds:.2%} of a core, "
-        f"{1000 * used * interval / seconds:.1f} ms a sample, {memory:.0f} MiB resident, "
-        f"{start.user + start.system:.1f} s of CPU to start"
+        f"interval {interval:g} s, {len(psutil.pids())} processes, {seconds / 60:.1f} min: "
+        f"{used / seconds:.2%} of a core, {1000 * used * interval / seconds:.1f} ms a sample, "
+        f"{memory:.0f} MiB resident, {start.user + start.system:.1f} s of CPU to start"
     )
 
 
