@@ -9,7 +9,7 @@ import typer
 
 from workers.attacks.kinds import KINDS, OutOfBounds, Wish
 from workers.cli.failures import Failure, WrongUse
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 
 app = typer.Typer(
     no_args_is_help=True,

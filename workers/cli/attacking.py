@@ -12,7 +12,7 @@ from typing import Any
 from workers.attacks.keeper import sweep
 from workers.attacks.kinds import KINDS, Wish
 from workers.cli.failures import Failure
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.runtime.clock import SystemClock
 from workers.sources.stopping import stop_on_signals
 
