@@ -59,7 +59,7 @@ class SampleSender:
         self.topic, self.account = topic, Account()
         self._encode, self._say, self._patience = encode, say, patience
         self._fatal: KafkaError | None = None
-        self._away = ""
+        self._away = False
         self._missed_before = 0
         config: dict[str, Any] = {
             "enable.idempotence": True,
@@ -126,7 +126,7 @@ class SampleSender:
         if self._away:
             missed = self.account.missed - self._missed_before
             self._say(f"Kafka answers again: {missed:,} samples were missed, {self.waiting:,} are sent late")
-            self._away = ""
+            self._away = False
 
     def _miss(self, reason: str) -> None:
         self.account.missed += 1
@@ -140,5 +140,7 @@ class SampleSender:
         if error.fatal() or error.code() in _FATAL:
             self._fatal = self._fatal or error
         elif error.code() in _AWAY and not self._away:
-            self._away, self._missed_before = error.str(), self.account.missed
-            self._say(f"Kafka does not answer ({error.str()}): samples wait for up to {self._patience:,.0f} s")
+            self._away, self._missed_before = True, self.account.missed
+            # librdkafka counts its bootstrap connection among the brokers: its own words on all of them mislead.
+            why = "" if error.code() == KafkaError._ALL_BROKERS_DOWN else f" ({error.str()})"
+            self._say(f"Kafka does not answer{why}: samples wait for up to {self._patience:,.0f} s")
