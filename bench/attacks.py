@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,10 +22,13 @@ import numpy as np
 from bench.machine import describe
 from models.registry import Aliases, Registry
 from models.table import tables_of
-from models.train import TrainPolicy, train
+from models.train import HeldOut, TrainPolicy, train
 from schemas.records import decode
+from workers.cli.budget import Budget, buy
 from workers.cli.offline import Feed, feature_records, vector_blocks
+from workers.incidents.policy import Policy as IncidentPolicy
 from workers.incidents.stage import build as build_incidents
+from workers.scoring.policy import Policy as ScoringPolicy
 from workers.scoring.stage import build as build_scoring
 from workers.settings import Settings, load_settings
 from workers.sources.synthetic.attacks import ATTACKS
@@ -80,14 +84,22 @@ class Found:
     delay: int | None
 
 
-def learn(case: Case, seed: int, settings: Settings) -> None:
-    """Train on seven quiet days, and put the bundle in force."""
-    registry = Registry(settings.registry.url)
+def learn(case: Case, seed: int, settings: Settings, budget: str = "") -> None:
+    """Train on seven quiet days, within a budget of incidents if one is stated, and put the bundle in force."""
+    registry, policy = Registry(settings.registry.url), TrainPolicy(seed=seed)
+    if budget:
+        policy = replace(policy, rate=partial(_bought, Budget.parse(budget), settings))
     truth = schedule(case.plan(seed, LEARNED, MONDAY, 0))
     for table in tables_of(vector_blocks(generate(truth), settings)):
-        trained = train(table, policy=TrainPolicy(seed=seed))
+        trained = train(table, policy=policy)
         registry.save(trained.manifest, trained.files)
         registry.promote(trained.manifest.profile, trained.manifest.scope, Aliases(trained.version))
+
+
+def _bought(budget: Budget, settings: Settings, _: str, held: HeldOut) -> float:
+    """The rate of alarms that a budget buys one machine, as `faultline train --budget` finds it."""
+    cuts = ScoringPolicy.of(settings).cuts
+    return buy(budget, 1, held, IncidentPolicy.of(settings.incidents), cuts, settings.scoring.own_thresholds).alpha
 
 
 def opened(truth: Truth, settings: Settings) -> list[dict[str, object]]:
@@ -119,11 +131,11 @@ def judge(truth: Truth, events: list[dict[str, object]]) -> tuple[list[Found], l
     return found, [one for at, one in enumerate(events) if at not in taken]
 
 
-def one(case: Case, seed: int) -> tuple[list[Found], int, list[dict[str, object]]]:
+def one(case: Case, seed: int, budget: str = "") -> tuple[list[Found], int, list[dict[str, object]]]:
     """What became of the attacks, how many incidents opened beside them, and those of the quiet days."""
     with TemporaryDirectory() as folder:
         settings = load_settings({}).with_registry(str(Path(folder)))
-        learn(case, seed, settings)
+        learn(case, seed, settings, budget)
         start = MONDAY + LEARNED * DAY
         struck = schedule(case.plan(1_000 + seed, JUDGED, start, case.rate))
         found, false = judge(struck, opened(struck, settings))
@@ -136,12 +148,13 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, default=20, help="machines of each case")
     asked.add_argument("--case", type=int, help="only the case of this number")
     asked.add_argument("--first", type=int, default=FIRST_SEED, help="the first seed")
+    asked.add_argument("--budget", default="", help="as `faultline train` takes it, such as 1/month")
     asked.add_argument("--verbose", action="store_true", help="each attack missed and each incident of quiet days")
     options = asked.parse_args()
     print(describe())
     for case in CASES if options.case is None else [CASES[options.case]]:
         print(f"{case}; {options.seeds} seeds, {LEARNED} days learned, {JUDGED} judged", flush=True)
-        results = [one(case, options.first + seed) for seed in range(options.seeds)]
+        results = [one(case, options.first + seed, options.budget) for seed in range(options.seeds)]
         for kind in case.attacks:
             mine = [found for each, _, _ in results for found in each if found.kind == kind]
             delays = sorted(found.delay / 6e7 for found in mine if found.delay is not None)

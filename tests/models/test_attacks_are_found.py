@@ -17,6 +17,8 @@ from workers.sources.synthetic.attacks import ATTACKS
 from workers.sources.synthetic.plan import DAY, MINUTE, MONDAY, Plan
 from workers.sources.synthetic.truth import schedule
 
+pytestmark = pytest.mark.slow
+
 SEED = 1
 MINUTES = {
     "cpu_burn": 5,

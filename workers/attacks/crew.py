@@ -38,10 +38,15 @@ class Watch:
         self._began = time.monotonic()
         self._stopped = False
         signal.signal(signal.SIGTERM, self._stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds + _ALARM_AFTER)
+        signal.setitimer(signal.ITIMER_REAL, self.longest)
 
     def _stop(self, *_: object) -> None:
         self._stopped = True
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which whatever is left of it is ended by the kernel."""
+        return self.seconds + _ALARM_AFTER
 
     @property
     def passed(self) -> float:
@@ -58,14 +63,15 @@ class Watch:
             time.sleep(min(ahead, 0.2))
 
 
-def spawn(work: Callable[[], None]) -> int:
-    """A child that ends with this process, at the latest when `work` does; its process id."""
+def spawn(work: Callable[[], None], seconds: float) -> int:
+    """A child that ends with this process, when `work` does, or after so many seconds at the latest; its process id."""
     parent = os.getpid()
     child = os.fork()
     if child:
         return child
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # timers are not inherited
         die_with_parent(parent)
         work()
     finally:

@@ -32,7 +32,7 @@ def cpu(values: Values, folder: Path, watch: Watch) -> Work:
             number = (number * 1103515245 + 12345) & 0xFFFFFFFF
 
     for _ in range(cores):
-        spawn(burn)
+        spawn(burn, watch.longest)
     while True:
         yield {"cores": cores}
         time.sleep(0.2)
@@ -43,16 +43,11 @@ def fork(values: Values, folder: Path, watch: Watch) -> Work:
     alive: set[int] = set()
     started = 0
 
-    def sleep() -> None:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, random.uniform(1, 2))
-        signal.pause()
-
     while True:
         while alive and (ended := os.waitpid(-1, os.WNOHANG)[0]):
             alive.discard(ended)
         if len(alive) < values["alive"]:
-            alive.add(spawn(sleep))
+            alive.add(spawn(signal.pause, random.uniform(1, 2)))
             started += 1
         watch.keep_pace(started, values["rate"])
         if len(alive) >= values["alive"]:
@@ -156,7 +151,7 @@ def exfil(values: Values, folder: Path, watch: Watch) -> Work:
             while receiver.recv(MIB):
                 pass
 
-        spawn(swallow)
+        spawn(swallow, watch.longest)
         with socket.create_connection(listener.getsockname()[:2]) as out, secret.open("rb") as file:
             while True:
                 block = file.read(256 << 10)
