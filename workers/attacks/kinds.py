@@ -120,7 +120,7 @@ KINDS: Mapping[str, Kind] = {
         "T1046",
         "try {rate} ports a second of 127.0.0.1, with up to {connections} connections that nobody answers; no other "
         "address is asked",
-        "connections; with `source host --loopback` network packets too",
+        "connections (and with `source host --loopback` in network packets)",
         {
             "rate": Knob(500, 1, lambda: 5000.0, "Ports tried a second."),
             "connections": Knob(400, 1, _sockets, "Most open connections at a time."),
@@ -130,7 +130,7 @@ KINDS: Mapping[str, Kind] = {
         "T1041",
         "send {rate} MB a second from a file in a new temporary folder to a listener of its own at 127.0.0.1; nothing "
         "leaves the machine",
-        "with `source host --loopback`: network_transmit_bytes",
+        "network_transmit_bytes (with `source host --loopback`)",
         {"rate": Knob(20, 1, lambda: 500.0, "MB a second.")},
     ),
 }

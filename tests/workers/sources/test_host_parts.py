@@ -94,6 +94,18 @@ def test_where_processes_of_others_are_hidden_nothing_is_said_of_processes(tmp_p
         table.read()
 
 
+def test_where_most_programs_may_not_be_seen_none_is_called_suspicious(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: ProcessTable, pid: str) -> str:
+        raise PermissionError(pid)
+
+    monkeypatch.setattr(ProcessTable, "_program", refuse)
+    sampler = Sampler()
+    values = sampler.sample(0.0, 1e9)
+    assert "process_suspicious" not in values
+    assert "process_count" in values
+    assert sampler.missing.counts["process_suspicious"] == 1
+
+
 @pytest.mark.parametrize(
     ("name", "program", "broken"),
     [

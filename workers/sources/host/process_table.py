@@ -20,7 +20,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _LONGEST = 4096  # bytes of a stat line: 52 numbers and a name of 15 characters
 
 _UTIME, _STIME, _THREADS, _START, _RSS = 11, 12, 17, 19, 21  # fields of /proc/PID/stat behind the name
-_PROGRAM_UNREAD = "programs of some processes, which process_suspicious does not count"
+_SOME_UNREAD = "programs of some processes, which process_suspicious does not count"
+_MOST_UNREAD = "process_suspicious"
 
 
 class ProcessTable:
@@ -30,6 +31,8 @@ class ProcessTable:
         self._proc = str(proc)
         self._missing = missing
         self._suspicion = Suspicion()
+        self.programs_seen = True
+        """Whether this user may see what at least half of the processes run."""
         self._has_files = (proc / "self" / "stat").exists() or (proc / "1" / "stat").exists()
 
     def read(self) -> dict[Identity, Process]:
@@ -67,10 +70,10 @@ class ProcessTable:
                 int(rest[_THREADS]),
                 suspicious,
             )
+        self.programs_seen = 2 * unread <= len(found)
         if unread:
-            self._missing.note(
-                _PROGRAM_UNREAD, f"{unread} of {len(found)} are not this user's: that takes CAP_SYS_PTRACE"
-            )
+            what = _SOME_UNREAD if self.programs_seen else _MOST_UNREAD
+            self._missing.note(what, f"{unread} of {len(found)} are not for this user: that takes CAP_SYS_PTRACE")
         return found
 
     def _program(self, pid: str) -> str:

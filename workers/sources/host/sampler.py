@@ -99,7 +99,10 @@ class Sampler:
 
         def processes() -> Values:
             now.processes = self._table.read()
-            return _of_processes(now.processes, before.processes if before else None)
+            told = _of_processes(now.processes, before.processes if before else None)
+            if not self._table.programs_seen:
+                del told["process_suspicious"]  # its own processes are not the machine's
+            return told
 
         parts: dict[str, Callable[[], Values]] = {
             "CPU": cpu,
