@@ -33,6 +33,7 @@ from workers.cli.labels import KnownLabels
 from workers.cli.offline import vector_blocks
 from workers.settings import load_settings
 from workers.sources.save import save_truth
+from workers.sources.synthetic.attacks import ATTACKS
 from workers.sources.synthetic.generate import generate
 from workers.sources.synthetic.plan import DAY, MONDAY, Plan, Profile
 from workers.sources.synthetic.truth import schedule
@@ -43,32 +44,39 @@ JUDGED_DAYS = 7
 FIRST_SEED = 100
 """Other data than what choices were made on (docs/detection.md)."""
 
-CASES: tuple[tuple[Profile, int, tuple[int, int]], ...] = (
-    ("host", 7, (1, 1)),
-    ("host", 14, (3, 12)),
-    ("host", 28, (3, 12)),
-    ("service", 7, (1, 1)),
+Case = tuple[Profile, int, tuple[int, int], tuple[str, ...]]
+
+CASES: tuple[Case, ...] = (
+    ("host", 7, (1, 1), ()),
+    ("host", 14, (3, 12), ()),
+    ("host", 28, (3, 12), ()),
+    ("service", 7, (1, 1), ()),
+    ("host", 7, (3, 12), tuple(ATTACKS)),
+    ("host", 14, (3, 12), tuple(ATTACKS)),
+    ("host", 28, (3, 12), tuple(ATTACKS)),
 )
-"""Profile, days of learning, intervals of five minutes that an anomaly lasts."""
+"""Profile, days of learning, intervals of five minutes that an anomaly lasts, attacks in place of the five kinds."""
 
 
 _NONE = pd.DataFrame({"entity": pd.Series(dtype=object), "time": pd.Series(dtype=np.int64), "label": []})
 
 
-def labelled(profile: Profile, days: int, episode: tuple[int, int], seed: int, start: int) -> VectorTable:
+def labelled(case: Case, days: int, seed: int, start: int) -> VectorTable:
     """Vectors of made-up telemetry, 5 % of it anomalous, with their labels."""
     settings = load_settings({})
-    truth = schedule(Plan(profile=profile, days=days, episode=episode, seed=seed, start=start))
+    profile, _, episode, attacks = case
+    truth = schedule(Plan(profile=profile, days=days, episode=episode, seed=seed, start=start, attacks=attacks))
     with TemporaryDirectory() as folder:
         file = save_truth(truth.rows(), Path(folder) / "made_up.parquet")
         (table,) = tables_of(vector_blocks(generate(truth), settings))
         return KnownLabels(_NONE, [file], [(truth.plan.start, truth.plan.end)]).of(table)
 
 
-def one(profile: Profile, days: int, episode: tuple[int, int], seed: int) -> Mapping[str, float]:
+def one(case: Case, seed: int) -> Mapping[str, float]:
     """Learn, judge, and what came of it."""
-    lesson = labelled(profile, days, episode, seed, MONDAY)
-    exam = labelled(profile, JUDGED_DAYS, episode, 1_000 + seed, MONDAY + days * DAY)
+    days = case[1]
+    lesson = labelled(case, days, seed, MONDAY)
+    exam = labelled(case, JUDGED_DAYS, 1_000 + seed, MONDAY + days * DAY)
     began = time.process_time()
     trained = train(lesson, policy=TrainPolicy(seed=seed))
     took = time.process_time() - began
@@ -106,18 +114,21 @@ def _as_the_worker_scores(bundle: Bundle, table: VectorTable) -> NDArray[np.floa
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--seeds", type=int, default=5, help="data sets of each case")
-    seeds = asked.parse_args().seeds
+    asked.add_argument("--case", type=int, help="only the case of this number")
+    options = asked.parse_args()
+    seeds = options.seeds
     print(describe())
     names = ("f1", "precision", "recall", "fpr", "accuracy", "average_precision", "roc_auc")
     more = ("episodes_found", "false_alarms_a_day", "seconds")
     print(f"mean (and worst F1) of {seeds} seeds: {', '.join((*names, *more))}")
-    for case in CASES:
-        found = [one(*case, FIRST_SEED + seed) for seed in range(seeds)]
+    for case in CASES if options.case is None else [CASES[options.case]]:
+        found = [one(case, FIRST_SEED + seed) for seed in range(seeds)]
         worst = min(each["f1"] for each in found)
         means = "  ".join(f"{np.mean([each[name] for each in found]):.4f}" for name in (*names, *more))
-        profile, days, (shortest, longest) = case
+        profile, days, (shortest, longest), attacks = case
+        what = "attacks" if attacks else "episodes"
         print(
-            f"{profile:<8}{days:>3} days, episodes of {shortest} to {longest}:  {means}  (worst F1 {worst:.4f})",
+            f"{profile:<8}{days:>3} days, {what} of {shortest} to {longest}:  {means}  (worst F1 {worst:.4f})",
             flush=True,
         )
 

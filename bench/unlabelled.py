@@ -31,6 +31,7 @@ from schemas.vectors import decode_vectors
 from workers.cli.offline import Feed, feature_records, select
 from workers.scoring.stage import build
 from workers.settings import load_settings
+from workers.sources.synthetic.attacks import ATTACKS
 from workers.sources.synthetic.generate import generate
 from workers.sources.synthetic.plan import DAY, MINUTE, Plan, Profile
 from workers.sources.synthetic.truth import Truth, schedule
@@ -50,15 +51,17 @@ class Case:
     rate: float = 0.05
     minutes: int = 5
     episode: tuple[int, int] = (1, 1)
+    attacks: tuple[str, ...] = ()
 
     def plan(self, seed: int) -> Plan:
         interval = self.minutes * MINUTE
         days = float(LEARNED + JUDGED)
-        return Plan(self.profile, days, interval, 1, self.rate, self.episode, seed)
+        return Plan(self.profile, days, interval, 1, self.rate, self.episode, seed, attacks=self.attacks)
 
     def __str__(self) -> str:
         shortest, longest = self.episode
-        return f"{self.profile}, {self.rate:.0%} of {self.minutes} min, episodes of {shortest} to {longest}"
+        what = "attacks" if self.attacks else "episodes"
+        return f"{self.profile}, {self.rate:.0%} of {self.minutes} min, {what} of {shortest} to {longest}"
 
 
 CASES = (
@@ -69,6 +72,7 @@ CASES = (
     Case("service", minutes=15),
     Case("host", episode=(3, 12)),
     Case("host"),
+    Case("host", episode=(3, 12), attacks=tuple(ATTACKS)),
 )
 
 

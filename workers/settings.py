@@ -378,6 +378,20 @@ class ArchiveSettings(Section):
 
 class SourceSettings(Section):
     entity: str = Field("", description="what `source host` calls this machine; empty: its host name")
+    proc: str = Field(
+        "",
+        description="where `source host` finds /proc of the machine that it watches from inside a container; "
+        "empty: HOST_PROC, else /proc",
+    )
+    sys: str = Field("", description="the same for /sys; empty: HOST_SYS, else /sys")
+    root: str = Field("", description="the file system whose filling it tells; empty: HOST_ROOT, else /")
+    scope: Literal["auto", "machine", "container"] = Field(
+        "auto",
+        description="what CPU and memory are shares of: the machine or the container's limits; auto: these if there "
+        "are any and no other /proc is named",
+    )
+    loopback: bool = Field(False, description="count traffic of the machine with itself as well")
+    patience_seconds: float = Field(600, gt=0, description="how long a sample of `source host` waits for Kafka")
 
 
 class OpenSearchSettings(Section):

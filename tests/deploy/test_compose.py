@@ -28,8 +28,9 @@ def test_every_command_it_starts_is_one_of_ours_with_options_it_has(name: str) -
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_it_sets_is_a_setting(name: str) -> None:
-    settings = load_settings(OURS[name]["environment"])
-    assert settings.kafka.bootstrap_servers == "kafka:9092"
+    environment = OURS[name]["environment"]
+    settings = load_settings({key: value for key, value in environment.items() if not key.startswith("HOST_")})
+    assert settings.kafka.bootstrap_servers == ("127.0.0.1:9094" if name == "host" else "kafka:9092")
     assert settings.topics.partitions == 6
 
 
@@ -45,7 +46,17 @@ def test_the_workers_the_topics_and_a_producer_are_there() -> None:
         "archive",
         "notify",
         "producer",
+        "host",
     }
+
+
+def test_the_host_agent_sees_the_machine_and_not_its_container() -> None:
+    host = OURS["host"]
+    mounted = {target: source for source, target, _ in (volume.split(":") for volume in host["volumes"])}
+    assert {mounted[host["environment"][f"HOST_{name}"]] for name in ("PROC", "SYS", "ROOT")} == {"/proc", "/sys", "/"}
+    assert (host["pid"], host["network_mode"]) == ("host", "host")
+    assert all(volume.endswith(":ro") for volume in host["volumes"])
+    assert host["profiles"] == ["host"]  # only where it is asked for
 
 
 def test_workers_wait_for_topics_and_redis_and_run_without_rights() -> None:

@@ -15,7 +15,8 @@ from workers.cli.failures import WrongUse
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
 from workers.intake.limits import refused
-from workers.intake.mapping import MappingError, load_mapping
+from workers.intake.mapping import MappingError
+from workers.intake.mappings import Mappings
 from workers.intake.template import TemplateError
 from workers.settings import Settings
 from workers.sources.columns import Rows, concat, metric_events, take
@@ -40,9 +41,9 @@ class DocumentReader:
     """Reads documents, JSON bytes, as intake would. `mapping` names another mapping of fields than the settings'."""
 
     def __init__(self, settings: Settings, mapping: str = "") -> None:
-        intake = settings.intake
+        intake = settings.intake.model_copy(update={"mapping": mapping or settings.intake.mapping})
         try:
-            self._formats = build_formats(intake, load_mapping(mapping or intake.mapping), None)
+            self._formats = build_formats(intake, Mappings.load(intake), None)
         except (MappingError, TemplateError) as error:
             raise WrongUse(str(error)) from error
         self._most_bytes = intake.max_record_bytes

@@ -38,6 +38,7 @@ COMMANDS = (
         "Run one worker: intake, windows, scoring, incidents, groups, notify, history, archive.",
     ),
     Entry("source", "source", RUN, "Send telemetry: of this host, made up, from files, or from a store.", "sources"),
+    Entry("attack", "attack", RUN, "Strain this machine, harmlessly and bounded, to see that it is noticed."),
     Entry("topics", "topics", OPERATE, "Create the topics as the workers need them, or compare them."),
     Entry("config", "config", OPERATE, "Check the settings against everything they name, or show them."),
     Entry("status", "status", OPERATE, "Groups, owners, lag, oldest watermark and models."),

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from rich.console import Console
 
 from schemas.columns import Events
 from schemas.events import encode_events
 from schemas.times import format_times
 from workers.cli.clients import kafka_options
 from workers.cli.failures import Failure
-from workers.cli.output import print_json
+from workers.cli.voice import Voice as Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings, load_settings
 from workers.sources.pacing import Interrupted, paced, unpaced
-from workers.sources.progress import Counter
 from workers.sources.publish import Publisher, PublishError
 from workers.sources.save import EventsFile
 from workers.sources.stopping import Stop
@@ -40,36 +37,13 @@ class Target:
         default = settings.topics.raw[0] if raw else settings.topics.events
         return cls(settings, topic or default, raw, end and not raw)
 
+    @property
+    def encode(self) -> Callable[[Events], list[bytes]]:
+        """Events as the topic takes them."""
+        return partial(encode_events, form="json") if self.raw else encode_events
+
     def publisher(self, tolerant: bool) -> Publisher:
-        encode = partial(encode_events, form="json") if self.raw else encode_events
-        return Publisher(kafka_options(self.settings), self.topic, encode, tolerant=tolerant)
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """How a command speaks: progress and remarks on standard error, the summary on standard output as asked for."""
-
-    console: Console
-    quiet: bool
-    json: bool
-
-    @classmethod
-    def of(cls, quiet: bool, as_json: bool) -> Voice:
-        return cls(Console(stderr=True, highlight=False, soft_wrap=True), quiet, as_json)
-
-    def say(self, text: str) -> None:
-        if not self.quiet:
-            self.console.print(text, markup=False)
-
-    def counter(self, label: str, total: int | None = None, unit: str = "events") -> Counter:
-        return Counter(self.console, label, total, unit, quiet=self.quiet)
-
-    def report(self, text: str, document: dict[str, object]) -> None:
-        """What was done, for people or for a machine."""
-        if self.json:
-            print_json(document)
-        else:
-            self.say(text)
+        return Publisher(kafka_options(self.settings), self.topic, self.encode, tolerant=tolerant)
 
 
 def with_pace(blocks: Iterable[Events], speed: float | None, origin: int, stop: Stop) -> Iterator[Events]:

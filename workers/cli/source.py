@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,6 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.metrics_source import victoriametrics
 from workers.cli.sending import Target, Voice, closing_margin, deliver, drain, saved, with_pace
 from workers.cli.source_opensearch import opensearch
-from workers.runtime.clock import SystemClock
 from workers.sources.stopping import stop_on_signals
 
 app = typer.Typer(
@@ -69,6 +67,12 @@ def synthetic(
     services: Annotated[int, typer.Option("--services", "--hosts", help="How many services or hosts.")] = 1,
     anomaly_rate: Annotated[float, typer.Option(help="Share of intervals that are anomalous.")] = 0.05,
     episode: Annotated[str, typer.Option(metavar="MIN:MAX", help="Intervals that one anomaly lasts.")] = "1:1",
+    attacks: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="Simulated attacks instead: all, or names with commas (profiles host, log)."
+        ),
+    ] = "",
     seed: Annotated[int, typer.Option(help="Same seed, same data.")] = 0,
     start: Annotated[str, typer.Option(help="When data begins (RFC 3339); default Monday 2024-01-01, UTC.")] = "",
     volume: Annotated[float, typer.Option(help="Factor on the number of requests.")] = 1.0,
@@ -90,6 +94,9 @@ def synthetic(
     Services: about 1,000 requests per 5 minutes on weekdays from 9 to 17, 150–300 at night and at weekends, 0.1–2 %
     errors, p99 100–150 ms. Anomalies: errors 5–25 %, latency 3–10 times, traffic 5–20 times, traffic down by 80–95 %,
     or several of them. The truth is saved beside the data and never sent.
+
+    --attacks makes attacks of the anomalies: cpu_burn, fork_storm, log_flood, port_scan, exfiltration, ransomware,
+    slow_leak on hosts, log_flood in log lines (docs/attacks.md).
 
     Example: faultline source synthetic --days 1 --services 3 --episode 3:12 --save-data out/day.parquet
     """
@@ -113,6 +120,7 @@ def synthetic(
             start=time.time_ns() // 1000 if live else parse_time(start) if start else MONDAY,
             volume=volume,
             timezone=timezone,
+            attacks=parse_attacks(attacks, profile.value),
         )
         if save_data is not None:
             check_suffix(save_data)
@@ -190,6 +198,9 @@ def host(
     interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two samples.")] = 5.0,
     entity: Annotated[str, typer.Option(help="What this machine is called; default: its host name.")] = "",
     samples: Annotated[int, typer.Option(min=0, help="Stop after so many samples; 0: when stopped.")] = 0,
+    loopback: Annotated[
+        bool, typer.Option("--loopback", help="Count traffic of the machine with itself: to try out attacks on it.")
+    ] = False,
     topic: Topic = "",
     raw: Raw = False,
     quiet: Quiet = False,
@@ -197,23 +208,31 @@ def host(
 ) -> None:
     """Send the metrics of this machine until stopped: CPU, memory, disks, network, load, processes.
 
-    What the system does not tell, or not to this user, is left out. Counters are sent as counters.
+    What the system does not tell, or not to this user, is left out and said once. Counters are sent as counters. While
+    Kafka is away samples wait, for 10 minutes at most; what was missed is counted and told in the end. In a container
+    with limits CPU and memory are shares of these; with HOST_PROC=/host/proc the machine around it is watched.
 
     Example: faultline source host --interval 5
     """
     try:
-        from workers.sources.host.agent import host_events
-        from workers.sources.host.sampler import machine_name
+        from workers.cli.host_agent import run
     except ModuleNotFoundError as error:
         raise Failure(f"faultline source host needs {error.name}. Install: pip install 'faultline[host]'") from error
     voice = Voice.of(quiet, as_json)
     target = Target.of(topic, raw, end=False)
-    name = entity or target.settings.source.entity or machine_name()
-    with stop_on_signals() as stop:
-        events = host_events(name, interval, SystemClock(), stop)
-        blocks = islice(events, samples) if samples else events
-        done = deliver(target, voice, blocks, samples or None, 0, finite=False)
-    voice.report(f"{done['events']:,} samples of {name} sent to {target.topic}", {**done, "entity": name})
+    done = run(target, voice, entity, interval, samples, loopback)
+    missed = f", {done['missed']:,} were missed ({done['reason']})" if done["missed"] else ""
+    voice.report(f"{done['events']:,} samples of {done['entity']} sent to {target.topic}{missed}", done)
+    if done["unsent"]:
+        raise Failure(f"{done['unsent']:,} samples could not be sent before the end: is the broker up?")
+
+
+def parse_attacks(text: str, profile: str) -> tuple[str, ...]:
+    """`all` or names with commas as names; all means those that the profile shows. The plan checks names."""
+    from workers.sources.synthetic.attacks import ATTACKS, shown_by
+
+    known = shown_by(profile) or tuple(ATTACKS)
+    return known if text == "all" else tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 app.command()(opensearch)

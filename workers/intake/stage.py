@@ -23,11 +23,9 @@ from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import CountingFormat, Format
 from workers.intake.limits import filled, refused
-from workers.intake.machines import load_machines
-from workers.intake.mapping import load_mapping
-from workers.intake.messages import bounded, mapped, with_messages
+from workers.intake.mappings import Mappings
+from workers.intake.messages import bounded, with_messages
 from workers.intake.opening import Opened, opened
-from workers.intake.otlp.mapping import load_otlp_mapping
 from workers.intake.partitioning import partitions_of
 from workers.intake.redaction import Redaction
 from workers.intake.sorting import Sorter
@@ -224,12 +222,10 @@ def build(
     """
     intake, topic = with_messages(settings), settings.topics.events
     count = partitions[topic]
-    mapping, otlp = load_mapping(intake.mapping), load_otlp_mapping(intake.otlp)
-    mapping, machines = mapped(mapping, intake.message_bytes or 0), load_machines(intake.machines)
+    mappings = Mappings.load(intake)
     key = intake.redact_key.get_secret_value()
     given = intake.model_dump(exclude={"mapping", "otlp", "machines", "redact_key"})
-    mappings = [mapping.model_dump(), otlp.model_dump(), machines.model_dump()]
-    rules = orjson.dumps([given, *mappings, stable_id(key) if key else ""], option=orjson.OPT_SORT_KEYS)
+    rules = orjson.dumps([given, *mappings.dump(), stable_id(key) if key else ""], option=orjson.OPT_SORT_KEYS)
     policy = IntakePolicy(
         topic,
         count,
@@ -240,5 +236,4 @@ def build(
         stable_id(_VERSION, rules.decode(), topic, count, str(framing)),
     )
     redaction = Redaction(intake.redact, key) if intake.redact else None
-    formats = build_formats(intake, mapping, otlp, machines, resolver)
-    return IntakeStage(policy, formats, framing, redaction)
+    return IntakeStage(policy, build_formats(intake, mappings, resolver), framing, redaction)

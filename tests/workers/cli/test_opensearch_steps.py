@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.features.event import EVENT, event_features
+from workers.canonical import from_arrow
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.opensearch_cleaning import Cleaner
 from workers.cli.opensearch_combining import combine, combined_tag
@@ -20,7 +21,6 @@ from workers.cli.opensearch_features import make_features, read_features
 from workers.cli.opensearch_options import Folders, file_name
 from workers.cli.sending import Voice
 from workers.settings import load_settings
-from workers.sources.canonical import from_arrow
 from workers.sources.opensearch.raw import PartFile, PartPlan, RawIndex
 
 T = 1_700_000_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.framing import Resolver
 from workers.intake.formats.avro import AvroFormat
@@ -19,9 +19,8 @@ from workers.intake.formats.syslog import SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
 from workers.intake.formats.vector import VectorFormat, VectorLogs
 from workers.intake.formats.wire import Format
-from workers.intake.machines import MachineMapping, Machines, load_machines
-from workers.intake.mapping import Mapping as FieldMapping
-from workers.intake.otlp.mapping import OtlpMapping, load_otlp_mapping
+from workers.intake.machines import Machines
+from workers.intake.mappings import Mappings
 from workers.intake.otlp.signals import Signal
 from workers.intake.prometheus.series import Meaning
 from workers.intake.template import Template, parse_template
@@ -33,21 +32,19 @@ class Given:
     """What a format may be built from."""
 
     settings: IntakeSettings
-    mapping: FieldMapping
+    mappings: Mappings
     resolver: Resolver | None
-    otlp_mapping: OtlpMapping = field(default_factory=lambda: load_otlp_mapping(""))
-    machine_mapping: MachineMapping = field(default_factory=lambda: load_machines(""))
 
     @property
     def machines(self) -> Machines:
-        return Machines(self.machine_mapping)
+        return Machines(self.mappings.machines)
 
     @property
     def fields(self) -> FieldsFormat:
-        return FieldsFormat(self.mapping, self.settings.entity)
+        return FieldsFormat(self.mappings.fields, self.settings.entity)
 
     def otlp(self, signal: Signal | None = None) -> OtlpFormat:
-        return OtlpFormat(self.otlp_mapping, self.settings.entity, signal, self.settings.message_bytes or 0)
+        return OtlpFormat(self.mappings.otlp, self.settings.entity, signal, self.settings.message_bytes or 0)
 
     @property
     def prometheus(self) -> Meaning:
@@ -55,7 +52,7 @@ class Given:
 
     @property
     def template(self) -> Template:
-        return parse_template(self.mapping.entity or self.settings.entity)
+        return parse_template(self.mappings.fields.entity or self.settings.entity)
 
 
 BUILDERS: Mapping[str, Callable[[Given], Format]] = {
@@ -71,7 +68,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "metricbeat": lambda given: MetricbeatFormat(given.template, given.machines, given.settings.counters),
     "vector": lambda given: VectorFormat(given.template, given.machines, given.settings.counters),
     "vector_logs": lambda given: VectorLogs(given.fields),
-    "cloudevents": lambda given: CloudEventsFormat(given.mapping, given.fields),
+    "cloudevents": lambda given: CloudEventsFormat(given.mappings.fields, given.fields),
     "fields": lambda given: given.fields,
     "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes),
     "influx": lambda given: InfluxFormat(given.template, given.machines, given.settings.counters),
@@ -79,16 +76,10 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
 }
 
 
-def build_formats(
-    settings: IntakeSettings,
-    mapping: FieldMapping,
-    otlp: OtlpMapping,
-    machines: MachineMapping,
-    resolver: Resolver | None,
-) -> tuple[Format, ...]:
+def build_formats(settings: IntakeSettings, mappings: Mappings, resolver: Resolver | None) -> tuple[Format, ...]:
     """Every format. Raises `TemplateError`; ValueError where a topic names a format that there is not."""
     unknown = sorted(set(settings.formats.values()) - BUILDERS.keys())
     if unknown:
         raise ValueError(f"intake.formats names {', '.join(unknown)}; there are {', '.join(BUILDERS)}")
-    given = Given(settings, mapping, resolver, otlp, machines)
+    given = Given(settings, mappings, resolver)
     return tuple(build(given) for build in BUILDERS.values())

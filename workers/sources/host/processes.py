@@ -7,12 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import psutil
-
 TOP = 5
 """How many of the busiest processes count as the top."""
-TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108  (looked for, not written to)
-"""Folders anyone may write to: a program that runs from one, or was deleted while running, is called suspicious."""
 
 Identity = tuple[int, float]
 """Process id and creation time: an id alone is used again."""
@@ -29,6 +25,10 @@ class Process:
     suspicious: bool
 
 
+class Hidden(PermissionError):
+    """This user may not see other users' processes; what could be counted would be its own ones only."""
+
+
 def entropy(names: Iterable[str]) -> float:
     """Shannon entropy of the process names in bits: 0 when all are alike, log2(n) when all n differ."""
     counts = Counter(names)
@@ -41,42 +41,6 @@ def diversity(names: Iterable[str]) -> float:
     counts = Counter(names)
     total = sum(counts.values())
     return len(counts) / total if total else 0.0
-
-
-class Processes:
-    """Reads all processes that may be read; remembers where each program lies, because that is costly to ask."""
-
-    def __init__(self) -> None:
-        self._suspicious: dict[Identity, bool] = {}
-
-    def read(self) -> dict[Identity, Process]:
-        """Every process that still lives; those that vanish meanwhile or may not be read are left out."""
-        found: dict[Identity, Process] = {}
-        for process in psutil.process_iter():
-            try:
-                with process.oneshot():
-                    identity = (process.pid, process.create_time())
-                    times = process.cpu_times()
-                    found[identity] = Process(
-                        process.name(),
-                        times.user + times.system,
-                        process.memory_info().rss,
-                        process.num_threads(),
-                        self._is_suspicious(identity, process),
-                    )
-            except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-                continue
-        self._suspicious = {identity: known for identity, known in self._suspicious.items() if identity in found}
-        return found
-
-    def _is_suspicious(self, identity: Identity, process: psutil.Process) -> bool:
-        if identity not in self._suspicious:
-            try:
-                path = process.exe()
-            except (psutil.AccessDenied, psutil.ZombieProcess, OSError):
-                path = ""  # may not be asked: not held against it
-            self._suspicious[identity] = path.startswith(TEMPORARY) or path.endswith(" (deleted)")
-        return self._suspicious[identity]
 
 
 def busiest_share(now: Mapping[Identity, Process], before: Mapping[Identity, Process], seconds: float) -> float:

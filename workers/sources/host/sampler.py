@@ -1,47 +1,38 @@
 """One sample of this machine after another, under the names of `models.features.host.BASE`.
 
 What the system does not tell, or not to this user, is left out: a missing metric is a missing value, never a zero.
-Cumulative values are sent as they are, marked as counters; whoever reads them turns them into increases.
+Counters are totals since the sampler began, marked as such; whoever reads them turns them into increases.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import psutil
 
 from schemas.columns import COUNTER, GAUGE, Events, Strings
 from workers.sources.columns import metric_events
-from workers.sources.host.processes import (
-    Identity,
-    Process,
-    Processes,
-    busiest_share,
-    diversity,
-    entropy,
-    largest_memory,
-)
+from workers.sources.host.container import Container, CpuTimes, limited
+from workers.sources.host.disks import DISK_METRICS, busiest, disks
+from workers.sources.host.missing import Missing
+from workers.sources.host.network import LINK_METRICS, links, sockets
+from workers.sources.host.paths import Paths
+from workers.sources.host.process_table import ProcessTable
+from workers.sources.host.processes import Identity, Process, busiest_share, diversity, entropy, largest_memory
+from workers.sources.host.shares import CpuReading, cpu_shares, read_cpu
+from workers.sources.host.totals import Totals
 
-CORES = 4
-"""Cores that are told one by one; all of them count in the average, the maximum and the spread."""
+COUNTERS = frozenset({*DISK_METRICS, *LINK_METRICS, "context_switches"})
+"""Metrics whose value is a total."""
 
-COUNTERS = frozenset(
-    {
-        *("disk_reads", "disk_writes", "disk_read_bytes", "disk_write_bytes"),
-        *("network_receive_bytes", "network_transmit_bytes", "network_receive_packets", "network_transmit_packets"),
-        *("network_receive_errors", "network_transmit_errors", "network_receive_drops", "network_transmit_drops"),
-        "context_switches",
-    }
-)
-"""Metrics whose value is a total since the machine started."""
+Scope = Literal["auto", "machine", "container"]
 
-_FILE_TABLE = Path("/proc/sys/fs/file-nr")
-_VIRTUAL_DISKS = ("loop", "ram", "zram", "dm-", "md")
-_ABSENT = (psutil.Error, OSError, AttributeError, NotImplementedError)
+_ABSENT = (psutil.Error, OSError, AttributeError, NotImplementedError, ValueError, IndexError)
 
 Values = dict[str, float]
 
@@ -53,32 +44,136 @@ def machine_name() -> str:
 
 @dataclass(slots=True)
 class _Before:
-    """What differences to the previous sample are taken from."""
+    """What differences to the previous sample are taken from. None: could not be read."""
 
     monotonic: float
-    processes: Mapping[Identity, Process]
-    disk_busy_ms: Mapping[str, float]
+    cpu: CpuReading | None = None
+    container_cpu: CpuTimes | None = None
+    processes: Mapping[Identity, Process] | None = None
+    disk_busy: Mapping[str, float] = field(default_factory=dict)
 
 
 class Sampler:
-    """Takes samples. The first one lacks what needs a sample before it (CPU shares, new and ended processes)."""
+    """Takes samples. The first one lacks what needs a sample before it: shares, increases, new and ended processes.
 
-    def __init__(self) -> None:
-        self._processes = Processes()
+    `scope` says what CPU and memory are shares of: `auto` takes the limits of the container that this runs in, if it
+    has any and looks at no other machine by `paths`. `loopback` counts traffic of the machine with itself as well.
+    """
+
+    def __init__(
+        self,
+        paths: Paths | None = None,
+        scope: Scope = "auto",
+        loopback: bool = False,
+        missing: Missing | None = None,
+    ) -> None:
+        self.missing = missing or Missing()
+        self._paths = paths or Paths()
+        self._loopback = loopback
+        psutil.PROCFS_PATH = str(self._paths.proc)
+        self._table = ProcessTable(self._paths.proc, self.missing)
+        self._disks, self._links, self._switches = Totals(len(DISK_METRICS)), Totals(len(LINK_METRICS)), Totals(1)
         self._before: _Before | None = None
+        self.container = self._container(scope)
+
+    def _container(self, scope: Scope) -> Container | None:
+        if scope == "machine" or (scope == "auto" and self._paths.mounted):
+            return None
+        return limited(psutil.virtual_memory().total)
 
     def sample(self, monotonic: float, epoch: float) -> Values:
         """Everything that can be read now. `monotonic` and `epoch` are the two clocks' seconds."""
-        values: Values = {}
-        now = _Before(monotonic, self._processes.read(), _read(_disk_busy, {}))
-        for part in (_cpu if self._before else _prime_cpu, _memory, _disk, _network, _load, _system):
-            values |= _read(part, {})
-        values["uptime_seconds"] = epoch - psutil.boot_time()
-        values |= _process_values(now.processes)
-        if self._before is not None and monotonic > self._before.monotonic:
-            values |= _since(self._before, now)
+        now, before, values = _Before(monotonic), self._before, Values()
+        seconds = monotonic - before.monotonic if before is not None else 0.0
+        if seconds <= 0:
+            before = None
+
+        def cpu() -> Values:
+            now.cpu = read_cpu()
+            return cpu_shares(before.cpu, now.cpu) if before and before.cpu else {}
+
+        def disk() -> Values:
+            totals, now.disk_busy = disks()
+            busy = busiest(now.disk_busy, before.disk_busy, seconds) if before else None
+            return self._grown(self._disks, DISK_METRICS, totals) | ({} if busy is None else {"disk_busy_ratio": busy})
+
+        def processes() -> Values:
+            now.processes = self._table.read()
+            told = _of_processes(now.processes, before.processes if before else None)
+            if not self._table.programs_seen:
+                del told["process_suspicious"]  # its own processes are not the machine's
+            return told
+
+        parts: dict[str, Callable[[], Values]] = {
+            "CPU": cpu,
+            "memory": _memory,
+            "swap": _swap,
+            "disks": disk,
+            "filling of the file system": self._filling,
+            "network": lambda: self._grown(self._links, LINK_METRICS, links(self._paths, self._loopback)),
+            "connections": lambda: dict(sockets(self._paths)),
+            "load": _load,
+            "context switches": self._context_switches,
+            "open files": self._open_files,
+            "processes": processes,
+        }
+        for name, part in parts.items():
+            values |= self._read(name, part)
+        values["uptime_seconds"] = _uptime(epoch)
+        values |= self._read("limits of the container", lambda: self._limited(values, now, before, seconds))
+        values |= _busiest(values, now, before, seconds, self._cores())
         self._before = now
         return {name: value for name, value in values.items() if np.isfinite(value)}
+
+    def _read(self, name: str, part: Callable[[], Values]) -> Values:
+        """A part's values, or none of them where the system refuses or lacks them."""
+        try:
+            return part()
+        except _ABSENT as error:
+            self.missing.note(name, error or type(error).__name__)
+            return {}
+
+    @staticmethod
+    def _grown(totals: Totals, names: tuple[str, ...], now: Mapping[str, Sequence[float]]) -> Values:
+        sums = totals.add(now)
+        return dict(zip(names, sums, strict=True)) if sums is not None and now else {}
+
+    def _context_switches(self) -> Values:
+        return self._grown(self._switches, ("context_switches",), {"": (float(psutil.cpu_stats().ctx_switches),)})
+
+    def _open_files(self) -> Values:
+        table = self._paths.proc / "sys" / "fs" / "file-nr"
+        return {"open_files": float(table.read_text().split()[0])}
+
+    def _filling(self) -> Values:
+        return {"disk_used_ratio": psutil.disk_usage(str(self._paths.root)).percent / 100}
+
+    def _cores(self) -> float:
+        """Cores that CPU time is a share of."""
+        cores = self.container.cores() if self.container else None
+        return cores or float(psutil.cpu_count() or 1)
+
+    def _limited(self, values: Values, now: _Before, before: _Before | None, seconds: float) -> Values:
+        """CPU and memory as shares of the container's limits, in place of the machine's."""
+        if self.container is None:
+            return {}
+        found = Values()
+        limit, used = (
+            self.container.memory_limit(int(values.get("memory_total_bytes", 0))),
+            self.container.memory_used(),
+        )
+        if limit is not None and used is not None:
+            found |= _shares_of_memory(limit, limit - used)
+        swap = self.container.swap()
+        if swap is not None:
+            found |= {"swap_used_bytes": swap[0], "swap_used_ratio": swap[0] / swap[1] if swap[1] else 0.0}
+        cores, now.container_cpu = self.container.cores(), self.container.cpu()
+        if cores is not None and now.container_cpu is not None:
+            for name in [name for name in values if name.startswith("cpu_")]:
+                del values[name]  # of the machine, of which the container may use a part
+            if before is not None and before.container_cpu is not None:
+                found |= now.container_cpu.shares(before.container_cpu, seconds * cores)
+        return found
 
 
 def host_event(entity: str, epoch: float, values: Values) -> Events:
@@ -89,87 +184,23 @@ def host_event(entity: str, epoch: float, values: Values) -> Events:
     return metric_events(time, Strings(np.zeros(1, np.int32), (entity,)), "host", "host", list(values), row, types)
 
 
-def _read(part: Callable[[], Values], missing: Values) -> Values:
-    """A part's values, or none of them where the system refuses or lacks them."""
-    try:
-        return part()
-    except _ABSENT:
-        return missing
-
-
-def _prime_cpu() -> Values:
-    """psutil measures CPU shares since its last call: the first call only starts the measurement."""
-    psutil.cpu_percent(percpu=True)
-    psutil.cpu_times_percent()
-    return {}
-
-
-def _cpu() -> Values:
-    cores = np.array(psutil.cpu_percent(percpu=True)) / 100
-    times = psutil.cpu_times_percent()
-    return {
-        "cpu_ratio": float(cores.mean()),
-        "cpu_core_max_ratio": float(cores.max()),
-        "cpu_core_std_ratio": float(cores.std()),
-        **{f"cpu_core_{number}_ratio": float(share) for number, share in enumerate(cores[:CORES])},
-        "cpu_user_ratio": times.user / 100,
-        "cpu_system_ratio": times.system / 100,
-        "cpu_iowait_ratio": getattr(times, "iowait", float("nan")) / 100,
-    }
-
-
 def _memory() -> Values:
-    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    memory = psutil.virtual_memory()
+    return _shares_of_memory(memory.total, memory.available)
+
+
+def _shares_of_memory(total: int, free: int) -> Values:
     return {
-        "memory_total_bytes": memory.total,
-        "memory_used_bytes": memory.total - memory.available,
-        "memory_free_bytes": memory.available,
-        "memory_used_ratio": 1 - memory.available / memory.total,
-        "swap_used_bytes": swap.used,
-        "swap_used_ratio": swap.used / swap.total if swap.total else 0.0,
+        "memory_total_bytes": total,
+        "memory_used_bytes": total - free,
+        "memory_free_bytes": free,
+        "memory_used_ratio": 1 - free / total,
     }
 
 
-def _disk() -> Values:
-    values: Values = {"disk_used_ratio": psutil.disk_usage("/").percent / 100}
-    total = psutil.disk_io_counters()
-    if total is not None:  # no disk of its own, as in some containers
-        values |= {
-            "disk_reads": total.read_count,
-            "disk_writes": total.write_count,
-            "disk_read_bytes": total.read_bytes,
-            "disk_write_bytes": total.write_bytes,
-        }
-    return values
-
-
-def _disk_busy() -> Values:
-    """Milliseconds that each physical disk was busy since start; its partitions would count it twice."""
-    disks = psutil.disk_io_counters(perdisk=True)
-    physical = {name: disk for name, disk in disks.items() if not name.startswith(_VIRTUAL_DISKS)}
-    whole = {name: disk for name, disk in physical.items() if not _is_partition(name, physical)}
-    return {name: float(disk.busy_time) for name, disk in whole.items()}
-
-
-def _is_partition(name: str, disks: Mapping[str, object]) -> bool:
-    """sda1 of sda, nvme0n1p2 of nvme0n1."""
-    stem = name.rstrip("0123456789")
-    return stem != name and (stem in disks or (stem.endswith("p") and stem[:-1] in disks))
-
-
-def _network() -> Values:
-    links = psutil.net_io_counters(pernic=True)
-    real = [link for name, link in links.items() if name != "lo" and not name.startswith("lo0")]
-    return {
-        "network_receive_bytes": sum(link.bytes_recv for link in real),
-        "network_transmit_bytes": sum(link.bytes_sent for link in real),
-        "network_receive_packets": sum(link.packets_recv for link in real),
-        "network_transmit_packets": sum(link.packets_sent for link in real),
-        "network_receive_errors": sum(link.errin for link in real),
-        "network_transmit_errors": sum(link.errout for link in real),
-        "network_receive_drops": sum(link.dropin for link in real),
-        "network_transmit_drops": sum(link.dropout for link in real),
-    }
+def _swap() -> Values:
+    swap = psutil.swap_memory()
+    return {"swap_used_bytes": swap.used, "swap_used_ratio": swap.used / swap.total if swap.total else 0.0}
 
 
 def _load() -> Values:
@@ -177,43 +208,34 @@ def _load() -> Values:
     return {"load_1": one, "load_5": five, "load_15": fifteen}
 
 
-def _system() -> Values:
-    values: Values = {"context_switches": psutil.cpu_stats().ctx_switches}
-    if _FILE_TABLE.exists():
-        values["open_files"] = float(_FILE_TABLE.read_text().split()[0])
-    return values | _read(_connections, {})
+def _uptime(epoch: float) -> float:
+    """Seconds since the machine started, sleep included; a clock that is set anew does not change it where it can."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.clock_gettime(clock) if clock is not None else epoch - psutil.boot_time()
 
 
-def _connections() -> Values:
-    """Internet sockets of this machine's network, as far as this user may see them."""
-    sockets = psutil.net_connections(kind="inet")
-    listening = sum(socket.status == psutil.CONN_LISTEN for socket in sockets)
-    return {"connections": len(sockets) - listening, "connections_listen": listening}
-
-
-def _process_values(now: Mapping[Identity, Process]) -> Values:
+def _of_processes(now: Mapping[Identity, Process], before: Mapping[Identity, Process] | None) -> Values:
     names = [process.name for process in now.values()]
-    return {
+    values: Values = {
         "process_count": len(now),
         "process_suspicious": sum(process.suspicious for process in now.values()),
-        "process_top5_memory_ratio": largest_memory(now) / psutil.virtual_memory().total,
         "thread_count": sum(process.threads for process in now.values()),
         "process_name_entropy": entropy(names),
         "process_name_diversity_ratio": diversity(names),
     }
-
-
-def _since(before: _Before, now: _Before) -> Values:
-    """What needs the sample before: busy shares, processes that came and went."""
-    seconds = now.monotonic - before.monotonic
-    busy = [
-        now.disk_busy_ms[disk] - before.disk_busy_ms[disk] for disk in now.disk_busy_ms if disk in before.disk_busy_ms
-    ]
-    values: Values = {
-        "process_new": len(now.processes.keys() - before.processes.keys()),
-        "process_ended": len(before.processes.keys() - now.processes.keys()),
-        "process_top5_cpu_ratio": busiest_share(now.processes, before.processes, seconds) / (psutil.cpu_count() or 1),
-    }
-    if busy:
-        values["disk_busy_ratio"] = min(1.0, max(0.0, max(busy)) / 1000 / seconds)
+    if before is not None:
+        values |= {
+            "process_new": len(now.keys() - before.keys()),
+            "process_ended": len(before.keys() - now.keys()),
+        }
     return values
+
+
+def _busiest(values: Values, now: _Before, before: _Before | None, seconds: float, cores: float) -> Values:
+    """The five busiest and largest processes, as shares of what CPU and memory the others are shares of."""
+    found = Values()
+    if now.processes is not None and values.get("memory_total_bytes"):
+        found["process_top5_memory_ratio"] = min(1.0, largest_memory(now.processes) / values["memory_total_bytes"])
+    if now.processes is not None and before is not None and before.processes is not None:
+        found["process_top5_cpu_ratio"] = min(1.0, busiest_share(now.processes, before.processes, seconds) / cores)
+    return found

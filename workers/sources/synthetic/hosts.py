@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.columns import COUNTER, GAUGE, Events, Strings
 from workers.sources.columns import metric_events, take
+from workers.sources.synthetic.attacks import strike
 from workers.sources.synthetic.plan import Plan, habits
 from workers.sources.synthetic.rhythm import busyness, local_hours
 from workers.sources.synthetic.truth import HOST_KINDS, Truth
@@ -44,6 +45,20 @@ class _State:
     queue: Grid  # (hosts, up to 14) the last run queues, for load averages
 
 
+@dataclass(frozen=True, slots=True)
+class _Attacks:
+    """Simulated attacks, each grid (hosts, samples); `first` is where they lie in the plan."""
+
+    strength: dict[str, Grid]
+    progress: Grid
+    onset: Grid
+    first: int = 0
+
+    def of(self, part: slice) -> _Attacks:
+        strength = {name: grid[:, part] for name, grid in self.strength.items()}
+        return _Attacks(strength, self.progress[:, part], self.onset[:, part], part.start)
+
+
 def host_events(truth: Truth) -> Iterator[Events]:
     """One event of kind `host` per machine and interval, in time order, blocks of some hundred samples."""
     plan = truth.plan
@@ -51,14 +66,26 @@ def host_events(truth: Truth) -> Iterator[Events]:
     phase = (habits(plan.entities, _PHASE, 0, 1) * plan.interval).astype(np.int64)
     noise = np.random.default_rng([plan.seed, _NOISE]).standard_normal((len(_CHANNELS), plan.entities))
     state = _State(noise, {}, np.empty((plan.entities, 0)))
-    strains = {kind: truth.grid(kind, 0.0) for kind in HOST_KINDS}
+    nothing = np.zeros((plan.entities, plan.intervals))
+    strains = {kind: nothing if plan.attacks else truth.grid(kind, 0.0) for kind in HOST_KINDS}
     progress = _progress(truth)
+    attacks = _Attacks({kind: truth.grid(kind, 0.0) for kind in plan.attacks}, *_course(truth))
     for first in range(0, plan.intervals, _BLOCK):
         part = slice(first, min(first + _BLOCK, plan.intervals))
         rng = np.random.default_rng([plan.seed, _BLOCKS, first])
         time = plan.start + np.arange(part.start, part.stop, dtype=np.int64) * plan.interval + phase
         strain = {kind: grid[:, part] for kind, grid in strains.items()} | {"progress": progress[:, part]}
-        yield _block_events(plan, time, _metrics(plan, time, size, strain, state, rng))
+        yield _block_events(plan, time, _metrics(plan, time, size, strain, state, attacks.of(part), rng))
+
+
+def _course(truth: Truth) -> tuple[Grid, Grid]:
+    """Of each interval, how far an episode has come (evenly, up to 1), and whether it begins there."""
+    progress, onset = np.zeros((2, truth.plan.entities, truth.plan.intervals))
+    for entity, first, last in zip(truth.entity, truth.first, truth.last, strict=True):
+        length = last - first + 1
+        progress[entity, first : last + 1] = np.arange(1, length + 1) / length
+        onset[entity, first] = 1.0
+    return progress, onset
 
 
 def _progress(truth: Truth) -> Grid:
@@ -70,16 +97,24 @@ def _progress(truth: Truth) -> Grid:
 
 
 def _metrics(
-    plan: Plan, time: NDArray[np.int64], size: Grid, strain: dict[str, Grid], state: _State, rng: np.random.Generator
+    plan: Plan,
+    time: NDArray[np.int64],
+    size: Grid,
+    strain: dict[str, Grid],
+    state: _State,
+    attacks: _Attacks,
+    rng: np.random.Generator,
 ) -> dict[str, Grid]:
     noise = _noise(state, time.shape[1], rng)
     hours, weekdays = local_hours(time[0], plan.timezone)
     load = np.clip((0.25 + 0.75 * busyness(hours, weekdays)) * size, 0.05, 1.2)
     seconds = plan.interval / 1e6
     values = _gauges(load, size, strain, noise, rng)
+    increases = _increases(load, strain, noise, seconds, rng)
+    at = attacks
+    strike(values, increases, at.strength, at.progress, at.onset, seconds, [plan.seed, at.first])
     values |= _load_averages(values["load_1"], state)
     values["uptime_seconds"] = 864_000 + (time - plan.start) / 1e6
-    increases = _increases(load, strain, noise, seconds, rng)
     for name in _COUNTERS:
         total = np.cumsum(np.rint(increases[name]), axis=1) + state.totals.get(name, 0.0)
         values[name] = total

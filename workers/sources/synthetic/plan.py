@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workers.sources.synthetic.attacks import ATTACKS, shown_by
 
 Profile = Literal["service", "host", "log"]
 
@@ -36,6 +38,7 @@ class Plan:
     `interval` is the grid on which rates are drawn and anomalies lie (microseconds); host samples come once per
     interval. `anomaly_rate` is the share of an entity's intervals that are anomalous, `episode` the least and most
     intervals that one anomaly lasts. `volume` scales the number of requests. Hours of day are those of `timezone`.
+    `attacks` (`workers.sources.synthetic.attacks`) are what anomalies are instead of the profile's own kinds.
     """
 
     profile: Profile = "service"
@@ -48,6 +51,7 @@ class Plan:
     start: int = MONDAY
     volume: float = 1.0
     timezone: str = "UTC"
+    attacks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shortest, longest = self.episode
@@ -64,6 +68,15 @@ class Plan:
         if self.seed < 0:
             raise ValueError("the seed is not negative")
         ZoneInfo(self.timezone)
+        self._check_attacks()
+
+    def _check_attacks(self) -> None:
+        for name in self.attacks:
+            if name not in ATTACKS:
+                raise ValueError(f"no attack is called {name}; there are {', '.join(ATTACKS)}")
+            if name not in shown_by(self.profile):
+                where = " or ".join(profile for profile in get_args(Profile) if name in shown_by(profile))
+                raise ValueError(f"{name} does not show in the profile {self.profile}: take {where}")
 
     @property
     def intervals(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.sources.synthetic.attacks import ATTACKS, flood_of_lines, strengths
 from workers.sources.synthetic.plan import Plan
 
 SERVICE_KINDS = ("error_rate", "latency", "traffic_spike", "traffic_drop", "combined")
@@ -45,7 +46,10 @@ class Truth:
         return self.plan.start + (self.last + 1) * self.plan.interval
 
     def rows(self) -> list[dict[str, object]]:
-        """The table for people and judges: entity, kind, start, end (epoch microseconds) and the effects."""
+        """The table for people and judges: entity, kind, start, end (epoch microseconds) and the effects.
+
+        Attacks have the technique's number in MITRE ATT&CK besides.
+        """
         names, starts, ends = self.plan.names, self.start, self.end
         return [
             {
@@ -53,6 +57,7 @@ class Truth:
                 "kind": self.kinds[self.kind[row]],
                 "start": int(starts[row]),
                 "end": int(ends[row]),
+                **({"technique": ATTACKS[self.kinds[self.kind[row]]].technique} if self.plan.attacks else {}),
                 **{name: float(column[row]) for name, column in self.effects.items()},
             }
             for row in range(len(self))
@@ -80,10 +85,16 @@ def schedule(plan: Plan) -> Truth:
     entity = np.repeat(np.arange(plan.entities), [len(firsts) for firsts, _ in spans])
     first = np.concatenate([firsts for firsts, _ in spans])
     lengths = np.concatenate([span for _, span in spans])
-    kinds = HOST_KINDS if plan.profile == "host" else SERVICE_KINDS
+    kinds = plan.attacks or (HOST_KINDS if plan.profile == "host" else SERVICE_KINDS)
     kind = _equal_parts(len(entity), len(kinds), rng)
-    effects = host_effects(kind, rng) if plan.profile == "host" else service_effects(kind, rng)
+    effects = _effects(plan, kind, rng)
     return Truth(plan, kinds, entity, kind, first, first + lengths - 1, effects)
+
+
+def _effects(plan: Plan, kind: NDArray[np.int64], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    if plan.attacks:
+        return strengths(plan.attacks, kind, rng) if plan.profile == "host" else flood_of_lines(kind, rng)
+    return host_effects(kind, rng) if plan.profile == "host" else service_effects(kind, rng)
 
 
 def _spans(plan: Plan, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
