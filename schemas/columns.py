@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 NULL_TIME = np.iinfo(np.int64).min
 """In an int64 time column: no value."""
 
-GAUGE, COUNTER, DELTA = 0, 1, 2
-"""Codes of a metric's type in `Events.metric_type`."""
+GAUGE, COUNTER, DELTA, RATE = 0, 1, 2, 3
+"""Codes of a metric's type in `Events.metric_type`; of a rate, which is a counter, the increase per second counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class Events:
     bounds: NDArray[np.float64]
     count_start: NDArray[np.int64]
     counts: NDArray[np.int64]
+    dist_type: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))  # DELTA or COUNTER; none: DELTA
+
+    def __post_init__(self) -> None:
+        if not len(self.dist_type) and len(self.dist_row):
+            object.__setattr__(self, "dist_type", np.full(len(self.dist_row), DELTA, np.int8))
 
     def __len__(self) -> int:
         return len(self.time)

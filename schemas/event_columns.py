@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import GAUGE, NULL_TIME, Events, Strings
+from schemas.columns import DELTA, GAUGE, NULL_TIME, Events, Strings
 from schemas.event_json import METRIC_TYPES
 from schemas.event_table import EventTable
 from schemas.kernels.interning import last_wins
 from schemas.kernels.layout import (
     BOUND_START,
     COUNT_START,
+    COUNTS_UP,
     ENTITY,
     ID,
     KIND,
@@ -58,6 +59,7 @@ def columns(raw: bytes, buf: NDArray[np.uint8], table: EventTable) -> Events:
         bounds=table.bounds.copy(),
         count_start=np.append(distributions[:, COUNT_START], len(table.counts)),
         counts=table.counts.copy(),
+        dist_type=distributions[:, COUNTS_UP].astype(np.int8),
     )
 
 
@@ -112,4 +114,6 @@ def _texts(column: Strings) -> list[str | None]:
 def _distribution(events: Events, j: int) -> dict[str, Any]:
     bounds = events.bounds[events.bound_start[j] : events.bound_start[j + 1]]
     counts = events.counts[events.count_start[j] : events.count_start[j + 1]]
-    return {"name": events.dist_name.at(j), "bounds": bounds.tolist(), "counts": counts.tolist()}
+    found = {"name": events.dist_name.at(j), "bounds": bounds.tolist(), "counts": counts.tolist()}
+    code = int(events.dist_type[j])
+    return found if code == DELTA else found | {"type": METRIC_TYPES[code]}

@@ -26,7 +26,7 @@ MILLISECONDS: Final = 1_000
 MICROSECONDS: Final = 1
 """Unit of integer times in our own dicts."""
 
-METRIC_TYPES: Final = ("gauge", "counter", "delta")
+METRIC_TYPES: Final = ("gauge", "counter", "delta", "rate")
 """By the codes that columns have."""
 
 NUMBERS: Final = (int, float, np.integer, np.floating)
@@ -178,7 +178,7 @@ def _metric(name: object, value: object) -> dict[str, object]:
     kind = value.get("type", "gauge")
     if not isinstance(kind, str) or kind not in METRIC_TYPES:
         got = shown(kind) if isinstance(kind, str) else type_name(kind)
-        raise Unreadable(INVALID, f"{field}.type: expected gauge, counter or delta, got {got}")
+        raise Unreadable(INVALID, f"{field}.type: expected gauge, counter, delta or rate, got {got}")
     return {"name": name, "value": _number(f"{field}.value", value["value"]), "type": kind}
 
 
@@ -198,7 +198,12 @@ def _distributions(value: object) -> list[dict[str, object]] | None:
                 raise Unreadable(INVALID, f"{field}.{part}: missing")
         bounds = [_number(f"{field}.bounds", bound) for bound in _array(f"{field}.bounds", entry["bounds"])]
         counts = [_count(f"{field}.counts", count) for count in _array(f"{field}.counts", entry["counts"])]
-        found.append({"name": _text(f"{field}.name", entry["name"]), "bounds": bounds, "counts": counts})
+        kind = entry.get("type", "delta")
+        if kind not in ("delta", "counter"):
+            got = shown(kind) if isinstance(kind, str) else type_name(kind)
+            raise Unreadable(INVALID, f"{field}.type: expected delta or counter, got {got}")
+        name = _text(f"{field}.name", entry["name"])
+        found.append({"name": name, "bounds": bounds, "counts": counts, "type": kind})
     return found
 
 

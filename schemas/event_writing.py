@@ -7,7 +7,7 @@ import orjson
 from numpy.typing import NDArray
 
 from schemas.catalog import record
-from schemas.columns import NULL_TIME, Events, Strings
+from schemas.columns import COUNTER, DELTA, NULL_TIME, Events, Strings
 from schemas.event_columns import dicts
 from schemas.event_json import METRIC_TYPES
 from schemas.framing import Writer
@@ -28,7 +28,7 @@ def avro_values(events: Events, framing: Writer | None) -> list[bytes]:
     heads = np.stack([texts.codes(c) for c in (events.entity, events.kind, events.id, events.source)], axis=1)
     attributes = np.stack([texts.codes(events.attr_name), texts.codes(events.attr_value)], axis=1)
     metrics = np.stack([texts.codes(events.metric_name), events.metric_type.astype(np.int64)], axis=1)
-    distributions = texts.codes(events.dist_name)
+    distributions = np.stack([texts.codes(events.dist_name), events.dist_type.astype(np.int64)], axis=1)
     header = (framing or record("Event").fingerprint).header
     raw, edges = texts.joined()
     sizes = np.diff(edges)
@@ -89,8 +89,10 @@ def check(events: Events) -> None:
             raise ValueError(f"events.{name}: not finite in row {int(np.flatnonzero(~np.isfinite(numbers))[0])}")
     if not (events.weight > 0).all():
         raise ValueError("events.weight: must be above 0")
+    if not np.isin(events.dist_type, (DELTA, COUNTER)).all():
+        raise ValueError("events.dist_type: neither DELTA nor COUNTER")
     if not ((events.metric_type >= 0) & (events.metric_type < len(METRIC_TYPES))).all():
-        raise ValueError("events.metric_type: neither GAUGE, COUNTER nor DELTA")
+        raise ValueError("events.metric_type: neither GAUGE, COUNTER, DELTA nor RATE")
     for name in ("entity", "kind", "attr_name", "metric_name", "dist_name"):
         _filled(name, getattr(events, name))
     if (events.attr_value.codes < 0).any():

@@ -28,7 +28,7 @@ _METRIC: Final = {
         {"type": "number"},
         {
             "type": "object",
-            "properties": {"value": {"type": "number"}, "type": {"enum": ["gauge", "counter", "delta"]}},
+            "properties": {"value": {"type": "number"}, "type": {"enum": ["gauge", "counter", "delta", "rate"]}},
             "required": ["value"],
         },
     ]

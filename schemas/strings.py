@@ -11,7 +11,7 @@ from schemas.columns import Strings
 from schemas.kernels.compiled import Int
 from schemas.kernels.interning import intern
 
-_SECRET = np.array([secrets.randbits(63), secrets.randbits(63)], np.int64)
+SECRET = np.array([secrets.randbits(63), secrets.randbits(63)], np.int64)
 
 
 def distinct(
@@ -23,7 +23,7 @@ def distinct(
     """
     # Contiguous: numba would compile anew for a column of one row, which numpy calls contiguous, and for a longer one.
     starts, lengths = np.ascontiguousarray(table[:, column]), np.ascontiguousarray(table[:, column + 1])
-    codes, first = intern(buf, starts, lengths, _SECRET)
+    codes, first = intern(buf, starts, lengths, SECRET)
     begin = starts[first]
     spans = zip(begin.tolist(), (begin + lengths[first]).tolist(), strict=True)
     return codes, [raw[start:end] for start, end in spans]

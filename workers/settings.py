@@ -192,12 +192,16 @@ class IntakeSettings(Section):
         "[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing"
     )
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
+    otlp: str = Field("", description="YAML file with sections of the OTLP mapping; empty: the built-in one")
     machines: str = Field("", description="YAML file with the mapping of agents' metrics; empty: the built-in one")
     collectd_rates: bool = Field(
         True, description="collectd sends what counts per second (StoreRates true); false: as it was counted"
     )
     formats: dict[str, str] = Field(
         default_factory=dict, description="wire format by raw topic (canonical, fields); others are told by their bytes"
+    )
+    message_bytes: int | None = Field(
+        None, ge=0, le=32_768, description="how much of an OTLP log record's text is kept, as the attribute message"
     )
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
 

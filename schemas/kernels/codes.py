@@ -27,6 +27,9 @@ LONG_TEXT: Final = -18
 TOO_MANY: Final = -19
 NAMES_DIFFER: Final = -20
 INFINITE: Final = -21
+BAD_TAG: Final = -22
+BAD_BOUNDS: Final = -23
+NO_DISTRIBUTION: Final = -24
 
 REASONS: Final = 32
 """Reasons there is room for: a failure is reason - REASONS · field."""
@@ -43,7 +46,7 @@ TEXTS: Final = {
     BAD_BOOLEAN: (MALFORMED, "a boolean that is neither 0 nor 1"),
     NOT_FINITE: (INVALID, "expected a finite number, got NaN or infinity"),
     EMPTY: (INVALID, "must not be empty"),
-    BAD_TYPE: (INVALID, "expected gauge, counter or delta"),
+    BAD_TYPE: (INVALID, "expected gauge, counter, delta or rate"),
     BAD_TIME: (INVALID, "a time outside the years 1 to 9999 (microseconds since 1970 are expected)"),
     NOT_POSITIVE: (INVALID, "must be above 0"),
     BUCKETS_DIFFER: (INVALID, "expected one count more than there are bounds"),
@@ -52,6 +55,9 @@ TEXTS: Final = {
     LONG_TEXT: (TOO_LARGE, "longer than the limit of bytes"),
     TOO_MANY: (TOO_LARGE, "more entries than the limit"),
     INFINITE: (INVALID, "expected a finite number or NaN, got infinity"),
+    BAD_TAG: (MALFORMED, "bytes that are no field of a message"),
+    NO_DISTRIBUTION: (INVALID, "expected delta or counter"),
+    BAD_BOUNDS: (INVALID, "exponential buckets that no double can bound"),
     NAMES_DIFFER: (INVALID, "expected as many names as values, or none"),
 }
 """Error class and text of every reason."""

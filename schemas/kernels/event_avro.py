@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import NULL_TIME
+from schemas.columns import COUNTER, DELTA, NULL_TIME
 from schemas.kernels import codes, layout
 from schemas.kernels.avro import Bytes, open_block, read_bits, read_branch, read_long, read_optional_text, read_text
 from schemas.kernels.compiled import Int, inlined, kernel, outlined
@@ -37,6 +37,7 @@ FIELDS: Final = (
     "distributions: a name",
     "distributions: bounds",
     "distributions: counts",
+    "distributions: a type",
 )
 """What a failure is about: field number f adds -f · REASONS to the reason."""
 
@@ -60,6 +61,7 @@ FIELDS: Final = (
     _DISTRIBUTION_NAME,
     _BOUNDS,
     _COUNTS,
+    _DISTRIBUTION_TYPE,
 ) = (codes.REASONS * field for field in range(len(FIELDS)))
 
 Table = tuple[Integers, Integers, Numbers, Integers, Integers, Numbers, Integers, Numbers, Integers]
@@ -304,7 +306,14 @@ def _read_distributions(
                 pos = codes.BUCKETS_DIFFER
             if pos < 0:
                 return n, b, c, pos - _COUNTS
+            kind, length, pos = read_text(buf, pos, end, limits[layout.MAX_NAME])
+            if pos < 0:
+                return n, b, c, pos - _DISTRIBUTION_TYPE
+            code = type_code(buf, kind, length)
+            if code != COUNTER and code != DELTA:
+                return n, b, c, codes.NO_DISTRIBUTION - _DISTRIBUTION_TYPE
             table[n, layout.ROW] = row
+            table[n, layout.COUNTS_UP] = code
             table[n, layout.NAME] = name
             table[n, layout.NAME + 1] = name_length
             table[n, layout.BOUND_START] = b

@@ -42,8 +42,8 @@ def write_events(
     """The values of all events end to end, at most `room` bytes, and where each begins and the last one ends.
 
     Codes name encoded texts, `texts[edges[code]:edges[code + 1]]`. `heads` holds a row of codes per event: entity,
-    kind, id and source (negative: null); `attributes` name and value; `metrics` name and type. The entries of event i
-    are those from `…_at[i]` up to `…_at[i + 1]`. Doubles come as their bits.
+    kind, id and source (negative: null); `attributes` name and value; `metrics` and `distributions` name and type. The
+    entries of event i are those from `…_at[i]` up to `…_at[i + 1]`. Doubles come as their bits.
     """
     n = len(time)
     out = np.empty(room, np.uint8)
@@ -79,7 +79,7 @@ def write_events(
             pos = put_byte(out, pos, _YES)
             pos = put_long(out, pos, distribution_at[i + 1] - distribution_at[i])
             for j in range(distribution_at[i], distribution_at[i + 1]):
-                pos = put_encoded(out, pos, texts, edges, distributions[j])
+                pos = put_encoded(out, pos, texts, edges, distributions[j, 0])
                 pos = put_long(out, pos, bound_at[j + 1] - bound_at[j])
                 for k in range(bound_at[j], bound_at[j + 1]):
                     pos = put_bits(out, pos, bounds[k])
@@ -88,6 +88,7 @@ def write_events(
                 for k in range(count_at[j], count_at[j + 1]):
                     pos = put_long(out, pos, counts[k])
                 pos = _close(out, pos, count_at[j + 1] - count_at[j])
+                pos = put_encoded(out, pos, texts, edges, distributions[j, 1])
             pos = _close(out, pos, np.int64(1))
         if weight[i] == _ONE:
             pos = put_byte(out, pos, _NO)

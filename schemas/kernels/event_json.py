@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import GAUGE, NULL_TIME
+from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME
 from schemas.kernels import layout
 from schemas.kernels.clock import NO_TIME, read_time
 from schemas.kernels.compiled import Int, inlined, kernel, outlined
@@ -391,6 +391,7 @@ def _read_distributions(
     while going and pos >= 0:
         n, b, c = used[_D], used[_B], used[_C]
         seen = np.int64(0)
+        kind = np.int64(DELTA)
         inside, pos = _open(buf, pos, end, OPEN_BRACE, CLOSE_BRACE)
         while inside and pos >= 0:
             key, length, pos = read_string(buf, pos, end)
@@ -407,6 +408,14 @@ def _read_distributions(
             elif same(buf, key, length, _COUNTS):
                 field = 4
                 pos = _read_counts(buf, pos, end, counts, used)
+            elif same(buf, key, length, _TYPE):
+                field = 8
+                start, length, pos = read_string(buf, pos, end)
+                if pos < 0:
+                    return NOT_PLAIN
+                kind = np.int64(type_code(buf, start, length))
+                if kind != COUNTER and kind != DELTA:
+                    return NOT_PLAIN
             else:
                 return NOT_PLAIN
             if pos < 0 or seen & field != 0:
@@ -414,11 +423,12 @@ def _read_distributions(
             seen |= field
             inside, pos = more(buf, pos, end, CLOSE_BRACE)
         buckets = used[_C] - c
-        if pos < 0 or seen != 7 or buckets != used[_B] - b + 1 or buckets > limits[layout.MAX_BUCKETS]:
+        if pos < 0 or seen & 7 != 7 or buckets != used[_B] - b + 1 or buckets > limits[layout.MAX_BUCKETS]:
             return NOT_PLAIN
         table[n, layout.ROW] = row
         table[n, layout.BOUND_START] = b
         table[n, layout.COUNT_START] = c
+        table[n, layout.COUNTS_UP] = kind
         used[_D] += 1
         going, pos = more(buf, pos, end, CLOSE_BRACKET)
     return pos

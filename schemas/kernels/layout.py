@@ -34,8 +34,9 @@ METRIC_WIDTH: Final = np.int64(4)
 
 BOUND_START: Final = np.int64(3)
 COUNT_START: Final = np.int64(4)
-DISTRIBUTION_WIDTH: Final = np.int64(5)
-"""Columns of a distribution: its event's row, its name, where its bounds and counts begin."""
+COUNTS_UP: Final = np.int64(5)
+DISTRIBUTION_WIDTH: Final = np.int64(6)
+"""Columns of a distribution: its event's row, its name, where its bounds and counts begin, the code of its type."""
 
 VECTOR_ENTITY: Final = np.int64(1)
 PROFILE: Final = np.int64(3)

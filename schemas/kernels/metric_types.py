@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import COUNTER, DELTA, GAUGE
+from schemas.columns import COUNTER, DELTA, GAUGE, RATE
 from schemas.kernels.compiled import Int, inlined
 from schemas.kernels.text import literal, same
 
@@ -16,6 +16,7 @@ UNKNOWN: Final = -1
 _GAUGE = literal(b"gauge")
 _COUNTER = literal(b"counter")
 _DELTA = literal(b"delta")
+_RATE = literal(b"rate")
 
 
 @inlined
@@ -27,4 +28,6 @@ def type_code(buf: NDArray[np.uint8], start: Int, length: Int) -> Int:
         return COUNTER
     if same(buf, start, length, _DELTA):
         return DELTA
+    if same(buf, start, length, _RATE):
+        return RATE
     return UNKNOWN

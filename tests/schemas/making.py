@@ -23,7 +23,7 @@ from schemas.limits import DEFAULT_LIMITS, Limits
 from schemas.times import MAX_TIME, MIN_TIME, format_time
 
 TIME = 1_767_225_600_000_000
-TYPES = ("gauge", "counter", "delta")
+TYPES = ("gauge", "counter", "delta", "rate")
 
 EVENT: dict[str, Any] = {
     "timestamp": TIME,
@@ -37,14 +37,17 @@ names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 times = st.integers(MIN_TIME, MAX_TIME)
-metrics = st.one_of(numbers, st.fixed_dictionaries({"value": numbers, "type": st.sampled_from(["counter", "delta"])}))
+metrics = st.one_of(
+    numbers, st.fixed_dictionaries({"value": numbers, "type": st.sampled_from(["counter", "delta", "rate"])})
+)
 
 
 @st.composite
 def distributions(draw: st.DrawFn) -> dict[str, Any]:
     bounds = sorted(draw(st.lists(numbers.map(lambda x: x + 0.0), unique=True, max_size=5)))
     counts = draw(st.lists(st.integers(0, (1 << 63) - 1), min_size=len(bounds) + 1, max_size=len(bounds) + 1))
-    return {"name": draw(names), "bounds": bounds, "counts": counts}
+    found = {"name": draw(names), "bounds": bounds, "counts": counts}
+    return found | ({"type": "counter"} if draw(st.booleans()) else {})
 
 
 events = st.fixed_dictionaries(
@@ -103,6 +106,9 @@ def from_fastavro(value: bytes) -> dict[str, Any]:
         entry["name"]: entry["value"] if entry["type"] == "gauge" else {"value": entry["value"], "type": entry["type"]}
         for entry in read["metrics"]
     }
+    for entry in read["distributions"] or ():
+        if entry["type"] == "delta":
+            del entry["type"]
     return {key: entry for key, entry in read.items() if entry is not None}
 
 

@@ -12,7 +12,7 @@ from schemas.catalog import NAMES, canonical, json_schema, plain, record
 from schemas.framing import Fingerprint, SchemaId
 
 FINGERPRINTS = {
-    "Event": "9c22babb15bab54d",
+    "Event": "7ada0a8ec98c8392",
     "Vector": "d8f4962e0c263197",
     "Score": "97dec9f560a0e488",
     "IncidentEvent": "82ff3b90adb97eca",

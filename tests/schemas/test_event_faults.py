@@ -72,9 +72,13 @@ def json_event(**fields: Any) -> bytes:
         (
             {"metrics": {"m": {"value": 1, "type": "sum"}}},
             "invalid",
-            "metrics.m.type: expected gauge, counter or delta",
+            "metrics.m.type: expected gauge, counter, delta or rate",
         ),
-        ({"metrics": {"m": {"value": 1, "type": None}}}, "invalid", "metrics.m.type: expected gauge, counter or delta"),
+        (
+            {"metrics": {"m": {"value": 1, "type": None}}},
+            "invalid",
+            "metrics.m.type: expected gauge, counter, delta or rate",
+        ),
         ({"metrics": {f"m{i}": 1 for i in range(257)}}, "too_large", "metrics: more entries than the limit (256)"),
         ({"metrics": {"x" * 513: 1}}, "too_large", "metrics: a name: longer than the limit of bytes (512)"),
         ({"weight": 0}, "invalid", "weight: must be above 0"),

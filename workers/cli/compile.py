@@ -14,7 +14,7 @@ import typer
 
 from workers.cli.failures import Failure
 from workers.cli.output import print_json, print_table
-from workers.cli.warming import made_up_events, records_of, run_through
+from workers.cli.warming import made_up_raw, records_of, run_through
 from workers.runtime.logs import configure
 from workers.runtime.records import Output, Records
 from workers.settings import Settings, load_settings
@@ -71,7 +71,7 @@ def compile_all(settings: Settings) -> dict[str, Ran]:
         done[step] = Ran(len(records), len(outputs), time.monotonic() - began)
         return outputs
 
-    events = ran("intake", intake(settings, {names.events: 1}), records_of(made_up_events("raw"), "raw"))
+    events = ran("intake", intake(settings, {names.events: 1}), records_of(made_up_raw("raw"), "raw"))
     vectors = ran("windows", windows(settings), records_of(events, names.events))
     features = records_of(vectors, names.features)
     # The models that happen to be in the registry here are not those of the machine that will run this.

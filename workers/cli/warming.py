@@ -81,6 +81,16 @@ def made_up_events(topic: str) -> list[Output]:
     return written
 
 
+def made_up_raw(topic: str) -> list[Output]:
+    """Canonical events as above, and OTLP of all signals from the same time on."""
+    from schemas.events import decode_events
+    from workers.cli.warming_otlp import made_up_otlp
+
+    events = made_up_events(topic)
+    times = decode_events([events[-1].value])[0].time
+    return [*events, *(Output(topic, None, value) for value in made_up_otlp(int(times[0])))]
+
+
 def made_up_scores(topic: str) -> list[Output]:
     """Scores of two entities with enough anomalies in a row to open an incident by any sensible rule, then clean ones.
 

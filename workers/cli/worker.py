@@ -37,13 +37,13 @@ def intake(accept_cold_state: Cold = False) -> None:
 
     Example: FAULTLINE_TOPICS__RAW='["logs", "otel"]' faultline worker intake
     """
-    from workers.cli.warming import made_up_events, warmed
+    from workers.cli.warming import made_up_raw, warmed
     from workers.intake.stage import build
 
     t = _settings(accept_cold_state)
 
     def stage(counts: dict[str, int]) -> Any:
-        return warmed(build(t, counts, *_framed(t, t.topics.events, "Event")), t, t.topics.raw[0], made_up_events)
+        return warmed(build(t, counts, *_framed(t, t.topics.events, "Event")), t, t.topics.raw[0], made_up_raw)
 
     _run(t, "intake", t.topics.raw, [t.topics.events], stage, alike=False)
 

@@ -13,7 +13,7 @@ KINDS = ("api", "log", "span", "host", "metric")
 UNITS = ("auto", "rfc3339", "s", "ms", "us", "ns")
 
 Kind = Literal["api", "log", "span", "host", "metric"]
-MetricType = Literal["gauge", "counter", "delta"]
+MetricType = Literal["gauge", "counter", "delta", "rate"]
 
 
 class MappingError(ValueError):

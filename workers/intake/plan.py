@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from schemas.columns import COUNTER, DELTA, GAUGE
+from schemas.columns import COUNTER, DELTA, GAUGE, RATE
 from workers.intake.mapping import Mapping, PatternRule
 
-_TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA}
+_TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA, "rate": RATE}
 
 
 class Place(NamedTuple):

@@ -18,10 +18,11 @@ from schemas.faults import NULL_VALUE, TOO_LARGE, UNKNOWN_FORM
 from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
-from workers.intake.formats.wire import Format
+from workers.intake.formats.wire import CountingFormat, Format
 from workers.intake.limits import record_too_large, refused
 from workers.intake.machines import load_machines
 from workers.intake.mapping import load_mapping
+from workers.intake.otlp.mapping import load_otlp_mapping
 from workers.intake.partitioning import partitions_of
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
@@ -44,7 +45,8 @@ class IntakeState:
 class IntakeStage:
     """`Stage` of the worker `intake`. `partitions` is the count of the events topic, which decides where keys live.
 
-    Counts: `processed`, `dead`, and `format_<name>` for records by wire format; `events` for what they held.
+    Counts: `processed`, `dead`, `skipped` for records of which all is left out by rule, `format_<name>` for records by
+    wire format, and what a format counts itself; `events` for what they held.
     """
 
     name = "intake"
@@ -99,11 +101,12 @@ class IntakeStage:
         counts: dict[str, int] = {}
         for wire, places in self._sort(records, dead).items():
             counts[f"format_{wire.name}"] = len(places)
-            self._convert(state, records, wire, places, outputs, dead)
+            self._convert(state, records, wire, places, outputs, dead, counts)
         written = [output for of_record in outputs for output in of_record]
         letters = [replace(letter, index=letter.index + start) for letter in sorted(dead, key=lambda d: d.index)]
         processed = sum(1 for of_record in outputs if of_record)
-        counts |= {"processed": processed, "dead": len(letters), "events": len(written)}
+        skipped = len(records) - processed - len(letters)
+        counts |= {"processed": processed, "skipped": skipped, "dead": len(letters), "events": len(written)}
         return Chunk(stop, outputs=written, dead=letters, counts=counts)
 
     def _sort(self, records: Records, dead: list[DeadLetter]) -> dict[Format, list[int]]:
@@ -137,13 +140,18 @@ class IntakeStage:
         places: list[int],
         outputs: list[list[Output]],
         dead: list[DeadLetter],
+        counts: dict[str, int],
     ) -> None:
         """Decode the records at `places`, and put what they become where they stood.
 
         A record of which one event is refused is a dead letter as a whole: it has one outcome, and can be sent again.
         """
         values = [value for place in places if (value := records.values[place]) is not None]
-        events, faults = wire.decode(values, records.timestamps[places])
+        if isinstance(wire, CountingFormat):
+            events, faults, tally = wire.decode_counted(values, records.timestamps[places])
+            counts |= tally
+        else:
+            events, faults = wire.decode(values, records.timestamps[places])
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return
@@ -193,12 +201,13 @@ def build(
     """
     intake, topic = settings.intake, settings.topics.events
     count = partitions[topic]
-    mapping = load_mapping(intake.mapping)
+    mapping, otlp = load_mapping(intake.mapping), load_otlp_mapping(intake.otlp)
     machines = load_machines(intake.machines)
-    said = [intake.model_dump(exclude={"mapping", "machines"}), mapping.model_dump(), machines.model_dump()]
+    plain = intake.model_dump(exclude={"mapping", "otlp", "machines"})
+    said = [plain, mapping.model_dump(), otlp.model_dump(), machines.model_dump()]
     rules = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     return IntakeStage(
-        build_formats(intake, mapping, machines, resolver),
+        build_formats(intake, mapping, otlp, machines, resolver),
         intake.max_record_bytes,
         topic,
         count,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, Events, Strings
+from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, RATE, Events, Strings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TYPE_NAMES = {GAUGE: "gauge", COUNTER: "counter", DELTA: "delta"}
+TYPE_NAMES = {GAUGE: "gauge", COUNTER: "counter", DELTA: "delta", RATE: "rate"}
 
 
 def to_arrow(events: Events) -> pa.Table:
@@ -23,6 +23,7 @@ def to_arrow(events: Events) -> pa.Table:
     numbers = np.arange(len(events) + 1)
     types = Strings(events.metric_type.astype(np.int32), tuple(TYPE_NAMES[code] for code in range(len(TYPE_NAMES))))
     attributes = {"name": _plain(events.attr_name), "value": _plain(events.attr_value)}
+    counting = Strings(events.dist_type.astype(np.int32), types.values)
     metrics = {
         "name": _plain(events.metric_name),
         "value": pa.array(events.metric_value),
@@ -32,6 +33,7 @@ def to_arrow(events: Events) -> pa.Table:
         "name": _plain(events.dist_name),
         "bounds": pa.ListArray.from_arrays(pa.array(events.bound_start, pa.int32()), pa.array(events.bounds)),
         "counts": pa.ListArray.from_arrays(pa.array(events.count_start, pa.int32()), pa.array(events.counts)),
+        "type": _plain(counting),
     }
     return pa.table(
         {
@@ -98,7 +100,7 @@ def from_arrow(table: pa.Table) -> Events:
         raise ValueError("a canonical event has no timestamp")
     attr_row, attrs = _entries(column("attributes"), ("name", "value"))
     metric_row, metrics = _entries(column("metrics"), ("name", "value", "type"))
-    dist_row, dists = _entries(column("distributions"), ("name", "bounds", "counts"))
+    dist_row, dists = _entries(column("distributions"), ("name", "bounds", "counts", "type"))
     bound_start, bounds = _flat(dists["bounds"])
     count_start, counts = _flat(dists["counts"])
     weight = column("weight")
@@ -125,6 +127,7 @@ def from_arrow(table: pa.Table) -> Events:
         bounds=bounds,
         count_start=count_start,
         counts=counts.astype(np.int64),
+        dist_type=_type_codes(dists["type"], len(dist_row), DELTA),
     )
 
 
@@ -173,15 +176,15 @@ def strings_of(column: pa.Array | None, count: int) -> Strings:
     return Strings(codes, tuple(str(value) for value in encoded.dictionary.to_pylist()))
 
 
-def _type_codes(column: pa.Array | None, count: int) -> NDArray[np.int8]:
+def _type_codes(column: pa.Array | None, count: int, default: int = GAUGE) -> NDArray[np.int8]:
     if column is None:
-        return np.full(count, GAUGE, np.int8)
+        return np.full(count, default, np.int8)
     names = strings_of(column, count)
     codes = {name: code for code, name in TYPE_NAMES.items()}
     unknown = sorted(set(names.values) - set(codes))
     if unknown:
         raise ValueError(f"metric type {unknown[0]!r} is none of {', '.join(codes)}")
-    table = np.array([codes[name] for name in names.values] + [GAUGE], np.int8)
+    table = np.array([codes[name] for name in names.values] + [default], np.int8)
     return table[names.codes]
 
 

@@ -85,6 +85,7 @@ def take(events: Events, rows: Rows) -> Events:
         bounds=events.bounds[bounds],
         count_start=count_start,
         counts=events.counts[counts],
+        dist_type=events.dist_type[dist],
     )
 
 
@@ -140,6 +141,7 @@ def concat(parts: Sequence[Events]) -> Events:
         bounds=np.concatenate([part.bounds for part in parts]),
         count_start=_joined_starts([part.count_start for part in parts]),
         counts=np.concatenate([part.counts for part in parts]),
+        dist_type=np.concatenate([part.dist_type for part in parts]),
     )
 
 

@@ -10,11 +10,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.features.history import NEVER, NO_ORIGIN
-from schemas.columns import COUNTER
+from schemas.columns import COUNTER, RATE
+
+_SECOND = 1e6
 
 
 class Counters(NamedTuple):
-    """What is known of S counters: the newest reading, and the one before it (of another time).
+    """What is known of S counters: the newest reading, and the one before it (of another time), of `base_time`.
 
     `origin` and `base_origin` are the offsets of the records they came from.
     """
@@ -23,6 +25,7 @@ class Counters(NamedTuple):
     time: NDArray[np.int64]
     origin: NDArray[np.int64]
     base: NDArray[np.float64]
+    base_time: NDArray[np.int64]
     base_origin: NDArray[np.int64]
 
 
@@ -33,6 +36,7 @@ def empty_counters(series: int) -> Counters:
         time=np.full(series, NEVER, np.int64),
         origin=np.full(series, NO_ORIGIN, np.int64),
         base=np.full(series, np.nan),
+        base_time=np.full(series, NEVER, np.int64),
         base_origin=np.full(series, NO_ORIGIN, np.int64),
     )
 
@@ -54,7 +58,8 @@ def to_increases(
     values: NDArray[np.float64],
     origins: NDArray[np.int64],
 ) -> None:
-    """Replace the readings of counters in `values` by increases, entry by entry in record order.
+    """Replace the readings of counters in `values` by increases (of rates: for each second), entry by entry in record
+    order.
 
     An increase runs from the reading before it to this one. The first reading has none (NaN), nor has the first one
     more than `memory` (microseconds) after the last, nor one out of order, which changes nothing: the increase
@@ -63,7 +68,7 @@ def to_increases(
     """
     for j in range(len(series)):
         s, x, t = series[j], values[j], times[j]
-        if kinds[j] != COUNTER or s < 0:
+        if (kinds[j] != COUNTER and kinds[j] != RATE) or s < 0:
             continue
         if not x >= 0.0:
             values[j] = math.nan
@@ -75,7 +80,10 @@ def to_increases(
             values[j] = math.nan
         else:
             if t > c.time[s]:
-                c.base[s], c.base_origin[s], c.time[s] = c.last[s], c.origin[s], t
+                c.base[s], c.base_time[s], c.base_origin[s] = c.last[s], c.time[s], c.origin[s]
+                c.time[s] = t
             c.last[s], c.origin[s] = x, origins[j]
             values[j] = _increase(c.base[s], x)
+            if kinds[j] == RATE:
+                values[j] = values[j] * _SECOND / (t - c.base_time[s])  # NaN without a base
             origins[j] = min(origins[j], c.base_origin[s])

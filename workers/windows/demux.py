@@ -50,6 +50,7 @@ def take_events(events: Events, rows: NDArray[np.intp]) -> Events:
         bounds=bounds,
         count_start=count_start,
         counts=counts,
+        dist_type=events.dist_type[dists],
     )
 
 

@@ -113,6 +113,7 @@ class SampleEngine:
         found.append(h.pane_origin[live][h.pane[live] > newest[:, None] - HOUR_PANES])
         known = self._entities.counters.time > self._clock.watermark - 2 * LATE_MEMORY
         found += [self._entities.counters.origin[known], self._entities.counters.base_origin[known]]
+        found.append(self._entities.histograms.origins(self._clock.watermark - 2 * LATE_MEMORY))
         first = min((int(column.min()) for column in found if len(column)), default=NO_ORIGIN)
         return None if first == NO_ORIGIN else first
 

@@ -14,6 +14,7 @@ from models.knowledge import Knowledge
 from schemas.columns import Events
 from workers.windows.counters import to_increases
 from workers.windows.engine import EnginePolicy, Timeline
+from workers.windows.histograms import with_quantiles
 from workers.windows.samples_kernel import IN_TIME, LATE, SKEWED, TOO_LATE
 from workers.windows.samples_lives import Comers, Lives, assign
 from workers.windows.samples_schedule import FROZEN, MEMORY
@@ -111,7 +112,11 @@ def take_in(
     policy: EnginePolicy,
     limits: Knowledge,
 ) -> Batch:
-    """Make entities and their metrics known, and turn counters into increases, all in record order."""
+    """Make entities and their metrics known, and turn counters into increases and distributions into quantiles, all in
+    record order."""
+    quantile_at = np.full(len(events.metric_row), -1, np.int64)
+    if not entities.metrics.fixed:
+        events, quantile_at = with_quantiles(events)
     outcome = judge(events, skewed, line)
     record = events.record.astype(np.int64)
     lasting = np.isin(outcome, (IN_TIME, LATE))
@@ -135,6 +140,7 @@ def take_in(
     value[~np.isfinite(value)] = np.nan
     series = find_series(lives.slot[row], numbers, entities.history.first, entities.history.width, entities.metric)
     to_increases(entities.counters, LATE_MEMORY, series, events.metric_type[entry], events.time[row], value, origin)
+    entities.histograms.fill(events, quantile_at[entry], lives.slot[row], LATE_MEMORY, value, origin)
     impossible = _impossible(limits, events, row, entry, value)
     counts["values_impossible"] = record[row][impossible]
     value[impossible] = np.nan

@@ -89,7 +89,9 @@ class _Bucket:
         waiting_metrics, number = self._by_name(mine.metric)
         columns |= {f"waiting_{name}": getattr(mine, name) for name in _WAITING}
         columns |= {"waiting_metric": number, "waiting_start": mine.start}
-        strings = [entities.names[slot] or "" for slot in slots] + metrics + waiting_metrics
+        histograms, named = entities.histograms.packed(slots.tolist())
+        columns |= {f"histogram_{name}": column for name, column in histograms.items()}
+        strings = [entities.names[slot] or "" for slot in slots] + metrics + waiting_metrics + named
         columns["counts"] = np.array([len(slots), len(metrics), len(waiting_metrics)])
         return pack(columns, strings)
 
@@ -142,11 +144,15 @@ def restore_parts(
 def _restore_hot(
     entities: Entities, layouts: Layouts, columns: dict[str, NDArray[np.generic]], strings: list[str]
 ) -> Pile:
-    n, metrics, _ = columns["counts"].astype(np.int64).tolist()
+    n, metrics, waiting_metrics = columns["counts"].astype(np.int64).tolist()
     slots = columns["slots"].astype(np.int64)
     for slot, name in zip(slots.tolist(), strings[:n], strict=True):
         entities.place(slot, name)
-    number = np.array([entities.metrics.number(name) for name in strings[n:]], np.int64)
+    waits_to = n + metrics + waiting_metrics
+    number = np.array([entities.metrics.number(name) for name in strings[n:waits_to]], np.int64)
+    prefix = "histogram_"
+    histograms = {name.removeprefix(prefix): column for name, column in columns.items() if name.startswith(prefix)}
+    entities.histograms.unpack(histograms, strings[waits_to:])
     held = number[:metrics][columns["metrics"].astype(np.int64)] if metrics else np.empty(0, np.int64)
     rows = entities.allot(slots, columns["width"].astype(np.int64), held)
     for name in _RING:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.features.history import ENTITY_FIELDS, SERIES_FIELDS, History, empty_history
 from workers.windows.counters import Counters, empty_counters
+from workers.windows.histograms import Histograms
 from workers.windows.samples_schedule import ACTIVE, BLANK_ROW, EXPIRES, Schedule, empty_schedule
 
 Columns = TypeVar("Columns", History, Counters)
@@ -64,6 +65,7 @@ class Entities:
         self.history: History = empty_history(16, 256)
         self.schedule: Schedule = empty_schedule(16)
         self.counters: Counters = empty_counters(256)
+        self.histograms = Histograms()
         self.metric: NDArray[np.int64] = np.full(256, -1, np.int64)
         self.present: NDArray[np.bool_] = np.zeros(256, np.bool_)
         self.on_add: Callable[[str, int], None] | None = None
@@ -126,6 +128,7 @@ class Entities:
     def drop(self, slot: int) -> None:
         """Forget all about a slot and take it back."""
         self.detach(slot)
+        self.histograms.drop(slot)
         rows = self.rows(slot)
         self._release(int(self.history.first[slot]), len(rows))
         for name in ENTITY_FIELDS:

@@ -52,6 +52,7 @@ def events(draw: st.DrawFn, most: int = 8) -> Events:
         bounds=rng.random(int(bounds.sum())),
         count_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         counts=rng.integers(0, 9, int(counts.sum())),
+        dist_type=rng.integers(1, 3, len(dist)).astype(np.int8),
     )
 
 

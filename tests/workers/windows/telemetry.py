@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, Events, Strings, Vectors
+from schemas.columns import COUNTER, DELTA, GAUGE, NULL_TIME, RATE, Events, Strings, Vectors
 from workers.runtime.records import Chunk, Output, Records
 from workers.runtime.stage import NO_WATERMARK
 from workers.windows.engine import Emission, Engine, Timeline
 
 S = 1_000_000
-TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA}
+TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA, "rate": RATE}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Sent:
     reference: int | None = None
     skewed: bool = False
     kind: str = "metric"
+    distributions: Mapping[str, tuple[Sequence[float], Sequence[int], str]] = field(default_factory=dict)
+    """By name: bounds, counts and type."""
 
     @property
     def moves_to(self) -> int:
@@ -51,8 +53,8 @@ def events_of(sent: Sequence[Sent]) -> tuple[Events, NDArray[np.bool_]]:
         for r, (_, one) in enumerate(rows)
         for name, given in one.metrics.items()
     ]
+    dists = [(r, name, *given) for r, (_, one) in enumerate(rows) for name, given in one.distributions.items()]
     n = len(rows)
-    none = np.zeros(0, np.int64)
     events = Events(
         record=np.array([i for i, _ in rows], np.int32),
         time=np.array([one.time for _, one in rows], np.int64),
@@ -69,12 +71,13 @@ def events_of(sent: Sequence[Sent]) -> tuple[Events, NDArray[np.bool_]]:
         metric_name=_strings([m[1] for m in metrics]),
         metric_value=np.array([m[2] for m in metrics], np.float64),
         metric_type=np.array([TYPES[m[3]] for m in metrics], np.int8),
-        dist_row=np.zeros(0, np.int32),
-        dist_name=_strings([]),
-        bound_start=np.zeros(1, np.int64),
-        bounds=np.zeros(0),
-        count_start=np.zeros(1, np.int64),
-        counts=none,
+        dist_row=np.array([d[0] for d in dists], np.int32),
+        dist_name=_strings([d[1] for d in dists]),
+        bound_start=np.cumsum([0, *(len(d[2]) for d in dists)]),
+        bounds=np.array([bound for d in dists for bound in d[2]], np.float64),
+        count_start=np.cumsum([0, *(len(d[3]) for d in dists)]),
+        counts=np.array([count for d in dists for count in d[3]], np.int64),
+        dist_type=np.array([TYPES[d[4]] for d in dists], np.int8),
     )
     return events, np.array([one.skewed for _, one in rows], np.bool_)
 

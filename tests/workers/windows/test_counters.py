@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.columns import COUNTER, DELTA, GAUGE
+from schemas.columns import COUNTER, DELTA, GAUGE, RATE
 from workers.windows.counters import Counters, empty_counters, to_increases
 
 HOUR = 3_600_000_000
@@ -103,3 +103,11 @@ def test_gauges_and_deltas_are_left_as_they_are_and_negative_counters_are_missin
     zeros = np.zeros(3, np.int64)
     to_increases(state, HOUR, np.arange(3), np.array([GAUGE, DELTA, COUNTER], np.int8), zeros, values, zeros.copy())
     np.testing.assert_array_equal(values, [5.0, 5.0, math.nan])
+
+
+def test_a_rate_is_the_increase_for_each_second() -> None:
+    state = empty_counters(1)
+    values, times = np.array([100.0, 130.0, 10.0]), np.array([0, 60, 65]) * 1_000_000
+    zeros = np.zeros(3, np.int64)
+    to_increases(state, HOUR, zeros, np.full(3, RATE, np.int8), times, values, zeros.copy())
+    np.testing.assert_array_equal(values, [math.nan, 0.5, 2.0])

@@ -54,6 +54,11 @@ def test_generic_samples(policy: str, seed: int) -> None:
     check(EngineStage(maker("generic", rules), story(seed, steps=90), **lateness), seed)
 
 
+@pytest.mark.parametrize("policy", ["plain", "two_entities"])
+def test_generic_samples_of_distributions(policy: str) -> None:
+    check(EngineStage(maker("generic", POLICIES[policy]), story(3, steps=90, with_distributions=True)), 3)
+
+
 def test_host_samples() -> None:
     names = {"requests_total": "network_receive_bytes", "m0": "cpu_ratio", "m1": "load_1"}
     sent = [

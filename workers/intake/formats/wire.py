@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,4 +26,15 @@ class Format(Protocol):
         A record may give several events. `arrived` are the records' Kafka timestamps, epoch microseconds, for what does
         not say its time, or not all of it. A fault's message names the field and the fix. Entities are never empty.
         """
+        ...
+
+
+@runtime_checkable
+class CountingFormat(Format, Protocol):
+    """A format that tells what its records held beside events."""
+
+    def decode_counted(
+        self, values: Sequence[bytes], arrived: NDArray[np.int64]
+    ) -> tuple[Events, list[Fault], Mapping[str, int]]:
+        """As `decode`, with counts by name. A record may be good and give no event: its content is skipped by rule."""
         ...

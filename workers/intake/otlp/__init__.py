@@ -1,0 +1,1 @@
+"""OTLP: what the OpenTelemetry Collector and SDKs send, from bytes to canonical events."""

@@ -1,0 +1,104 @@
+"""How OTLP becomes events: a small YAML file, checked when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from workers.intake.mapping import MappingError
+
+SpanKind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
+SPAN_KINDS: tuple[SpanKind, ...] = ("unspecified", "internal", "server", "client", "producer", "consumer")
+"""By their numbers in OTLP."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EntityRule(_Part):
+    service: str = ""
+    metrics: str = "{entity}[/{instance}]"
+    otherwise: tuple[str, ...] = ()
+
+
+class SpanRule(_Part):
+    kinds: tuple[SpanKind, ...] = ("server", "consumer")
+    roots: bool = True
+
+
+class MetricRule(_Part):
+    together_ms: int = Field(1000, ge=0)
+    labels_left_out: tuple[str, ...] = ()
+    units: dict[str, str] = Field(default_factory=dict)
+    ratio: str = "ratio"
+
+
+class HostRule(_Part):
+    """One base metric of the profile `host`: which points it is made of, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str = Field(min_length=1)
+    source: str = Field(min_length=1, alias="from")
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    without: dict[str, tuple[str, ...]] = Field(default_factory=dict, alias="except")
+    among: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    how: Literal["sum", "share"] = "sum"
+    by: str = ""
+    take: Literal["sum", "max", "mean", "std"] = "sum"
+    per_second: bool = False
+
+    def counts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a point with these labels is one of those that are summed."""
+        return _fits(self.where, labels) and not (self.without and _fits(self.without, labels))
+
+    def is_among(self, labels: Mapping[str, str]) -> bool:
+        """Whether it is one of those that a share is taken of."""
+        return _fits(self.among, labels)
+
+
+def _fits(wanted: Mapping[str, tuple[str, ...]], labels: Mapping[str, str]) -> bool:
+    return all(labels.get(name) in values for name, values in wanted.items())
+
+
+class OtlpMapping(_Part):
+    """What a file may say; the built-in one says all of it."""
+
+    attributes: dict[str, tuple[str, ...]]
+    entity: EntityRule
+    spans: SpanRule
+    metrics: MetricRule
+    host: tuple[HostRule, ...]
+
+
+def load_otlp_mapping(path: str) -> OtlpMapping:
+    """The built-in mapping, its sections replaced by those of that file, if one is named. Raises MappingError."""
+    name = path or "built-in OTLP mapping"
+    try:
+        sections = _parsed(resources.files("workers.intake.otlp").joinpath("otlp.yaml").read_text("utf-8"))
+        own = _parsed(Path(path).read_text("utf-8")) if path else {}
+        return OtlpMapping.model_validate(sections | own)
+    except OSError as error:
+        raise MappingError(
+            f"the mapping {name} cannot be read ({error.strerror}); set FAULTLINE_INTAKE__OTLP to a YAML file"
+        ) from None
+    except yaml.YAMLError as error:
+        raise MappingError(f"the mapping {name} is not YAML: {error}") from None
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise MappingError(f"the mapping {name} is wrong: {problems}") from None
+    except ValueError as error:
+        raise MappingError(f"the mapping {name} is wrong: {error}") from None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    found = yaml.safe_load(text)
+    if not isinstance(found, dict):
+        raise ValueError("expected sections: attributes, entity, spans, metrics or host")
+    return found
