@@ -159,8 +159,9 @@ def test_spans_by_the_collector_with_tenfold_latency_open_an_incident(pipeline: 
             "POST /pay",
             int(at.timestamp()) * 1_000_000_000,
             (20.0 + second * 37 % 23) * (10 if bad(second) else 1),
-            number=second + 1,
-            **{"http.response.status_code": 200, "http.route": f"/{second % 7}"},
+            0,
+            second + 1,
+            {"http.response.status_code": 200, "http.route": f"/{second % 7}"},
         )
         for second, at in moments(start, 1)
     ]
