@@ -1,7 +1,8 @@
 """Real producers post to a real Kafka, and an anomaly in what they send comes out at the other end.
 
 All times are the producers' own: an hour of event time is posted in seconds. One installation takes what they send,
-each at a later time than the one before it, as its watermark wants.
+each at a later time than the one before it, as its watermark wants. The first run on a machine builds the Collector,
+which takes minutes.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from schemas.events import decode_events, events_to_dicts
 from tests.support.broker import Broker, Record
 from tests.support.installation import STAGES, Installation, eventually
 from tests.support.process import Daemon
-from tests.support.producers import kcat
+from tests.support.producers import kcat, otlp
 from tests.support.producers.collectd import Collectd
+from tests.support.producers.collector import Collector
 from tests.support.producers.rsyslog import Rsyslog
 from tests.support.redis_server import RedisAt
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 RAW, EVENTS, ANOMALIES = "telemetry.raw.v1", "telemetry.events.v1", "anomaly.events.v1"
 CALM, BAD, AFTER = 40 * 60, 6 * 60, 4 * 60
@@ -146,6 +148,30 @@ def test_a_gauge_read_by_collectd_that_rises_tenfold_opens_an_incident(pipeline:
     with Collectd(pipeline.brokers, pipeline.raw) as collectd:
         collectd.put(*values)
         pipeline.judge("web-9", start, len(values))  # collectd that is stopped forgets what it has not sent yet
+
+
+@pytest.mark.parametrize("encoding", ["otlp_proto", "otlp_json"])
+def test_spans_by_the_collector_with_tenfold_latency_open_an_incident(pipeline: Pipeline, encoding: str) -> None:
+    start = pipeline.hour()
+    service = f"pay-{encoding}"
+    spans = [
+        otlp.span(
+            "POST /pay",
+            int(at.timestamp()) * 1_000_000_000,
+            (20.0 + second * 37 % 23) * (10 if bad(second) else 1),
+            0,
+            second + 1,
+            {"http.response.status_code": 200, "http.route": f"/{second % 7}"},
+        )
+        for second, at in moments(start, 1)
+    ]
+    with Collector(pipeline.brokers, pipeline.raw, encoding) as collector:
+        for first in range(0, len(spans), 500):
+            collector.post("traces", otlp.spans_of(spans[first : first + 500], {"service.name": service}))
+        collector.await_sent("traces", len(spans))
+        sent = collector.sent("traces")
+    assert sent == len(spans)
+    pipeline.judge(service, start, sent)
 
 
 def test_clocks_that_differ_between_hosts_make_nobody_else_late(pipeline: Pipeline) -> None:

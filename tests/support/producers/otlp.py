@@ -108,7 +108,7 @@ def log(body: object, at: int, severity: int, text: str, **labels: object) -> Do
     }
 
 
-def span(name: str, start: int, took_ms: float, status: int = 0, number: int = 1, **labels: object) -> Document:
+def span(name: str, start: int, took_ms: float, status: int, number: int, labels: Mapping[str, object]) -> Document:
     """A span of a server. `status` 2 is an error."""
     return {
         "traceId": f"{number:032x}",
@@ -138,9 +138,9 @@ def golden_documents() -> dict[str, list[Document]]:
         "traces": [
             spans_of(
                 [
-                    span("GET /pay", NOON_NS, 12.5, 0, 1, **{"http.response.status_code": 200, "http.route": "/pay"}),
-                    span("GET /pay", NOON_NS + _SECOND, 250.0, 2, 2, **{"http.response.status_code": 503}),
-                    span("SELECT cart", NOON_NS + _SECOND, 3.25, 0, 3, **{"db.system.name": "postgresql"}),
+                    span("GET /pay", NOON_NS, 12.5, 0, 1, {"http.response.status_code": 200, "http.route": "/pay"}),
+                    span("GET /pay", NOON_NS + _SECOND, 250.0, 2, 2, {"http.response.status_code": 503}),
+                    span("SELECT cart", NOON_NS + _SECOND, 3.25, 0, 3, {"db.system.name": "postgresql"}),
                 ]
             )
         ],

@@ -13,7 +13,7 @@ from schemas.events import decode_events, events_to_dicts
 from tests.support.producers.golden import golden, sent
 from tests.workers.intake.test_intake_stage import NOON, step
 from workers.intake.formats.registry import BUILDERS, Given
-from workers.intake.mapping import load_mapping
+from workers.intake.mappings import Mappings
 from workers.settings import IntakeSettings
 
 SECOND = 1_000_000
@@ -79,7 +79,7 @@ def values_of(name: str) -> list[tuple[str, str, Any]]:
 
 @pytest.mark.parametrize("name", ["collectd/rates", "collectd/counters"])
 def test_every_value_that_collectd_read_becomes_a_metric_of_its_type(name: str) -> None:
-    given = Given(IntakeSettings(collectd_rates=name.endswith("rates")), load_mapping(""), None)
+    given = Given(IntakeSettings(collectd_rates=name.endswith("rates")), Mappings.load(IntakeSettings()), None)
     events, faults = BUILDERS["collectd"](given).decode(golden(name), np.zeros(len(golden(name)), np.int64))
     assert not faults
     found = [
@@ -165,3 +165,50 @@ def test_the_format_of_a_golden_record_is_told_by_its_bytes(capture: str, form: 
     for chunk in step(golden(capture)):
         counts.update({name: count for name, count in chunk.counts.items() if name.startswith("format_")})
     assert counts == {f"format_{form}": len(golden(capture))}
+
+
+@pytest.mark.parametrize("encoding", ["otlp_proto", "otlp_json"])
+@pytest.mark.parametrize(
+    ("capture", "signal", "counted"),
+    [
+        ("metrics", "metrics", "points"),
+        ("hostmetrics", "metrics", "points"),
+        ("logs", "logs", "logs"),
+        ("filelog", "logs", "logs"),
+        ("traces", "traces", "spans"),
+    ],
+)
+def test_everything_that_the_collector_says_it_sent_is_decoded(
+    capture: str, signal: str, counted: str, encoding: str
+) -> None:
+    name = f"collector/{capture}_{encoding}"
+    counts: Counter[str] = Counter()
+    for chunk in step(golden(name)):
+        assert chunk.dead == []
+        counts.update(chunk.counts)
+    assert counts[counted] == sent(name)[signal]
+    assert counts["format_otlp"] == len(golden(name))
+    if counted != "points":
+        assert counts["events"] == counts[counted]
+
+
+@pytest.mark.parametrize("capture", ["metrics", "logs", "traces"])
+def test_both_encodings_of_the_collector_say_the_same(capture: str) -> None:
+    proto, plain = (events_of(f"collector/{capture}_{encoding}") for encoding in ("otlp_proto", "otlp_json"))
+    assert [_sorted(event) for event in proto] == [_sorted(event) for event in plain]
+    assert {event["entity"] for event in proto} == {"prod/shop/checkout"}
+
+
+def _sorted(event: dict[str, Any]) -> dict[str, Any]:
+    """Without the time of arrival, and metrics in the order of their names."""
+    rest = {name: value for name, value in event.items() if name not in ("observed_at", "distributions")}
+    shapes = sorted(event.get("distributions", ()), key=lambda one: str(one["name"]))
+    return rest | {"metrics": dict(sorted(event["metrics"].items())), "distributions": shapes}
+
+
+@pytest.mark.parametrize("encoding", ["otlp_proto", "otlp_json"])
+def test_a_scrape_of_the_collectors_host_metrics_is_one_sample_of_the_host(encoding: str) -> None:
+    (host,) = [event for event in events_of(f"collector/hostmetrics_{encoding}") if event["kind"] == "host"]
+    assert host["entity"] == "web-1"
+    wanted = {"memory_used_bytes", "memory_used_ratio", "load_1", "disk_used_ratio", "network_receive_bytes"}
+    assert wanted <= host["metrics"].keys()

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from schemas.events import decode_events, events_to_dicts
 from tests.workers.intake.test_intake_stage import ARRIVED, NOON, intake, letters, outputs, step
 from workers.intake.formats.registry import BUILDERS, Given
-from workers.intake.mapping import load_mapping
+from workers.intake.mappings import Mappings
 from workers.settings import IntakeSettings
 
-FORMATS = {name: build(Given(IntakeSettings(), load_mapping(""), None)) for name, build in BUILDERS.items()}
+FORMATS = {
+    name: build(Given(IntakeSettings(), Mappings.load(IntakeSettings()), None)) for name, build in BUILDERS.items()
+}
 NOON_S = NOON // 1_000_000
 
 
@@ -124,7 +126,7 @@ def test_collectd_gives_what_came_in_an_interval_and_leaves_out_what_was_not_rea
 
 
 def test_collectd_without_rates_sends_counters() -> None:
-    given = Given(IntakeSettings(collectd_rates=False), load_mapping(""), None)
+    given = Given(IntakeSettings(collectd_rates=False), Mappings.load(IntakeSettings()), None)
     found, faults = BUILDERS["collectd"](given).decode([orjson.dumps(COLLECTD)], np.array([ARRIVED]))
     assert not faults
     (host,) = [event for event in events_to_dicts(found) if event["kind"] == "host"]

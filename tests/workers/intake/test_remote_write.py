@@ -18,7 +18,7 @@ from tests.support.write_requests import double, labels, message, number, reques
 from tests.workers.intake.test_intake_stage import NOON, PLAIN, intake, step
 from workers.intake.formats.registry import BUILDERS, Given
 from workers.intake.formats.remote_write import RemoteWriteFormat
-from workers.intake.mapping import load_mapping
+from workers.intake.mappings import Mappings
 from workers.settings import IntakeSettings
 
 SAMPLES = Path(__file__).parent / "samples" / "remote_write"
@@ -28,7 +28,7 @@ JOB = {"job": "shop", "instance": "web-1:9100"}
 
 
 def wire(**settings: Any) -> RemoteWriteFormat:
-    found = BUILDERS["remote_write"](Given(IntakeSettings(**settings), load_mapping(""), None))
+    found = BUILDERS["remote_write"](Given(IntakeSettings(**settings), Mappings.load(IntakeSettings()), None))
     assert isinstance(found, RemoteWriteFormat)
     return found
 
