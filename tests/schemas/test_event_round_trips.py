@@ -141,7 +141,7 @@ def test_an_empty_batch_is_an_empty_table() -> None:
         ("metric_value", [np.nan, 7.0], "metric_value: not finite in row 0"),
         ("weight", [0.0], "weight: must be above 0"),
         ("time", [1 << 62], "time: outside the years"),
-        ("metric_type", [0, 3], "metric_type"),
+        ("metric_type", [0, 4], "metric_type"),
     ],
 )
 def test_columns_that_nobody_could_read_again_are_not_written(field: str, value: list[float], said: str) -> None:
