@@ -15,7 +15,7 @@ from workers.cli.failures import WrongUse
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
 from workers.intake.limits import refused
-from workers.intake.mapping import MappingError
+from workers.intake.mapping_files import MappingError
 from workers.intake.mappings import Mappings
 from workers.intake.template import TemplateError
 from workers.settings import Settings

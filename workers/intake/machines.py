@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from importlib import resources
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.columns import COUNTER, DELTA, GAUGE
-from workers.intake.mapping import MappingError, MetricType
+from workers.intake.mapping import MetricType
+from workers.intake.mapping_files import read_mapping
 
 _TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA}
 
@@ -105,26 +103,6 @@ class Machines:
 
 def load_machines(path: str) -> MachineMapping:
     """The built-in mapping, its sections replaced by those of that file, if one is named. Raises MappingError."""
-    name = path or "built-in mapping of machines"
-    try:
-        sections = _parsed(resources.files("workers.intake").joinpath("machines.yaml").read_text("utf-8"))
-        own = _parsed(Path(path).read_text("utf-8")) if path else {}
-        return MachineMapping.model_validate(sections | own)
-    except OSError as error:
-        raise MappingError(
-            f"the mapping {name} cannot be read ({error.strerror}); set FAULTLINE_INTAKE__MACHINES to a YAML file"
-        ) from None
-    except yaml.YAMLError as error:
-        raise MappingError(f"the mapping {name} is not YAML: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise MappingError(f"the mapping {name} is wrong: {problems}") from None
-    except ValueError as error:
-        raise MappingError(f"the mapping {name} is wrong: {error}") from None
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    found = yaml.safe_load(text)
-    if not isinstance(found, dict):
-        raise ValueError("expected sections: owner, host")
-    return found
+    return read_mapping(
+        MachineMapping, path, "mapping of machines", "machines.yaml", "FAULTLINE_INTAKE__MACHINES", True
+    )

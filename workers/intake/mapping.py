@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from workers.intake.mapping_files import read_mapping
 
 KINDS = ("api", "log", "span", "host", "metric")
 UNITS = ("auto", "rfc3339", "s", "ms", "us", "ns")
 
 Kind = Literal["api", "log", "span", "host", "metric"]
 MetricType = Literal["gauge", "counter", "delta", "rate"]
-
-
-class MappingError(ValueError):
-    """The mapping cannot be used; the message names the file, the field and the fix."""
 
 
 class _Part(BaseModel):
@@ -83,20 +78,4 @@ class Mapping(_Part):
 
 def load_mapping(path: str) -> Mapping:
     """The mapping in that file, or the built-in one where `path` is empty. Raises MappingError."""
-    name = path or "built-in mapping"
-    try:
-        text = Path(path).read_text("utf-8") if path else _built_in()
-        return Mapping.model_validate(yaml.safe_load(text))
-    except OSError as error:
-        raise MappingError(
-            f"the mapping {name} cannot be read ({error.strerror}); set FAULTLINE_INTAKE__MAPPING to a YAML file"
-        ) from None
-    except yaml.YAMLError as error:
-        raise MappingError(f"the mapping {name} is not YAML: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise MappingError(f"the mapping {name} is wrong: {problems}") from None
-
-
-def _built_in() -> str:
-    return resources.files("workers.intake").joinpath("mapping.yaml").read_text("utf-8")
+    return read_mapping(Mapping, path, "mapping", "mapping.yaml", "FAULTLINE_INTAKE__MAPPING", False)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from schemas.columns import COUNTER, DELTA, GAUGE, Events
 from workers.intake.formats.fields import FieldsFormat
-from workers.intake.mapping import Mapping, MappingError, load_mapping
+from workers.intake.mapping import Mapping, load_mapping
+from workers.intake.mapping_files import MappingError
 
 ENTITY = "[{env}/][{namespace}/]{service}"
 TIME = "2026-03-01T12:00:00Z"

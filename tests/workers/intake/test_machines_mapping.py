@@ -11,7 +11,7 @@ from models.features.host import BASE_INDEX
 from tests.workers.intake.test_intake_stage import NOON
 from tests.workers.intake.test_machine_formats import events, seen
 from workers.intake.machines import Machines, load_machines
-from workers.intake.mapping import MappingError
+from workers.intake.mapping_files import MappingError
 from workers.settings import IntakeSettings
 
 

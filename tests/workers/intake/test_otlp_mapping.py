@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from schemas.events import events_to_dicts
 from tests.workers.intake.otlp_making import ENTITY, NOON_US, decoded, metrics_request
 from workers.intake.formats.otlp import OtlpFormat
-from workers.intake.mapping import MappingError
+from workers.intake.mapping_files import MappingError
 from workers.intake.otlp.mapping import load_otlp_mapping
 
 

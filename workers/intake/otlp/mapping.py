@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from workers.intake.mapping import MappingError
+from workers.intake.mapping_files import read_mapping
 
 SpanKind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
 SPAN_KINDS: tuple[SpanKind, ...] = ("unspecified", "internal", "server", "client", "producer", "consumer")
@@ -79,26 +76,4 @@ class OtlpMapping(_Part):
 
 def load_otlp_mapping(path: str) -> OtlpMapping:
     """The built-in mapping, its sections replaced by those of that file, if one is named. Raises MappingError."""
-    name = path or "built-in OTLP mapping"
-    try:
-        sections = _parsed(resources.files("workers.intake.otlp").joinpath("otlp.yaml").read_text("utf-8"))
-        own = _parsed(Path(path).read_text("utf-8")) if path else {}
-        return OtlpMapping.model_validate(sections | own)
-    except OSError as error:
-        raise MappingError(
-            f"the mapping {name} cannot be read ({error.strerror}); set FAULTLINE_INTAKE__OTLP to a YAML file"
-        ) from None
-    except yaml.YAMLError as error:
-        raise MappingError(f"the mapping {name} is not YAML: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise MappingError(f"the mapping {name} is wrong: {problems}") from None
-    except ValueError as error:
-        raise MappingError(f"the mapping {name} is wrong: {error}") from None
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    found = yaml.safe_load(text)
-    if not isinstance(found, dict):
-        raise ValueError("expected sections: attributes, entity, spans, metrics or host")
-    return found
+    return read_mapping(OtlpMapping, path, "OTLP mapping", "otlp/otlp.yaml", "FAULTLINE_INTAKE__OTLP", True)
