@@ -19,6 +19,9 @@ from workers.runtime.logs import configure
 from workers.runtime.records import Output, Records
 from workers.settings import Settings, load_settings
 
+_LEAST_ROWS = 20
+"""Vectors that are enough to learn a model from."""
+
 app = typer.Typer(help="Compile the workers' inner loops now, so that their first start need not.")
 
 
@@ -100,7 +103,9 @@ def _learn(features: Records, folder: str) -> bool:
     registry = Registry(folder)
     blocks, _ = decode_vectors(features.values)
     for table in tables_of(blocks):
-        bundle = train(table, policy=TrainPolicy(Ensemble.of(("deviation",)), min_rows=20))
+        if len(table) < _LEAST_ROWS:  # what the wire formats' samples became
+            continue
+        bundle = train(table, policy=TrainPolicy(Ensemble.of(("deviation",)), min_rows=_LEAST_ROWS))
         version = registry.save(bundle.manifest, bundle.files)
         registry.promote(bundle.manifest.profile, bundle.manifest.scope, Aliases(version))
     return True
