@@ -137,7 +137,7 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Missing, match="apt-get install -y openjdk-17-jre-headless maven"):
         kafka_jars.java()
-    with pytest.raises(Missing, match=r"Maven on the path\. Install: apt-get install"):
+    with pytest.raises(Missing, match=r"Maven, and there is none on the path\. Install: apt-get install"):
         kafka_jars.class_path(tmp_path / "cache")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(Missing, match="apt-get install -y redis-server"):

@@ -19,8 +19,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 PREFIX = "faultline-attack-"
-_PID = "keeper.pid"
+_LOCK = "keeper.lock"  # held as long as the keeper lives, which the system sees to
 _GRACE = 3.0  # seconds to end at SIGTERM
 _LATE = 10.0  # seconds behind the end of its time after which a crew is ended
 
@@ -29,21 +31,12 @@ def sweep() -> list[Path]:
     """Remove folders of keepers that were killed together with their commands; which they were."""
     removed = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError, ValueError):
-            if folder.stat().st_uid == os.getuid() and not _alive(int((folder / _PID).read_text())):
-                shutil.rmtree(folder)
+        with suppress(OSError, Timeout):
+            if folder.stat().st_uid == os.getuid() and (folder / _LOCK).exists():
+                with FileLock(folder / _LOCK, timeout=0):
+                    shutil.rmtree(folder)
                 removed.append(folder)
     return removed
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def main(argv: list[str]) -> int:
@@ -54,9 +47,9 @@ def main(argv: list[str]) -> int:
         signal.signal(number, lambda *got: stopped.append(got[0]))
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        (folder / _PID).write_text(str(os.getpid()))
-        print(json.dumps({"folder": str(folder)}), flush=True)
-        return _keep(wish, argv[0], folder, stopped)
+        with FileLock(folder / _LOCK):
+            print(json.dumps({"folder": str(folder)}), flush=True)
+            return _keep(wish, argv[0], folder, stopped)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
