@@ -1,4 +1,4 @@
-"""Records that tell only how far event time has come: on the incidents topic, between its events."""
+"""Records that tell only how far event time has come: ticks among events, progress among incident events."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from workers.runtime.records import Headers
 
 PROGRESS_HEADER = "faultline-progress"
 """Its value: epoch microseconds; every event of the partition with a time below lies before the record."""
+
+TICK_HEADER = "faultline-tick"
+
+_ALONE = (PROGRESS_HEADER, TICK_HEADER)
+
+
+def tells_time_alone(headers: Headers | None) -> bool:
+    """Whether a record is a tick or one of progress, by its headers."""
+    return bool(headers) and any(name in _ALONE for name, _ in headers or ())
 
 
 def progress_of(key: bytes | None, headers: Headers | None) -> int | None:

@@ -5,8 +5,7 @@ Each output is one event as a JSON document whose times are epoch microseconds, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -19,8 +18,8 @@ from schemas.records import decode
 from schemas.times import MAX_TIME, MIN_TIME
 from workers.history.rows import Event, storable
 from workers.progress import progress_of
+from workers.runtime.memoryless import Memoryless, Position
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
-from workers.runtime.stage import NO_WATERMARK, Logged, Part, RebuildPoint
 
 ADDRESS = "history"
 """`Output.topic` of what goes into the database."""
@@ -34,37 +33,14 @@ _TIMES = ("time", "first_anomalous_at", "opened_at", "last_anomalous_at", "resol
 _VERSION = 1
 
 
-@dataclass(slots=True)
-class Position:
-    """How far event time has come in a partition, epoch microseconds."""
-
-    watermark: int
-
-
-class HistoryStage:
+class HistoryStage(Memoryless):
     """`Stage` of the worker `history`. Counts: `processed`, `progress` (records that tell of time alone), `dead`."""
 
     name = "history"
-    state_topic: str | None = None
 
     def __init__(self, resolver: Resolver | None = None) -> None:
         self._resolver = resolver
         self.config_hash = stable_id(_VERSION, ADDRESS)
-
-    def start(self, partition: int, watermark: int, logged: list[Logged]) -> Position:
-        return Position(watermark)
-
-    def restore(self, partition: int, parts: Mapping[str, bytes]) -> Position:
-        return Position(NO_WATERMARK)  # never of anything: `parts` gives nothing to keep
-
-    def watermark(self, state: Position) -> int:
-        return state.watermark
-
-    def rebuild_point(self, state: Position) -> RebuildPoint | None:
-        return None
-
-    def parts(self, state: Position) -> Mapping[str, Part]:
-        return {}
 
     def step(self, state: Position, records: Records) -> Iterator[Chunk]:
         outputs: list[Output] = []

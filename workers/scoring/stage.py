@@ -19,7 +19,8 @@ from schemas.columns import Vectors
 from schemas.framing import Resolver, Writer
 from schemas.records import encode
 from schemas.vectors import decode_vectors
-from workers.runtime.records import Chunk, DeadLetter, Headers, Output, Records
+from workers.progress import tells_time_alone
+from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Control, Logged, Part, RebuildPoint
 from workers.scoring.aliases import Name, TakeUp, shard_of
 from workers.scoring.blocks import Found, find_thresholds, judge_block, unjudged_records
@@ -37,8 +38,6 @@ log = structlog.get_logger(__name__)
 
 _CHUNK_RECORDS = 2_048
 """Records scored and encoded at a time: bounds a chunk, and is what the kernels run best at."""
-
-_PROGRESS = ("faultline-progress", "faultline-tick")
 
 
 class ScoringStage:
@@ -152,7 +151,7 @@ class ScoringStage:
     def _chunk(self, state: ScoringState, lookup: Lookup, records: Records, start: int, logged: list[Output]) -> Chunk:
         """Score some records. Outputs are in record order: champion (or fallback), its anomaly, challenger."""
         counts: Counter[str] = Counter()
-        kept = [i for i, headers in enumerate(records.headers) if not _is_progress(headers)]
+        kept = [i for i, headers in enumerate(records.headers) if not tells_time_alone(headers)]
         blocks, faults = decode_vectors([records.values[i] for i in kept], resolver=self._resolver)
         outputs: list[list[Output]] = [[] for _ in range(len(records))]
         knowledge = self._policy.knowledge
@@ -231,10 +230,6 @@ def _watermarks(before: int, blocks: Iterable[Vectors], records: int) -> NDArray
     for block in blocks:
         np.maximum.at(ends, block.at + 1, block.window_end)
     return np.maximum.accumulate(ends)
-
-
-def _is_progress(headers: Headers | None) -> bool:
-    return bool(headers) and any(name in _PROGRESS for name, _ in headers or ())
 
 
 def build(settings: Settings, framing: Writer | None = None, resolver: Resolver | None = None) -> ScoringStage:

@@ -9,8 +9,8 @@ import orjson
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.times import format_times
+from workers.progress import TICK_HEADER
 
-TICK_HEADER = "faultline-tick"
 _ATTEMPTS = 5
 
 

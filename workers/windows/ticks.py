@@ -13,9 +13,9 @@ import numpy as np
 import orjson
 
 from schemas.times import format_times, parse_time
+from workers.progress import TICK_HEADER
 from workers.runtime.records import Headers
 
-HEADER = "faultline-tick"
 IDLE, END = "idle", "end"
 
 _LIVE_WITHIN = 60_000_000
@@ -58,7 +58,7 @@ class Tick:
     @property
     def headers(self) -> Headers:
         """The record's headers; its key is null."""
-        return [(HEADER, self.kind.encode())]
+        return [(TICK_HEADER, self.kind.encode())]
 
     def encode(self) -> bytes:
         """The record's value."""
@@ -84,12 +84,12 @@ def due(policy: TickPolicy, facts: TickFacts, now: int) -> Tick | None:
 
 def is_tick(key: bytes | None, headers: Headers | None) -> bool:
     """Whether a record says that it is a tick."""
-    return key is None and headers is not None and any(name == HEADER for name, _ in headers)
+    return key is None and headers is not None and any(name == TICK_HEADER for name, _ in headers)
 
 
 def read_tick(value: bytes | None, headers: Headers) -> Tick | None:
     """The tick in a record; None where its header or value is damaged."""
-    kinds = [bytes(kind).decode(errors="replace") for name, kind in headers if name == HEADER]
+    kinds = [bytes(kind).decode(errors="replace") for name, kind in headers if name == TICK_HEADER]
     try:
         content = orjson.loads(value or b"")
         time, as_of = parse_time(content["time"]), content["as_of"]

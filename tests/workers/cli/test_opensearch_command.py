@@ -24,8 +24,8 @@ from workers.cli.failures import WrongUse
 from workers.cli.opensearch import download, list_indices
 from workers.cli.opensearch_learning import judge_command, train_command
 from workers.cli.source_opensearch import opensearch as source
+from workers.progress import TICK_HEADER
 from workers.settings import load_settings
-from workers.sources.ending import TICK_HEADER
 from workers.topics import state_topic
 
 pytestmark = pytest.mark.integration

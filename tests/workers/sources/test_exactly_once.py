@@ -16,9 +16,9 @@ from schemas.columns import Events, Strings
 from schemas.events import encode_events
 from tests.support.broker import Broker, Record
 from tests.support.services import new_kafka
+from workers.progress import TICK_HEADER
 from workers.runtime.records import Output
 from workers.sources.columns import metric_events
-from workers.sources.ending import TICK_HEADER
 from workers.sources.exactly_once import ExactlyOnce, Place
 from workers.sources.positions import Position, PositionLog
 from workers.sources.publish import PublishError

@@ -11,8 +11,9 @@ import pytest
 from schemas.columns import Events, Strings
 from schemas.events import encode_events
 from tests.support.broker import Broker, Record
+from workers.progress import TICK_HEADER
 from workers.sources.columns import metric_events
-from workers.sources.ending import TICK_HEADER, end_partitions
+from workers.sources.ending import end_partitions
 from workers.sources.partition import partition_of
 from workers.sources.publish import Publisher, PublishError
 from workers.sources.synthetic.generate import generate

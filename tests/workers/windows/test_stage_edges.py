@@ -13,6 +13,7 @@ from tests.contract.stage_contract import assert_cuts_do_not_matter
 from tests.workers.windows.pane_events import Event, table
 from tests.workers.windows.pane_records import HOUR, SECOND, START, Raw, Step, live, records_of
 from tests.workers.windows.pane_stage import FEATURES, SERVICE, ran, rows_of, stage_of
+from workers.progress import TICK_HEADER
 from workers.runtime.records import Chunk, DeadLetter, Output
 from workers.runtime.stage import NO_WATERMARK
 from workers.settings import Settings, WindowsSettings
@@ -22,7 +23,7 @@ from workers.windows.extract import Extractor
 from workers.windows.merge import MAX_OUTPUTS, Stream, merge
 from workers.windows.profiles import ProfileError, duration_name, load_profiles, parse_duration, shipped
 from workers.windows.stage import build
-from workers.windows.ticks import HEADER, Tick
+from workers.windows.ticks import Tick
 
 NONE_SKEWED = np.zeros(1000, np.bool_)
 
@@ -35,7 +36,7 @@ def test_garbage_becomes_dead_letters_and_its_neighbours_are_untouched() -> None
         Raw(b"\x00\x01\x02", b"shop"),
         Raw(b'{"entity": "shop"}', b"shop"),
         Raw(b'{"timestamp": "2025-06-15T15:06:40Z", "entity": "shop", "kind": "api"}', b"cart"),
-        Raw(b"?", None, [(HEADER, b"idle")]),
+        Raw(b"?", None, [(TICK_HEADER, b"idle")]),
     ]
     story = live(good)
     clean = rows_of(ran(story))
@@ -284,7 +285,7 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
 
 def test_a_tick_is_no_event_whatever_its_value_says() -> None:
     event = records_of(live([Event(START + 3 * SECOND, "shop")])).values[0]
-    story = [*live([Event(START, "shop")]), Step(START + 5 * SECOND, Raw(event, None, [(HEADER, b"idle")]))]
+    story = [*live([Event(START, "shop")]), Step(START + 5 * SECOND, Raw(event, None, [(TICK_HEADER, b"idle")]))]
     result = ran([*story, Step(START + 40 * SECOND, Tick(START + 40 * SECOND, -1))])
     assert result.counts["events"] == 1
     assert [letter[0] for letter in result.dead] == [101]

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from workers.windows.ticks import HEADER, Tick, TickFacts, TickPolicy, due, read_tick, tick_places
+from workers.progress import TICK_HEADER
+from workers.windows.ticks import Tick, TickFacts, TickPolicy, due, read_tick, tick_places
 
 S = 1_000_000
 NOW = 1_750_000_000 * S
@@ -62,9 +63,9 @@ def test_a_tick_reads_back_from_its_record() -> None:
     ],
 )
 def test_a_damaged_tick_is_none(value: bytes | None, kind: bytes) -> None:
-    assert read_tick(value, [(HEADER, kind)]) is None
+    assert read_tick(value, [(TICK_HEADER, kind)]) is None
 
 
 def test_only_records_without_key_and_with_the_header_are_ticks() -> None:
-    tick = [(HEADER, b"idle")]
+    tick = [(TICK_HEADER, b"idle")]
     assert tick_places([b"a", None, None, b"b"], [None, tick, [("other", b"")], tick]) == [1]
