@@ -215,7 +215,7 @@ def _ask(found: list[Found], entity: str) -> None:
     print(f"{entity}: {told} in {len(found):,} files", file=sys.stderr)
     if not sys.stdin.isatty():
         raise WrongUse("nothing was erased. Say --yes to erase without being asked")
-    if not typer.confirm("Erase them for good?"):
+    if not typer.confirm("Erase them for good?", err=True):
         raise Failure("nothing was erased")
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.columns import NULL_TIME, Events, Strings
 from schemas.events import encode_events
-from schemas.faults import UNKNOWN_FORM
+from schemas.faults import INVALID, UNKNOWN_FORM
 from workers.cli.failures import WrongUse
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
@@ -52,6 +52,7 @@ class DocumentReader:
         faults: dict[int, Fault] = {}
         parts: list[Events] = []
         places: list[NDArray[np.int32]] = []
+        empty = set(range(len(documents)))
         for wire, mine in self._sorted(documents, faults).items():
             arrived = np.full(len(mine), NULL_TIME)
             events, bad = wire.decode([documents[place] for place in mine], arrived)
@@ -59,6 +60,8 @@ class DocumentReader:
             if len(events):
                 parts.append(events)
                 places.append(np.array(mine, np.int32)[events.record])
+                empty.difference_update(places[-1].tolist())
+        faults |= dict.fromkeys(empty - faults.keys(), (INVALID, "it holds nothing that could be an event"))
         if not parts:
             return Read(_nothing(), np.empty(0, np.int32), faults)
         events, document = concat(parts), np.concatenate(places)

@@ -53,7 +53,7 @@ def run(target: Target, voice: Voice, entity: str, interval: float, samples: int
     if sampler.container is not None:
         voice.say("CPU and memory are shares of this container's limits")
     sender = SampleSender(
-        kafka_options(target.settings), target.topic, target.encode, interval, warn, own.patience_seconds
+        kafka_options(target.settings), target.topic, target.encode, interval, own.patience_seconds, warn
     )
     target.encode(host_event(name, 0.0, {"cpu_ratio": 0.0}))  # loads what encodes, so that no beat is missed for it
     with stop_on_signals() as stop, voice.counter("sending") as counter:

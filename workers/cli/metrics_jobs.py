@@ -208,7 +208,12 @@ class _Sending:
         """The last step that was taken already (epoch seconds)."""
         if source.at is None:
             return self.span.start - self.span.step
-        taken = aligned(int(source.at["until"]), self.span.step)
+        try:
+            taken = aligned(int(source.at["until"]), self.span.step)
+        except (KeyError, TypeError, ValueError) as error:
+            raise WrongUse(
+                f"the position of {self.wish.source_id} is another kind of source's: give another --id"
+            ) from error
         self.voice.say(f"going on behind {format_time(taken * MICROS)}, the position of {self.wish.source_id}")
         return taken
 

@@ -101,15 +101,21 @@ class Pipeline:
         self.voice.say(f"{one.features}: {one.rows:,} rows")
         return one
 
-    def judged(self, tag: str, features: Path, metadata: Path | None, agree: int, out: Path | None) -> dict[str, Any]:
-        """Judge a table by a model, write its anomalies, and say what was found."""
+    def judged(
+        self, tag: str, features: Path, metadata: Path | None, agree: int, out: Path | None, several: bool
+    ) -> dict[str, Any]:
+        """Judge a table by a model, write its anomalies, and say what was found.
+
+        The file is called by the model; where `several` tables are judged, by the table as well.
+        """
         if not features.is_file():
             raise WrongUse(f"{features}: no such file; `faultline opensearch features` makes it")
         model, version, model_tag = model_of(self.registry, tag)
         s = self.settings.scoring
         cuts = SeverityCuts(s.severity_medium, s.severity_high, s.severity_critical)
         anomalies, summary = judge(features, model, version, model_tag, agree, cuts)
-        target = (out or self.folders.artifacts) / f"model_{file_name(model_tag)}_anomalies.json"
+        of = f"_{file_name(_stem(features))}" if several else ""
+        target = (out or self.folders.artifacts) / f"model_{file_name(model_tag)}{of}_anomalies.json"
         beside = features.with_name(f"{_stem(features)}_metadata.csv")
         places = sorted(path for path in self.folders.raw.glob("*") if path.is_dir())
         with_record = export(anomalies, summary, metadata or beside, places, target)
@@ -179,12 +185,13 @@ def train_command(
             voice.say(f"model {one.manifest.training.tag}: {one.version}, {one.manifest.training.rows:,} rows")
         judged = []
         if evaluate or eval_dataset or eval_model_tag:
-            pairs = [
+            pairs = dict.fromkeys(
                 (eval_model_tag or made.tag, pipeline.dataset(eval_dataset) if eval_dataset else made.features)
                 for made in featured
-            ]
-            for model, source in dict.fromkeys(pairs):
-                judged.append(pipeline.judged(model, source, None, consensus, output_dir))
+            )
+            several = len({model for model, _ in pairs}) < len(pairs)
+            for model, source in pairs:
+                judged.append(pipeline.judged(model, source, None, consensus, output_dir, several))
     models = [{"tag": one.manifest.training.tag, "version": one.version} for one in trained]
     voice.report("", {"indices": chosen, "models": models, "promoted": not no_promote, "evaluated": judged})
 
@@ -233,7 +240,10 @@ def judge_command(
             sources = [one.features for one in pipeline.featured(chosen, combine)]
         else:
             sources = [_some_dataset(pipeline, asking)]
-        judged = [pipeline.judged(tag, source, metadata_path, consensus, output_dir) for source in sources]
+        several = len(sources) > 1
+        if several and metadata_path is not None:
+            raise WrongUse("--metadata-path is of one data set, and several are judged: judge them one by one")
+        judged = [pipeline.judged(tag, source, metadata_path, consensus, output_dir, several) for source in sources]
     voice.report("", {"evaluated": judged})
 
 

@@ -30,7 +30,6 @@ from workers.sources.opensearch.connection import dump
 from workers.sources.opensearch.raw import RawError, documents, write_whole
 
 MEMBERS = ("isolation_forest", "local_outlier_factor", "one_class_svm")
-DETECTORS = ",".join(MEMBERS)
 
 
 def train_models(
@@ -91,7 +90,6 @@ def judge(
     consensus = agreed(scores, agree)
     rows = frame[KEY].assign(
         anomaly_score=consensus,
-        ensemble_score=said["anomaly_score"].to_numpy(),
         severity=np.array(NAMES, object)[cuts.rank(consensus)],
         metric=_metrics(model, said["metric"].to_numpy(object)),
         direction=said["direction"].to_numpy(object),

@@ -16,6 +16,7 @@ from workers.cli.clients import kafka_options
 from workers.cli.documents import DocumentReader, Fault, Read
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.sending import Target, Voice, closing_margin
+from workers.intake.mapping import KINDS
 from workers.runtime.deadletters import dead_letter
 from workers.runtime.kafka_sink import DEFAULT_LIMIT
 from workers.runtime.records import DeadLetter, Headers, Output, Records
@@ -45,7 +46,6 @@ class Streaming:
         self._target, self._server, self._indices = target, server, indices
         self._time_field = time_field
         self._reader = DocumentReader(target.settings, mapping)
-        self._kinds: set[str] = set()
         self._dead_topic = target.settings.topics.deadletter
 
     def run(self, name: str, voice: Voice, restart: bool, stopped: Callable[[], bool]) -> dict[str, Any]:
@@ -82,10 +82,9 @@ class Streaming:
                     )
             seconds = counter.seconds
         left_open: list[int] = []
-        if self._target.end:
-            margin = max((closing_margin(self._target.settings, kind, 0) for kind in sorted(self._kinds)), default=None)
-            if margin is not None:
-                left_open = publisher.end(margin)
+        if self._target.end and publisher.position.last_time:
+            # Of every kind: what an earlier run sent before it was killed may be of another than this one has seen.
+            left_open = publisher.end(max(closing_margin(self._target.settings, kind, 0) for kind in KINDS))
         if left_open:
             voice.say(f"others write to {self._target.topic} too: partitions {left_open} could not be closed")
         if place.documents < total:
@@ -105,7 +104,6 @@ class Streaming:
     def _send(self, publisher: ExactlyOnce, hits: list[Hit], place: Place) -> None:
         values = [dump(hit.get("_source")) for hit in hits]
         read = self._reader.read(values)
-        self._kinds |= {read.events.kind.values[code] for code in np.unique(read.events.kind.codes).tolist()}
         if self._target.raw:
             outputs, faults = self._raw(publisher, read, values)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ from workers.cli.score_delivery import Post, as_rows, write_files
 from workers.cli.score_pipeline import Pipeline
 from workers.cli.score_state import Memory, StateFile, opened
 from workers.cli.sending import Voice, closing_margin
+from workers.intake.mapping import KINDS
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
 from workers.sources.columns import take
@@ -29,7 +31,6 @@ from workers.units import shown
 
 app = typer.Typer(help="Score files or a metrics server once, without Kafka.")
 
-_KINDS = ("api", "log", "span", "host", "metric")
 _HOUR = 3_600
 
 
@@ -99,10 +100,10 @@ class _Run:
     def files(self, data: list[Path], split: str) -> None:
         pipeline, standing, memory, _ = self._begin("files")
         tape = open_tape(data, self.voice, split)
-        last = None
+        last, before = None, dict(memory.position)
         with counted(tape, self.voice, "scoring") as blocks:
             for block in blocks:
-                new = _not_before(block, memory.position) if self.kept is not None else block
+                new = _not_before(block, before, memory.position) if self.kept is not None else block
                 if len(new):
                     last = int(new.time[-1])
                     standing.take(pipeline.take(new))
@@ -110,7 +111,7 @@ class _Run:
             self.voice.say("nothing is newer than what the runs before have seen")
             return
         lateness = self.settings.windows.lateness_ms * 1_000
-        margin = max(closing_margin(self.settings, kind, tape.cadence) for kind in _KINDS)
+        margin = max(closing_margin(self.settings, kind, tape.cadence) for kind in KINDS)
         standing.take(pipeline.pass_time(last + (lateness if self.kept is not None else margin)))
 
     def source(self, services: list[str]) -> None:
@@ -194,9 +195,9 @@ class _Run:
                 self.voice.say(line)
 
 
-def _not_before(events: Events, position: dict[str, int]) -> Events:
-    """What is newer than the last event of its entity in the runs before; takes note of where that is now."""
-    known = np.array([position.get(f"entity:{name}", -1) for name in events.entity.values] or [-1], np.int64)
+def _not_before(events: Events, before: Mapping[str, int], position: dict[str, int]) -> Events:
+    """What is newer than the last event of its entity in the runs `before`; takes note of the `position` now."""
+    known = np.array([before.get(f"entity:{name}", -1) for name in events.entity.values] or [-1], np.int64)
     new = take(events, np.flatnonzero(events.time > known[events.entity.codes]))
     for code, time in zip(new.entity.codes.tolist(), new.time.tolist(), strict=True):
         position[f"entity:{new.entity.values[code]}"] = time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from workers.cli.alerts import Alert
 from workers.cli.failures import Failure
@@ -12,6 +13,9 @@ from workers.notify.carriers.files import FileCarrier
 from workers.notify.errors import NotDelivered, Refused
 from workers.notify.kinds.kind import Message
 from workers.settings_victoriametrics import ScoreSettings
+
+if TYPE_CHECKING:
+    from workers.notify.carriers.http import HttpCarrier
 
 _SECONDS = 10.0
 
@@ -39,35 +43,53 @@ class Post:
         token = settings.token.get_secret_value()
         self._url, self._headers = settings.post_to, {"Authorization": f"Bearer {token}"} if token else {}
 
-    def waiting(self, state: StateFile) -> int:
-        """Post what waits in the state, the oldest first; how many still wait. Raises `Failure`, and then they do."""
+    def waiting(self, state: StateFile) -> None:
+        """Post what waits in the state, the oldest first. What is refused for good waits no longer, and is told.
+
+        Raises `Failure`; what was not delivered waits then for the next run.
+        """
+        refused: list[str] = []
         rows = state.undelivered()
-        for number, row in enumerate(rows):
-            try:
-                self._post(row.id, row.time, row.entity, row.body)
-            except NotDelivered as error:
-                left = len(rows) - number
-                raise Failure(f"{left:,} alerts could not be posted ({error}); they wait for the next run") from error
-            state.delivered(row.number)
-        return 0
+        with closing(self._carrier()) as carrier:
+            for number, row in enumerate(rows):
+                try:
+                    carrier.carry(self._message(row.id, row.time, row.entity, row.body))
+                except Refused as error:
+                    refused.append(f"{row.entity}: {error}")
+                except NotDelivered as error:
+                    left = len(rows) - number
+                    raise Failure(
+                        f"{left:,} alerts could not be posted ({error}); they wait for the next run"
+                    ) from error
+                state.delivered(row.number)
+        _tell(refused)
 
     def now(self, alerts: Sequence[Alert]) -> None:
         """Post these, with nothing to keep them in. Raises `Failure`."""
-        for row in as_rows(alerts):
-            try:
-                self._post(*row)
-            except NotDelivered as error:
-                raise Failure(
-                    f"not every alert could be posted ({error}), and nothing keeps them: --state does"
-                ) from error
+        refused: list[str] = []
+        with closing(self._carrier()) as carrier:
+            for id_, time, entity, body in as_rows(alerts):
+                try:
+                    carrier.carry(self._message(id_, time, entity, body))
+                except Refused as error:
+                    refused.append(f"{entity}: {error}")
+                except NotDelivered as error:
+                    raise Failure(
+                        f"not every alert could be posted ({error}), and nothing keeps them: --state does"
+                    ) from error
+        _tell(refused)
 
-    def _post(self, id_: str, time: int, entity: str, body: bytes) -> None:
+    def _carrier(self) -> HttpCarrier:
         try:
             from workers.notify.carriers.http import HttpCarrier
         except ModuleNotFoundError as error:
             raise Failure(f"posting needs {error.name}. Install: pip install 'faultline[notify]'") from error
-        with closing(HttpCarrier(_SECONDS)) as carrier:
-            try:
-                carrier.carry(Message(id_, body, time, entity, self._url, self._headers))
-            except Refused as error:
-                raise Failure(f"an alert of {entity} is refused for good: {error}") from error
+        return HttpCarrier(_SECONDS)
+
+    def _message(self, id_: str, time: int, entity: str, body: bytes) -> Message:
+        return Message(id_, body, time, entity, self._url, self._headers)
+
+
+def _tell(refused: Sequence[str]) -> None:
+    if refused:
+        raise Failure(f"{len(refused):,} alerts are refused for good, the first one of {refused[0]}")

@@ -14,8 +14,6 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.columns import Events
 
-PATIENCE = 600.0
-"""Seconds that a sample waits for Kafka before it is given up."""
 _LEAST_WAITING = 100
 _FLUSH = 10.0
 
@@ -39,7 +37,7 @@ class Account:
 
 
 class SampleSender:
-    """Queues events for a topic without ever blocking. Use as a context manager; `close` waits for what is queued.
+    """Queues events for a topic without ever blocking; `close` waits for what is queued.
 
     The entity is the key, and murmur2 of it the partition, as every Java client would choose. The producer is
     idempotent: a sample is written once, however often it had to be sent. One that waits for longer than `patience`
@@ -53,8 +51,8 @@ class SampleSender:
         topic: str,
         encode: Callable[[Events], list[bytes]],
         interval: float,
-        say: Callable[[str], None] = lambda _: None,
-        patience: float = PATIENCE,
+        patience: float,
+        say: Callable[[str], None],
     ) -> None:
         self.topic, self.account = topic, Account()
         self._encode, self._say, self._patience = encode, say, patience
