@@ -1,8 +1,8 @@
 """Prometheus remote-write, version 1: a `prometheus.WriteRequest` in a block of snappy, as it is posted.
 
-A series' `__name__` and the labels that do not say whose it is are the metric's name; see `prometheus/series.py`. Of a
-native histogram `<name>_count` and `<name>_sum` are taken, not its buckets. Staleness markers, other NaN, infinities,
-metadata and exemplars say nothing here and are left out.
+A series' `__name__` and the labels that are no part of its entity are the metric's name; see `prometheus/series.py`.
+Of a native histogram `<name>_count` and `<name>_sum` are taken, not its buckets. Staleness markers, other NaN,
+infinities, metadata and exemplars say nothing here and are left out.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _ATTRIBUTES = {"job": "service", "instance": "instance", "environment": "env"}
 """Labels that are attributes under a name of the vocabulary."""
 
 _WHOSE = frozenset({"host", "service", "env", "namespace", "cluster", *_ATTRIBUTES})
-"""Labels that say whose metric it is; all others tell metrics of one name apart."""
+"""Labels that are attributes, as are those of the entity template."""
 
 _NAME = "__name__"
 _LABELS = 1
@@ -68,9 +68,13 @@ class Meaning:
         """What labels mean, as they stand in a request. Raises `Unreadable`."""
         labels = dict(_labels(encoded))
         name = labels.pop(_NAME, "")
+        values = [labels.get(field) for field in self._entity.fields]
+        entity = self._entity.render(values)
+        # All labels tell series apart: one that is not part of the entity has to be part of the name.
+        in_entity = {"instance"} if entity is None else self._entity.shown(values)
+        entity = entity or labels.get("instance", "")
         whose = {_ATTRIBUTES.get(label, label): text for label, text in labels.items() if label in self._whose and text}
-        entity = self._entity.render([labels.get(field) for field in self._entity.fields]) or labels.get("instance", "")
-        marks = labelled("", {label: text for label, text in labels.items() if label not in self._whose})
+        marks = labelled("", {label: text for label, text in labels.items() if label not in in_entity})
         counts = any(fnmatchcase(name, pattern) for pattern in self._counters)
         why = NO_NAME if not name else NO_ENTITY if not entity else ""
         longest = max((len(name) + len(marks)) * 4, len(entity) * 4)
