@@ -30,6 +30,7 @@ from workers.intake.kernels.remote_write import (
 from workers.intake.merging import merged
 from workers.intake.prometheus.events import Points, events_of
 from workers.intake.prometheus.series import NO_ENTITY, Meaning, Owner, Series
+from workers.intake.remembered import Remembered
 from workers.intake.unpacking import block
 
 _FIRST_FIELDS = (b"\n", b"\x1a", b'"')
@@ -55,7 +56,7 @@ class RemoteWriteFormat:
     def __init__(self, meaning: Meaning, most_unpacked: int) -> None:
         self._meaning = meaning
         self._most = most_unpacked
-        self._known: dict[bytes, Series | Unreadable] = {}
+        self._known: Remembered[bytes, Series | Unreadable] = Remembered(_MOST_KEPT)
 
     def claims(self, value: bytes) -> bool:
         return looks_like_block(value)
@@ -174,9 +175,7 @@ class RemoteWriteFormat:
                 found = self._meaning.series(labels)
             except Unreadable as error:
                 found = error
-            if len(self._known) >= _MOST_KEPT:
-                self._known.clear()
-            self._known[labels] = found
+            self._known.keep(labels, found, len(labels))
         return found
 
 
