@@ -13,6 +13,7 @@ from schemas.columns import COUNTER, DELTA, GAUGE
 from workers.intake.mapping import MetricType
 from workers.intake.mapping_files import read_mapping
 from workers.intake.remembered import Remembered
+from workers.intake.rule_labels import all_fit, any_fits
 
 _TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA}
 
@@ -44,10 +45,8 @@ class HostRule(_Part):
     part: tuple[str, ...] = ()
 
     def takes(self, labels: Mapping[str, str]) -> bool:
-        """Whether a metric with these labels is meant. A label that is not there is an empty text."""
-        return all(labels.get(label, "") in texts for label, texts in self.where.items()) and not any(
-            labels.get(label, "") in texts for label, texts in self.without.items()
-        )
+        """Whether a metric with these labels is meant."""
+        return all_fit(self.where, labels) and not any_fits(self.without, labels)
 
 
 class MachineMapping(_Part):
