@@ -12,11 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.columns import COUNTER, DELTA, GAUGE
 from workers.intake.mapping import MetricType
 from workers.intake.mapping_files import read_mapping
+from workers.intake.remembered import Remembered
+from workers.intake.rule_labels import all_fit, any_fits
 
 _TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA}
 
 _MOST_NAMES = 100_000
-"""Names of metrics whose rules are remembered: a producer with endless names must not fill the memory."""
+"""Names of metrics whose rules are remembered."""
 
 
 class _Part(BaseModel):
@@ -43,10 +45,8 @@ class HostRule(_Part):
     part: tuple[str, ...] = ()
 
     def takes(self, labels: Mapping[str, str]) -> bool:
-        """Whether a metric with these labels is meant. A label that is not there is an empty text."""
-        return all(labels.get(label, "") in texts for label, texts in self.where.items()) and not any(
-            labels.get(label, "") in texts for label, texts in self.without.items()
-        )
+        """Whether a metric with these labels is meant."""
+        return all_fit(self.where, labels) and not any_fits(self.without, labels)
 
 
 class MachineMapping(_Part):
@@ -71,7 +71,7 @@ class Machines:
     def __init__(self, mapping: MachineMapping) -> None:
         self._mapping = mapping
         self.owner_tags = frozenset(tag for rule in mapping.owner for tag in rule.tags)
-        self._rules: dict[str, tuple[HostRule, ...]] = {}
+        self._rules: Remembered[str, tuple[HostRule, ...]] = Remembered(_MOST_NAMES)
 
     def owner(self, measurement: str, tags: Mapping[str, str]) -> str | None:
         """The machine that was asked, where its name is among the tags; None: the tag `host` says it."""
@@ -88,10 +88,8 @@ class Machines:
         """What a metric is as a base metric; None if no rule takes it, or its part has no name."""
         rules = self._rules.get(name)
         if rules is None:
-            if len(self._rules) >= _MOST_NAMES:
-                self._rules.clear()
             rules = tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
-            self._rules[name] = rules
+            self._rules.keep(name, rules, len(name))
         for rule in rules:
             if rule.takes(labels):
                 part = next((labels[label] for label in rule.part if labels.get(label)), "")

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from workers.intake.mapping_files import read_mapping
+from workers.intake.rule_labels import all_fit, any_fits
 
 SpanKind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
 SPAN_KINDS: tuple[SpanKind, ...] = ("unspecified", "internal", "server", "client", "producer", "consumer")
@@ -53,15 +54,11 @@ class HostRule(_Part):
 
     def counts(self, labels: Mapping[str, str]) -> bool:
         """Whether a point with these labels is one of those that are summed."""
-        return _fits(self.where, labels) and not (self.without and _fits(self.without, labels))
+        return all_fit(self.where, labels) and not any_fits(self.without, labels)
 
     def is_among(self, labels: Mapping[str, str]) -> bool:
         """Whether it is one of those that a share is taken of."""
-        return _fits(self.among, labels)
-
-
-def _fits(wanted: Mapping[str, tuple[str, ...]], labels: Mapping[str, str]) -> bool:
-    return all(labels.get(name) in values for name, values in wanted.items())
+        return all_fit(self.among, labels)
 
 
 class OtlpMapping(_Part):

@@ -14,6 +14,7 @@ from workers.intake.event_rows import labelled
 from workers.intake.kernels import otlp_layout as at
 from workers.intake.otlp.mapping import HostRule, MetricRule
 from workers.intake.otlp.values import attributes
+from workers.intake.remembered import Remembered
 
 _MOST_KEPT = 200_000
 _LONGEST_NAME = 480
@@ -80,14 +81,13 @@ class SeriesBook:
         self._host: dict[str, list[tuple[int, HostRule]]] = {}
         for place, rule in enumerate(host):
             self._host.setdefault(rule.source, []).append((place, rule))
-        self._kept: dict[Key, Series] = {}
+        self._kept: Remembered[Key, Series] = Remembered(_MOST_KEPT)
 
     def of(self, key: Key) -> Series:
         found = self._kept.get(key)
         if found is None:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            found = self._kept[key] = self._made(key)
+            found = self._made(key)
+            self._kept.keep(key, found, len(key.name) + len(key.unit) + len(key.labels))
         return found
 
     def _made(self, key: Key) -> Series:
