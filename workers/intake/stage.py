@@ -21,8 +21,9 @@ from schemas.faults import UNKNOWN_FORM
 from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
-from workers.intake.formats.wire import CountingFormat, Format
+from workers.intake.formats.wire import CountingFormat, Format, LongNamesFormat
 from workers.intake.limits import filled, refused
+from workers.intake.long_names import bounded_names
 from workers.intake.mappings import Mappings
 from workers.intake.messages import bounded, with_messages
 from workers.intake.opening import Opened, opened
@@ -149,6 +150,8 @@ class IntakeStage:
             return
         if self._redaction is not None:
             events = self._redaction.applied(events)
+        if isinstance(wire, LongNamesFormat):
+            events = bounded_names(events)
         events = bounded(events, self._policy.message_bytes)
         at = np.array(places, np.intp)[events.record]
         arrived = timestamps[at]

@@ -15,7 +15,7 @@ from workers.intake.otlp.mapping import load_otlp_mapping
 
 NOON_US = 1_772_366_400_000_000
 ENTITY = "[{env}/][{namespace}/]{service}"
-OTLP = OtlpFormat(load_otlp_mapping(""), ENTITY, message_bytes=2048)
+OTLP = OtlpFormat(load_otlp_mapping(""), ENTITY, messages=True)
 
 
 def decoded(values: Sequence[bytes], wire: OtlpFormat = OTLP) -> tuple[Events, list[Fault], Mapping[str, int]]:

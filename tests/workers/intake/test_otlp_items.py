@@ -20,7 +20,7 @@ from workers.intake.otlp.mapping import load_otlp_mapping
 SERVER, CLIENT, CONSUMER = 2, 3, 5
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 TRACES = OtlpFormat(load_otlp_mapping(""), ENTITY, "traces")
-LOGS = OtlpFormat(load_otlp_mapping(""), ENTITY, "logs", 2048)
+LOGS = OtlpFormat(load_otlp_mapping(""), ENTITY, "logs", messages=True)
 
 
 def _text(value: Any) -> str:
@@ -138,15 +138,19 @@ def test_the_first_key_of_the_mapping_that_is_there_counts_and_the_span_goes_bef
     assert {event["entity"] for event in found} == {"prod/a"}
 
 
-def test_long_texts_are_cut_where_a_character_ends() -> None:
+def test_texts_leave_the_decoder_whole_for_they_are_cut_when_they_have_been_redacted() -> None:
     request = ExportLogsServiceRequest()
     group = request.resource_logs.add()
     group.resource.attributes.add(key="service.name").value.string_value = "a"
-    group.scope_logs.add().log_records.add().body.string_value = "x" + "ä" * 5_000
+    records = group.scope_logs.add().log_records
+    records.add().body.string_value = "x" + "ä" * 5_000
+    records.add().body.array_value.values.add().string_value = "y" * 5_000
     events, _, _ = decoded([request.SerializeToString()], LOGS)
-    (event,) = events_to_dicts(events)
-    assert event["attributes"]["message"] == "x" + "ä" * 1023
-    assert event["timestamp"] == NOON_US + 5
+    assert [event["attributes"]["message"] for event in events_to_dicts(events)] == [
+        "x" + "ä" * 5_000,
+        '["' + "y" * 5_000 + '"]',
+    ]
+    assert set(events.time.tolist()) == {NOON_US + 5}
 
 
 def test_what_could_be_any_signal_is_a_dead_letter_that_names_the_setting() -> None:

@@ -21,6 +21,7 @@ from tests.workers.intake.otlp_oracle import (
     metrics_requests,
     points,
 )
+from workers.intake.long_names import bounded_names
 
 
 def numbers(events: Events) -> Counter[tuple[str, int, float, str]]:
@@ -221,13 +222,16 @@ def test_fifty_thousand_points_in_one_record_become_events_of_256() -> None:
 
 def test_a_very_long_label_keeps_its_series_apart_from_others() -> None:
     request, metrics = metrics_request()
-    data = metrics.add(name="a").gauge
-    for ending in "xy":
-        point = data.data_points.add(time_unix_nano=NOON_US * 1000, as_int=1)
-        point.attributes.add(key="path").value.string_value = "/long" * 400 + ending
-    found = list(sole(request)["metrics"])
-    assert len(set(found)) == 2
-    assert all(len(name.encode()) <= 480 for name in found)
+    for name in ("a", "b" * 700):
+        data = metrics.add(name=name).gauge
+        for ending in "xy":
+            point = data.data_points.add(time_unix_nano=NOON_US * 1000, as_int=1)
+            point.attributes.add(key="path").value.string_value = "/long" * 400 + ending
+    events, _, _ = decoded([request.SerializeToString()])
+    (found,) = events_to_dicts(bounded_names(events))
+    assert len(found["metrics"]) == 4
+    assert all(len(name.encode()) <= 480 for name in found["metrics"])
+    assert {name[:6] for name in found["metrics"]} == {"a{path", "bbbbbb"}
 
 
 def test_host_metrics_become_the_base_metrics_of_a_machine() -> None:

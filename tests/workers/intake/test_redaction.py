@@ -8,9 +8,11 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from schemas.events import encode_events, events_from_dicts, events_to_dicts
 from tests.support.write_requests import request, series
+from tests.workers.intake.otlp_making import metrics_request
 from tests.workers.intake.test_intake_stage import CANONICAL, NOON, PLAIN, decoded, intake, outputs
 from tests.workers.intake.test_machine_formats import TELEGRAF
 from workers.intake.event_rows import labelled, labels_of
@@ -81,6 +83,47 @@ def test_labels_in_the_names_of_metrics_are_texts_like_others() -> None:
     )
     (found,) = events([value], {"values": MAIL})
     assert list(found["metrics"]) == ["logins_total{user=[redacted]}"]
+
+
+def otlp_point(**labels: str) -> bytes:
+    request, metrics = metrics_request()
+    point = metrics.add(name="took").gauge.data_points.add(time_unix_nano=NOON * 1_000, as_double=1.0)
+    for key, text in labels.items():
+        point.attributes.add(key=key).value.string_value = text
+    return bytes(request.SerializeToString())
+
+
+def names_of(found: list[dict[str, Any]]) -> list[str]:
+    return [name for one in found for name in one["metrics"]]
+
+
+def test_labels_of_a_name_that_is_cut_are_redacted_before() -> None:
+    mail = "ann@example.com"
+    values = [otlp_point(a="x" * 400, user=mail, z=ending * 200) for ending in "zy"]
+    found, other = names_of(events(values, {"values": MAIL}))
+    assert found.startswith("took{a=" + "x" * 400 + ",user=[redacted],z=zz")
+    assert len(found.encode()) <= 480
+    assert found != other
+    (hashed,) = names_of(events([otlp_point(user=mail * 50)], {"names": ["user"], "action": "hash"}))
+    assert len(hashed) == len("took{user=}") + 16
+    assert len(set(names_of(events([otlp_point(a="x" * 600, user=user) for user in "ab"])))) == 2
+
+
+def test_a_text_that_the_bound_cuts_in_two_is_redacted_as_a_whole() -> None:
+    said = ExportLogsServiceRequest()
+    group = said.resource_logs.add()
+    group.resource.attributes.add(key="service.name").value.string_value = "shop"
+    record = group.scope_logs.add().log_records.add(time_unix_nano=NOON * 1_000)
+    for body in ("it was ann@example.com", ["ann@example.com"]):
+        if isinstance(body, str):
+            record.body.string_value = body
+        else:
+            record.body.array_value.values.add().string_value = body[0]
+        rules = orjson.dumps([{"values": r"\w+@example\.com"}]).decode()
+        one = intake(INTAKE__REDACT=rules, INTAKE__MESSAGE_BYTES="13")
+        (found,) = decoded(outputs([said.SerializeToString()], one))
+        assert "ann" not in found["attributes"]["message"]
+        assert len(found["attributes"]["message"]) <= 13
 
 
 def test_entities_are_redacted_and_go_where_the_new_key_belongs() -> None:

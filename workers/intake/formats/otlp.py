@@ -4,6 +4,7 @@ or JSON, of metrics, traces or logs."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +26,24 @@ Found = tuple[Events, list[Fault], Mapping[str, int]]
 
 
 class OtlpFormat:
-    """`CountingFormat` of OTLP. With a signal given, records are of that one, and nothing is claimed by looks.
+    """`CountingFormat` and `LongNamesFormat` of OTLP.
 
-    `message_bytes`: how much of a log record's text is kept.
+    With a signal given, records are of that one, and nothing is claimed by looks.
+
+    `messages`: whether the texts of log records are taken. Neither they nor the names of metrics are cut here: both
+    may hold what is redacted.
     """
 
     marks: tuple[bytes, ...] = (b"\n", b'"resourceMetrics"', b'"resourceSpans"', b'"resourceLogs"')
+    cuts_long_names: Literal[True] = True
 
-    def __init__(self, mapping: OtlpMapping, entity: str, signal: Signal | None = None, message_bytes: int = 0) -> None:
+    def __init__(self, mapping: OtlpMapping, entity: str, signal: Signal | None = None, messages: bool = False) -> None:
         self.name = f"otlp_{signal}" if signal else "otlp"
         self._signal = signal
         resources = Resources(mapping, entity)
         book = SeriesBook(mapping.metrics, mapping.host)
         self._metrics = MetricsDecoder(resources, book, HostMetrics(mapping.host), mapping.metrics.together_ms)
-        self._items = ItemsDecoder(resources, mapping, message_bytes)
+        self._items = ItemsDecoder(resources, mapping, messages)
 
     def claims(self, value: bytes) -> bool:
         if self._signal is not None:

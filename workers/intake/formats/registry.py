@@ -44,7 +44,7 @@ class Given:
         return FieldsFormat(self.mappings.fields, self.settings.entity)
 
     def otlp(self, signal: Signal | None = None) -> OtlpFormat:
-        return OtlpFormat(self.mappings.otlp, self.settings.entity, signal, self.settings.message_bytes or 0)
+        return OtlpFormat(self.mappings.otlp, self.settings.entity, signal, bool(self.settings.message_bytes))
 
     @property
     def prometheus(self) -> Meaning:

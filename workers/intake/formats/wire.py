@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +48,13 @@ class CountingFormat(Format, Protocol):
     ) -> tuple[Events, list[Fault], Mapping[str, int]]:
         """As `decode`, with counts by name. A record may be good and give no event: its content is skipped by rule."""
         ...
+
+
+@runtime_checkable
+class LongNamesFormat(Format, Protocol):
+    """A format whose producers put so much into labels that names of metrics may be longer than an event can have.
+
+    They are cut when they have been redacted. Of all other formats such an event is a dead letter.
+    """
+
+    cuts_long_names: Literal[True]

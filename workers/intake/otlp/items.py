@@ -34,9 +34,9 @@ _NS_PER_MS = 1e6
 class ItemsDecoder:
     """Spans and log records of whole batches of records as columns of events."""
 
-    def __init__(self, resources: Resources, mapping: OtlpMapping, message_bytes: int) -> None:
+    def __init__(self, resources: Resources, mapping: OtlpMapping, messages: bool) -> None:
         self._resources = resources
-        self._message = message_bytes
+        self._with_messages = messages
         self._kinds = sum(1 << SPAN_KINDS.index(kind) for kind in mapping.spans.kinds)
         self._roots = int(mapping.spans.roots)
         self._names = list(mapping.attributes)
@@ -123,13 +123,14 @@ class ItemsDecoder:
         return matrix
 
     def _messages(self, texts: Texts, items: Integers, values: Dictionary, faults: dict[int, tuple[str, str]]) -> Codes:
-        if not self._message:
+        """Texts of log records, as long as they are."""
+        if not self._with_messages:
             return np.full(len(items), NULL, np.int32)
         body = items[:, at.BODY : at.BODY + 2].copy()
         plain = items[:, at.BODY_TYPE] == _TEXT
-        body[:, 1] = np.where(plain, np.minimum(body[:, 1], self._message), -1)
+        body[:, 1] = np.where(plain, body[:, 1], -1)
         codes, found = distinct(texts.raw, texts.buf, body, np.int64(0))
-        table = [values.code(text) if (text := one.decode(errors="ignore")) else NULL for one in found]
+        table = [values.code(text) if (text := one.decode()) else NULL for one in found]
         message = np.array([*table, NULL], np.int32)[codes]
         for row in np.flatnonzero(items[:, at.BODY_TYPE] < 0).tolist():
             begin, length = items[row, at.BODY : at.BODY + 2].tolist()
@@ -138,7 +139,7 @@ class ItemsDecoder:
             except Unreadable as error:
                 faults.setdefault(int(items[row, RECORD]), (error.error_class, f"the body: {error.message}"))
                 continue
-            if text := text.encode()[: self._message].decode(errors="ignore"):
+            if text:
                 message[row] = values.code(text)
         return message
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from schemas.columns import COUNTER, DELTA, GAUGE
 from schemas.faults import INVALID, Unreadable
 from workers.intake.event_rows import labelled
 from workers.intake.kernels import otlp_layout as at
+from workers.intake.long_names import bounded
 from workers.intake.otlp.mapping import HostRule, MetricRule
 from workers.intake.otlp.values import attributes
 from workers.intake.remembered import Remembered
 
 _MOST_KEPT = 200_000
-_LONGEST_NAME = 480
-"""Bytes; below the limit of an event's names, because quantiles get an ending."""
 
 _ODD = re.compile(r"[^a-zA-Z0-9_:]")
 _NOTE = re.compile(r"\{[^{}]*\}")
@@ -104,7 +102,9 @@ class SeriesBook:
         if key.role == at.QUANTILE:
             labels["quantile"] = f"{key.quantile:g}"
         ending = {int(at.COUNT): "_count", int(at.TOTAL): "_sum"}.get(key.role, "")
-        whole = bounded(labelled(self._with_unit(name, key) + ending, labels))
+        # Labels may hold what is redacted: only when that is done the whole of it is cut. What many points share is
+        # cut here, or a record of one long name and many points would be many times its size.
+        whole = labelled(bounded(self._with_unit(name, key) + ending), labels)
         return Series(whole, type_code, name.startswith("system."), parts)
 
     def _with_unit(self, name: str, key: Key) -> str:
@@ -135,15 +135,6 @@ class SeriesBook:
             if (counts or among) and fits:
                 found.append(Part(place, counts, among, labels.get(rule.by, "") if rule.by else ""))
         return tuple(found)
-
-
-def bounded(name: str) -> str:
-    """The name, or as much of it as there is room for and a digest of all of it."""
-    encoded = name.encode()
-    if len(encoded) <= _LONGEST_NAME:
-        return name
-    digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
-    return f"{encoded[: _LONGEST_NAME - 24].decode(errors='ignore')}…#{digest}"
 
 
 def _type(key: Key) -> int:
