@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +17,7 @@ from workers.intake.mapping_files import read_mapping
 _TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA}
 
 _MOST_NAMES = 100_000
-"""Names of metrics whose rules are remembered: a producer with endless names must not fill the memory."""
+"""Names whose rules are remembered: a producer with endless names must not fill the memory."""
 
 
 class _Part(BaseModel):
@@ -54,6 +55,7 @@ class MachineMapping(_Part):
 
     owner: tuple[OwnerRule, ...]
     host: tuple[HostRule, ...]
+    counters: tuple[str, ...] = ()
 
 
 class Base(NamedTuple):
@@ -70,35 +72,34 @@ class Machines:
 
     def __init__(self, mapping: MachineMapping) -> None:
         self._mapping = mapping
-        self.owner_tags = frozenset(tag for rule in mapping.owner for tag in rule.tags)
-        self._rules: dict[str, tuple[HostRule, ...]] = {}
+        self._rules = lru_cache(_MOST_NAMES)(self._rules_for)
+        self.owner_tags = lru_cache(_MOST_NAMES)(self._owner_tags)
 
     def owner(self, measurement: str, tags: Mapping[str, str]) -> str | None:
         """The machine that was asked, where its name is among the tags; None: the tag `host` says it."""
-        if self.owner_tags.isdisjoint(tags):
-            return None
-        for rule in self._mapping.owner:
-            if any(fnmatchcase(measurement, pattern) for pattern in rule.measurements):
-                for tag in rule.tags:
-                    if tags.get(tag):
-                        return tags[tag]
-        return None
+        return next((tags[tag] for tag in self.owner_tags(measurement) if tags.get(tag)), None)
+
+    def _owner_tags(self, measurement: str) -> tuple[str, ...]:
+        """The tags that name the machine in this measurement, the one that counts first; in others they are labels."""
+        return tuple(
+            tag
+            for rule in self._mapping.owner
+            if any(fnmatchcase(measurement, pattern) for pattern in rule.measurements)
+            for tag in rule.tags
+        )
 
     def base(self, name: str, value: float, kind: int, labels: Mapping[str, str]) -> Base | None:
         """What a metric is as a base metric; None if no rule takes it, or its part has no name."""
-        rules = self._rules.get(name)
-        if rules is None:
-            if len(self._rules) >= _MOST_NAMES:
-                self._rules.clear()
-            rules = tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
-            self._rules[name] = rules
-        for rule in rules:
+        for rule in self._rules(name):
             if rule.takes(labels):
                 part = next((labels[label] for label in rule.part if labels.get(label)), "")
                 if rule.part and not part:
                     return None
                 return Base(rule.name, value * rule.scale + rule.offset, _TYPES.get(rule.type or "", kind), part)
         return None
+
+    def _rules_for(self, name: str) -> tuple[HostRule, ...]:
+        return tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
 
 
 def load_machines(path: str) -> MachineMapping:
