@@ -65,9 +65,11 @@ class PatternRule(_Part):
 
 
 class Mapping(_Part):
-    """How plain JSON becomes events. `entity` overrides the setting of that name; else `entity_else` counts."""
+    """How plain JSON becomes events. `entity` overrides the setting of that name; else `entity_else` counts. `below`:
+    top-level objects in which all paths are tried as well, after the record itself."""
 
     timestamp: TimestampRule
+    below: tuple[str, ...] = ()
     kind: KindRule = KindRule()
     attributes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     metrics: tuple[MetricRule, ...] = ()
