@@ -304,3 +304,36 @@ def test_what_filebeat_and_the_journal_say_of_where_a_line_is_from(
     """`host.name` is that of the machine on which the shipper runs."""
     ((_, _, _, found, _),), _ = read({"@timestamp": TIME, "host": {"name": "beat"}, **record})
     assert found == {"service": service, **attributes}
+
+
+@pytest.mark.parametrize(
+    ("record", "level"),
+    [
+        ({"level": 50, "hostname": "p", "pid": 1}, "ERROR"),
+        ({"level": 30}, "INFO"),
+        ({"version": "1.1", "short_message": "x", "level": 3}, "ERROR"),
+        ({"PRIORITY": "2", "SYSLOG_IDENTIFIER": "su"}, "CRITICAL"),
+        ({"level": 400, "level_name": "ERROR"}, "ERROR"),
+        ({"levelname": "WARNING"}, "WARNING"),
+        ({"level": "Informational"}, "INFO"),
+        ({"level": "emerg"}, "FATAL"),
+        ({"level": "notice"}, "notice"),
+    ],
+)
+def test_levels_that_loggers_write_as_numbers_or_in_words_of_their_own_are_known_ones(
+    record: dict[str, Any], level: str
+) -> None:
+    ((_, _, _, found, _),), faults = read({"time": TIME, "service": "a", **record})
+    assert (found["level"], faults) == (level, {})
+
+
+def test_values_of_an_attribute_are_named_by_the_mapping() -> None:
+    mapping = Mapping.model_validate(
+        {
+            "timestamp": {"paths": ["t"]},
+            "attributes": {"service": ["s"], "tier": ["n"]},
+            "values": {"tier": {"ONE": "first"}},
+        }
+    )
+    found, _ = read({"t": TIME, "s": "a", "n": "One"}, {"t": TIME, "s": "a", "n": "two"}, mapping=mapping)
+    assert [attributes["tier"] for _, _, _, attributes, _ in found] == ["first", "two"]
