@@ -96,7 +96,11 @@ class FieldsFormat:
 
     def _read(self, columns: EventColumns, group: _Group) -> None:
         times = self._times(group)
-        attributes = [(name, _codes(columns, column(group.rows, places))) for name, places in group.plan.attributes]
+        meanings = self._mapping.values
+        attributes = [
+            (name, _codes(columns, column(group.rows, places), meanings.get(name, {})))
+            for name, places in group.plan.attributes
+        ]
         metrics = [_metric(group, name, places) for name, places in group.plan.metrics]
         metrics += [_loose_metric(group, name, places[0]) for name, places in group.plan.patterns]
         entity = self._entities(columns, group, dict(attributes))
@@ -221,13 +225,15 @@ def _size(keys: tuple[str, ...]) -> int:
     return sum(map(len, keys)) + len(keys)
 
 
-def _codes(columns: EventColumns, values: list[Any]) -> NDArray[np.int32]:
-    """Attribute values as codes of the shared dictionary; null and empty text are no value."""
+def _codes(columns: EventColumns, values: list[Any], meanings: dict[str, str]) -> NDArray[np.int32]:
+    """Attribute values, or their meanings, as codes of the shared dictionary; null and empty text are no value."""
     if len(set(map(type, values))) > 1:  # equal values of different types, 1 and true, are different texts
         values = [_text(value) for value in values]
     known = {}
     for value in dict.fromkeys(values):
         text = _text(value)
+        if meanings:
+            text = meanings.get(text.lower(), text)
         known[value] = columns.attr_values.code(text) if text else NULL
     return np.fromiter(map(known.__getitem__, values), np.int32, len(values))
 
