@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -39,11 +39,12 @@ class Asked:
 
 
 class Scripted:
-    """The last reply is given again and again."""
+    """The last reply is given again and again. `on_asked` hears of each request, with its number from 1 on."""
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies)
         self.asked: list[Asked] = []
+        self.on_asked: Callable[[int], object] = lambda count: None
         self._ended = threading.Event()
         server = self
 
@@ -68,6 +69,7 @@ class Scripted:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
         form = {name: values[0] for name, values in parse_qs(body or parts.query).items()}
         self.asked.append(Asked(parts.path, form, dict(handler.headers)))
+        self.on_asked(len(self.asked))
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply.hang:
             self._ended.wait(60)

@@ -9,7 +9,7 @@ from workers.cli.failures import Failure
 from workers.cli.sending import Voice
 from workers.sources.opensearch.connection import Address
 from workers.sources.opensearch.download import Download, Downloaded
-from workers.sources.pacing import Interrupted
+from workers.sources.stopping import Interrupted
 
 
 def fetch(

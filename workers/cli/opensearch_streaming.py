@@ -28,6 +28,7 @@ from workers.sources.opensearch.server import Server
 from workers.sources.opensearch.timeline import Place, PlaceError, Timeline, micros
 from workers.sources.partition import partition_of
 from workers.sources.publish import PublishError
+from workers.sources.stopping import Interrupted
 from workers.topics import state_topic
 
 STAGE = "source"
@@ -73,13 +74,16 @@ class Streaming:
         total = sum(self._server.count(index) for index in self._indices)
         with voice.counter("sending", total, "documents") as counter:
             counter.add(before)
-            for hits in timeline.batches():
-                self._send(publisher, hits, place)
-                counter.add(len(hits), _time_of(hits))
-                if stopped():
-                    raise Failure(
-                        f"stopped early: {place.documents:,} documents are sent; start again to go on behind them"
-                    )
+            try:
+                for hits in timeline.batches():
+                    self._send(publisher, hits, place)
+                    counter.add(len(hits), _time_of(hits))
+                    if stopped():
+                        raise Interrupted
+            except Interrupted:
+                raise Failure(
+                    f"stopped early: {place.documents:,} documents are sent; start again to go on behind them"
+                ) from None
             seconds = counter.seconds
         left_open: list[int] = []
         if self._target.end and publisher.position.last_time:

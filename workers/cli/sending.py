@@ -15,10 +15,10 @@ from workers.cli.failures import Failure
 from workers.cli.voice import Voice as Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings, load_settings
-from workers.sources.pacing import Interrupted, paced, unpaced
+from workers.sources.pacing import paced, unpaced
 from workers.sources.publish import Publisher, PublishError
 from workers.sources.save import EventsFile
-from workers.sources.stopping import Stop
+from workers.sources.stopping import Interrupted, Stop
 from workers.windows.profiles import choose, load_profiles, shipped
 
 
