@@ -155,7 +155,9 @@ def _explain(error: Exception) -> tuple[str, int] | None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
+    from workers.addresses import without_secrets
+
+    for line in without_secrets(message).splitlines():
         print(f"faultline: {line}", file=sys.stderr)
     sys.exit(code)
 
