@@ -71,9 +71,10 @@ class Streaming:
             raise WrongUse(str(error)) from error
         before, dead_before, events_before = place.documents, place.dead, publisher.position.events
         voice.say(f"source {name}: {f'goes on behind {before:,} documents' if before else 'begins'}")
-        total = sum(self._server.count(index) for index in self._indices)
+        counted = {index: self._server.count(index) for index in self._indices}
+        total = sum(counted.values())
         with voice.counter("sending", total, "documents") as counter:
-            counter.add(before)
+            counter.add(sum(place.sent.get(index, 0) for index in counted))
             try:
                 for hits in timeline.batches():
                     self._send(publisher, hits, place)
@@ -91,8 +92,12 @@ class Streaming:
             left_open = publisher.end(max(closing_margin(self._target.settings, kind, 0) for kind in KINDS))
         if left_open:
             voice.say(f"others write to {self._target.topic} too: partitions {left_open} could not be closed")
-        if place.documents < total:
-            voice.say(f"the server counts {total:,} documents, and {place.documents:,} were sent in all")
+        lacking = place.lacking(counted)
+        for index, count in lacking.items():
+            voice.say(
+                f"{index}: the server counts {counted[index]:,} documents, and {counted[index] - count:,} of them were "
+                "sent: what was added with an older time than was reached is left out (--restart sends all anew)"
+            )
         return {
             "id": name,
             "topic": self._target.topic,
@@ -101,6 +106,7 @@ class Streaming:
             "dead": place.dead - dead_before,
             "before": before,
             "counted": total,
+            "lacking": lacking,
             "seconds": round(seconds, 3),
             "left_open": left_open,
         }
@@ -113,7 +119,7 @@ class Streaming:
         else:
             outputs, faults = [], read.faults
         letters = [self._letter(publisher, hits[at], values[at], faults[at]) for at in sorted(faults)]
-        place.documents += len(hits)
+        place.count(hits)
         place.dead += len(letters)
         events = None if self._target.raw else read.events
         publisher.publish(events, place.to_json(), [*outputs, *letters], count=len(outputs))
