@@ -25,7 +25,7 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.history_reading import erase_from_history
 from workers.cli.output import print_json, print_table
 from workers.cli.reading import parse_since
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Look into the archive, merge its files, let days go, take entities out.")

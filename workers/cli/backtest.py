@@ -19,8 +19,8 @@ from workers.cli.labels import Grid, Jobs, UseLabels, check_labels
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.periods import PeriodsOption, read_periods
 from workers.cli.promoting import open_registry
-from workers.cli.sending import Voice
 from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
+from workers.cli.voice import Voice
 from workers.knowing import knowledge_of
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings

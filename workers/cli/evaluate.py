@@ -13,7 +13,7 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.judged import load
 from workers.cli.judged_files import check_ending, save_anomalies, save_predictions
 from workers.cli.judged_report import Report, Requirement
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 
 app = typer.Typer(help="Judge scores against labels.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas.columns import Events
 from workers.cli.failures import WrongUse
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.sources.replay.files import Reading
 from workers.sources.replay.play import Tape, load_tape, playing
 

@@ -15,7 +15,7 @@ from workers.addresses import without_secrets
 from workers.cli.failures import WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
 from workers.sources.replay.play import Tape
 

@@ -20,7 +20,8 @@ from workers.cli.metrics_checks import check_metrics
 from workers.cli.metrics_server import metrics_client, wanted
 from workers.cli.output import print_json, print_table
 from workers.cli.reading import parse_since
-from workers.cli.sending import Voice, closing_margin
+from workers.cli.sending import closing_margin
+from workers.cli.voice import Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings
 from workers.sources.exactly_once import ExactlyOnce, Place

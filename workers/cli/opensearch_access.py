@@ -12,7 +12,7 @@ from rich.prompt import Prompt
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.opensearch_options import words_of
 from workers.cli.output import print_table
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
 from workers.sources.opensearch.connection import Address, AddressError
 from workers.sources.opensearch.listing import ChoiceError, Index, choose, listing

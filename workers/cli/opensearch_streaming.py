@@ -15,7 +15,8 @@ from schemas.times import format_times
 from workers.cli.clients import kafka_options
 from workers.cli.documents import DocumentReader, Fault, Read
 from workers.cli.failures import Failure, WrongUse
-from workers.cli.sending import Target, Voice, closing_margin
+from workers.cli.sending import Target, closing_margin
+from workers.cli.voice import Voice
 from workers.intake.mapping import KINDS
 from workers.runtime.deadletters import dead_letter
 from workers.runtime.kafka_sink import DEFAULT_LIMIT

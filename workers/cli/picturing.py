@@ -20,7 +20,7 @@ from workers.cli.failures import Failure
 from workers.cli.judged import KEY, Judged
 from workers.cli.judged_data import read_csv
 from workers.cli.learning_data import counted, open_tape
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
 from workers.sources.replay.tables import metric_columns
 

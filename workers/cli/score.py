@@ -22,7 +22,8 @@ from workers.cli.output import print_json
 from workers.cli.score_delivery import Post, as_rows, write_files
 from workers.cli.score_pipeline import Pipeline
 from workers.cli.score_state import Memory, StateFile, opened
-from workers.cli.sending import Voice, closing_margin
+from workers.cli.sending import closing_margin
+from workers.cli.voice import Voice
 from workers.intake.mapping import KINDS
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings

@@ -12,7 +12,7 @@ from schemas.events import encode_events
 from schemas.times import format_times
 from workers.cli.clients import kafka_options
 from workers.cli.failures import Failure
-from workers.cli.voice import Voice as Voice
+from workers.cli.voice import Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings, load_settings
 from workers.sources.pacing import paced, unpaced

@@ -28,7 +28,7 @@ from workers.cli.learning_vectors import Lesson, Span
 from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.reading import parse_since
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.incidents.policy import Policy as IncidentPolicy
 from workers.knowing import knowledge_of
 from workers.scoring.blocks import PROFILES_WITHOUT_OWN_THRESHOLDS
