@@ -97,7 +97,7 @@ def read_labels(
     if required and rows.empty and not spans:
         reasons = "".join(f"; {path}: {reason}" for path, reason in list(data.skipped.items())[:3])
         raise WrongUse(
-            "--use-labels: DATA has no labels: expected a column label in tables (Parquet or CSV), or beside events "
+            "--use-labels: DATA has no labels: expected a column label in tables, or beside events "
             f"their truth (week.parquet and week.truth.parquet){reasons}"
         )
     return KnownLabels(rows, data.truth, spans)
