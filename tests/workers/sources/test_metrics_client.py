@@ -10,6 +10,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 from structlog.testing import capture_logs
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.support.process import free_port
 from tests.support.scripted import Reply, Scripted
@@ -114,6 +115,25 @@ def test_a_server_that_keeps_failing_is_left_alone() -> None:
         with pytest.raises(Resting, match="left alone for 30 s"):
             client.query("up")
         assert len(server.asked) == 3
+
+
+def test_a_server_that_is_back_is_asked_as_before() -> None:
+    bad, good = Reply(500), Reply.vector(1.0)
+    settings = {"retries": 0, "breaker_failures": 2, "breaker_pause_s": 0.001}
+    with Scripted(bad, bad, good, bad, good, bad, bad) as server, client_of(server, **settings) as client:
+        for _ in range(2):
+            with pytest.raises(Away):
+                client.query("up")
+        trial = Retrying(retry=retry_if_exception_type(Resting), stop=stop_after_delay(60), wait=wait_fixed(0.01))
+        assert trial(client.query, "up")
+        # It counts anew: one failure more is not enough, two in a row are.
+        with pytest.raises(Away, match="HTTP 500"):
+            client.query("up")
+        assert client.query("up")
+        for _ in range(2):
+            with pytest.raises(Away, match="HTTP 500"):
+                client.query("up")
+        assert len(server.asked) == 7
 
 
 def test_wrong_queries_do_not_open_the_breaker() -> None:

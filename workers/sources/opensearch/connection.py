@@ -63,8 +63,9 @@ class Address:
         tls: dict[str, Any] = {
             "verify_certs": not self.insecure,
             "ssl_show_warn": False,
-            "ssl_assert_hostname": not self.insecure,
         }
+        if self.insecure:
+            tls["ssl_assert_hostname"] = False  # urllib3 takes False or a name; without either the host's own
         if self.ca_certs:
             tls["ca_certs"] = self.ca_certs
         return OpenSearch(
