@@ -35,7 +35,9 @@ LEAST = 20
 
 MOST_FEATURES = 128
 
-_LEAST_DAYS = 5
+LEAST_DAYS = 5
+"""Of training, with so many windows each, from which it says what a day may be like."""
+
 _PRIOR = CELLS / 2
 """Rows that every histogram is given before any are counted, so that empty cells have a logarithm: half a row a cell in
 training (Krichevsky and Trofimov, 1981), and as in training on a day, so that what both lack counts for nothing."""
@@ -60,6 +62,11 @@ class Reference:
     shares: Values
     usual: Values
 
+    @property
+    def judges(self) -> bool:
+        """Whether training had days enough to say what any day may be like."""
+        return bool((self.usual > 0.0).any())
+
     @classmethod
     def fit(cls, columns: NDArray[np.int64], used: Values, residual: Values, series: Series) -> Self:
         """Learn from n rows (n, d) of the watched features, and what is left of them after the time of day."""
@@ -72,9 +79,10 @@ class Reference:
         _, group = np.unique(series.entity.astype(np.int64) << 32 | series.time // _DAY_US, return_inverse=True)
         rows = np.bincount(group)
         days = _histograms(codes, group, len(rows))[rows >= LEAST]
-        if len(days) < _LEAST_DAYS:
+        if len(days) < LEAST_DAYS:
             return found
-        return cls(columns, edges, found.shares, np.max([found.indices(day) for day in days], axis=0))
+        usual = np.max([found.indices(day) for day in days], axis=0)
+        return cls(columns, edges, found.shares, np.maximum(usual, _ROUNDING))
 
     def codes(self, residual: Values) -> Codes:
         """(n, d) the cell of each value (n, d), given as what is left after the time of day; NaN where missing."""
@@ -89,9 +97,10 @@ class Reference:
     def shifted(self, indices: Values) -> NDArray[np.bool_]:
         """(d,) whether these are as far beyond one and a half times what any day of training had as is customary.
 
-        There are many features and few days of training: docs/detection.md has what it gives.
+        There are many features and few days of training: docs/detection.md has what it gives. Without those days to
+        compare with nothing has shifted: by the customary bound nearly every day would have.
         """
-        return np.asarray(indices > SHIFTED + BEYOND * self.usual)
+        return np.asarray((indices > SHIFTED + BEYOND * self.usual) & self.judges)
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         return {"columns": self.columns, "edges": self.edges, "shares": self.shares, "usual": self.usual}

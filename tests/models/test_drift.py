@@ -95,6 +95,8 @@ def test_few_days_and_few_rows_are_learned_from_as_far_as_they_go() -> None:
     used = _data(30)
     found = _fit(used, _series(30))
     assert (found.usual == 0.0).all()
+    assert not found.judges
+    assert not found.shifted(np.full(len(found.usual), 9.0)).any(), "what a day may be like is not known"
     assert np.isfinite(_indices(found, used).popitem()[1])
     nothing = np.full((3, 4), np.nan)
     empty = _fit(nothing, _series(3))

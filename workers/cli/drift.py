@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas.records import decode
-from workers.cli.drifting import COLUMNS, LATEST_COLUMNS, Drift, latest_rows, written
+from workers.cli.drifting import COLUMNS, LATEST_COLUMNS, TOO_FEW, Drift, latest_rows, written
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
 from workers.cli.voice import Voice
@@ -39,7 +39,8 @@ def drift(
     """Compare each entity's days with the training of the model that scores it.
 
     A feature has shifted where its population stability index is above 0.25 and one and a half times the highest of
-    training's own days together. A day is told of when the next one has begun.
+    training's own days together; by models of fewer than five days none is judged. A day is told of when the next one
+    has begun.
 
     Example: faultline drift --since 2d --require 0.2 || faultline train last_month/
     """
@@ -50,10 +51,10 @@ def drift(
         print_json(found.document())
     elif not quiet:
         _print(found, most, bool(data))
-    if require is not None and not found.days:
-        raise Failure("--require: there is no day to judge by")
-    if require is not None and found.shifted > require * found.days:
-        raise Failure(f"{found.shifted:,} of {found.days:,} days have shifted, more than {require:.0%} of them")
+    if require is not None and not found.judged:
+        raise Failure(f"--require: there is no day to judge by{f' ({TOO_FEW})' if found.days else ''}")
+    if require is not None and found.shifted > require * found.judged:
+        raise Failure(f"{found.shifted:,} of {found.judged:,} days have shifted, more than {require:.0%} of them")
 
 
 def _measured(data: list[Path], settings: Settings, voice: Voice) -> Iterator[Mapping[str, Any]]:

@@ -15,6 +15,8 @@ from workers.settings import Settings
 OWN = "entity=*"
 """The scopes of all models that serve one entity each, as one."""
 
+TOO_FEW = "not judged: too few days learned"
+
 _MOST_NAMED = 3
 
 
@@ -22,7 +24,7 @@ _MOST_NAMED = 3
 class ScopeDrift:
     """The days of one profile and scope; `versions` are the champions that they were measured against.
 
-    `features` counts the days in which each had shifted.
+    `features` counts the days in which each had shifted, `judged` those that training had days enough to judge by.
     """
 
     profile: str
@@ -30,6 +32,7 @@ class ScopeDrift:
     versions: set[str] = field(default_factory=set)
     entities: set[str] = field(default_factory=set)
     days: int = 0
+    judged: int = 0
     shifted: int = 0
     windows: int = 0
     score: float = 0.0
@@ -41,6 +44,7 @@ class ScopeDrift:
         self.versions.add(record["version"])
         self.entities.add(record["entity"])
         self.days += 1
+        self.judged += any(one["usual"] > 0.0 for one in record["psi"])
         self.shifted += bool(record["shifted"])
         self.windows += windows
         self.score += windows * record["score_mean"]
@@ -50,7 +54,7 @@ class ScopeDrift:
     def row(self) -> tuple[object, ...]:
         most = ", ".join(f"{name} ({days:,})" for name, days in self.features.most_common(_MOST_NAMED))
         version = next(iter(self.versions)) if len(self.versions) == 1 else f"{len(self.versions):,} versions"
-        share = f"{self.shifted:,} ({ratio(self.shifted, self.days):.0%})"
+        share = f"{self.shifted:,} ({ratio(self.shifted, self.judged):.0%})" if self.judged else TOO_FEW
         mean, alarms = ratio(self.score, self.windows), ratio(self.alarms, self.windows)
         who = (self.profile, self.scope, version, len(self.entities), self.days)
         return (*who, share, f"{mean:.3f}", f"{alarms:.2%}", most)
@@ -62,6 +66,7 @@ class ScopeDrift:
             "versions": sorted(self.versions),
             "entities": len(self.entities),
             "days": self.days,
+            "days_judged": self.judged,
             "days_shifted": self.shifted,
             "score_mean": self.score / self.windows if self.windows else None,
             "alarm_rate": self.alarms / self.windows if self.windows else None,
@@ -113,6 +118,10 @@ class Drift:
     @property
     def days(self) -> int:
         return sum(scope.days for scope in self.scopes.values())
+
+    @property
+    def judged(self) -> int:
+        return sum(scope.judged for scope in self.scopes.values())
 
     @property
     def shifted(self) -> int:
