@@ -38,6 +38,8 @@ _BODY_POINTS = 256
 _SHAPES = np.linspace(-0.3, 0.5, 33)
 _NO_SHAPE = np.zeros(1)
 _SHAPE_PRIOR = 0.15  # its standard deviation: halfway between free and exponential, the best of those tried
+_EVEN = 0.2275  # half of the median of χ² with one degree of freedom: α times the sample from which on Jeffreys' prior,
+# after nothing was seen beyond the boundary, gives even odds that it is rarer than α
 _GRID = 101
 _STEP = LARGEST / (_GRID - 1)
 
@@ -95,6 +97,14 @@ class Calibration:
     def confidence(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability that a row's true rarity lies on its score's side of the boundary, given the sample's size."""
         return _interpolate(np.ascontiguousarray(scores), self.confidences)
+
+    @property
+    def missing(self) -> str:
+        """What is missing where even the largest score is more likely wrong than right; empty where nothing is."""
+        if self.confidences[-1] >= 0.5:
+            return ""
+        more = max(math.ceil(_EVEN / self.alpha - self.sample), 1)
+        return f"learned from too little: about {more:,} more independent windows are missing"
 
     def to_arrays(self) -> Mapping[str, NDArray[Any]]:
         numbers = np.array([self.shape, self.width, self.alpha, self.sample])

@@ -105,7 +105,9 @@ class PeriodModel:
         if foretold is not None:
             foretold.narrow(reasons, self.columns, len(self.names))
         mean = fuse("mean", parts, [member.weight for member in self.members])
-        return Scored(score, mean, self.calibration.confidence(score), reasons, [""] * len(score))
+        missing = self.calibration.missing
+        note = [missing if far else "" for far in (score >= 1.0).tolist()] if missing else [""] * len(score)
+        return Scored(score, mean, self.calibration.confidence(score), reasons, note)
 
     def member_scores(self, values: Values, places: Places) -> Values:
         """(n, m) the calibrated score of each member that decides, by itself; each reaches 1.0 at its own boundary."""

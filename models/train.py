@@ -333,7 +333,7 @@ def _bundle(
         periods={name: _entry(name, one) for name, one in fitted.items()},
         files=entries_of(files),
     )
-    return TrainedBundle(manifest, files, remark)
+    return TrainedBundle(manifest, files, remark or fitted[ALL].model.calibration.missing)
 
 
 def _entry(period: str, fitted: Fitted) -> PeriodEntry:

@@ -127,3 +127,14 @@ GRID = np.linspace(-2, 40, 2_000)
 
 def _sample(n: int) -> NDArray[np.float64]:
     return np.random.default_rng(n).exponential(size=n)
+
+
+def test_too_few_windows_say_how_many_are_missing() -> None:
+    scores = np.random.default_rng(0).normal(size=400)
+    few, enough = Calibration.fit(scores[:60], 1 / 576), Calibration.fit(scores, 1 / 576)
+    assert enough.missing == ""
+    assert enough.confidence(np.array([10.0]))[0] > 0.5 > few.confidence(np.array([10.0]))[0]
+    missing = round(0.2275 * 576 - few.sample)
+    assert abs(int(few.missing.split("about ")[1].split()[0]) - missing) <= 1
+    more = np.random.default_rng(0).normal(size=60 + 2 * missing)
+    assert Calibration.fit(more, 1 / 576).missing == ""

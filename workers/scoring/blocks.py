@@ -203,7 +203,10 @@ def _published(judged: Judged, threshold: NDArray[np.float64], recalled: NDArray
     assert judged.by is not None
     scored, model = judged.scored, judged.by.model
     score = published(scored.score, threshold)
-    note = [f"own threshold {t:.2f}" if s >= 1.0 else "" for s, t in zip(score.tolist(), threshold, strict=True)]
+    missing = f"; {model.calibration.missing}" if model.calibration.missing else ""
+    note = [
+        f"own threshold {t:.2f}{missing}" if s >= 1.0 else "" for s, t in zip(score.tolist(), threshold, strict=True)
+    ]
     sure = model.calibration.confidence(score)
     return replace(scored, score=placed(score, threshold, scored.mean, recalled), confidence=sure, note=note)
 
