@@ -3,7 +3,7 @@ it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,9 +25,10 @@ class _Part(BaseModel):
 
 
 class OwnerRule(_Part):
-    """Tags that name the machine, in the measurements `from`."""
+    """Tags that name the machine, in the measurements `from`, and in those with a metric of a name in `metrics`."""
 
-    measurements: tuple[str, ...] = Field(("*",), alias="from", min_length=1)
+    measurements: tuple[str, ...] = Field(("*",), alias="from")
+    metrics: tuple[str, ...] = ()
     tags: tuple[str, ...] = Field(min_length=1)
 
 
@@ -73,20 +74,27 @@ class Machines:
     def __init__(self, mapping: MachineMapping) -> None:
         self._mapping = mapping
         self._rules = lru_cache(_MOST_NAMES)(self._rules_for)
-        self.owner_tags = lru_cache(_MOST_NAMES)(self._owner_tags)
+        self._by_measurement = lru_cache(_MOST_NAMES)(self._tags_of_measurement)
+        self._by_metric = lru_cache(_MOST_NAMES)(self._tags_of_metric)
+        self._asked = frozenset(tag for rule in mapping.owner if rule.metrics for tag in rule.tags)
 
-    def owner(self, measurement: str, tags: Mapping[str, str]) -> str | None:
+    def owner_tags(self, measurement: str, names: Iterable[str], tags: Mapping[str, str]) -> tuple[str, ...]:
+        """The tags that name the machine in this measurement with these metrics, the one that counts first. In others
+        they are labels."""
+        found = self._by_measurement(measurement)
+        if self._asked.isdisjoint(tags) or not self._asked.isdisjoint(found):
+            return found
+        return found + next((also for name in names if (also := self._by_metric(name))), ())
+
+    def owner(self, owner_tags: Sequence[str], tags: Mapping[str, str]) -> str | None:
         """The machine that was asked, where its name is among the tags; None: the tag `host` says it."""
-        return next((tags[tag] for tag in self.owner_tags(measurement) if tags.get(tag)), None)
+        return next((tags[tag] for tag in owner_tags if tags.get(tag)), None)
 
-    def _owner_tags(self, measurement: str) -> tuple[str, ...]:
-        """The tags that name the machine in this measurement, the one that counts first; in others they are labels."""
-        return tuple(
-            tag
-            for rule in self._mapping.owner
-            if any(fnmatchcase(measurement, pattern) for pattern in rule.measurements)
-            for tag in rule.tags
-        )
+    def _tags_of_measurement(self, measurement: str) -> tuple[str, ...]:
+        return tuple(tag for rule in self._mapping.owner if _fits(measurement, rule.measurements) for tag in rule.tags)
+
+    def _tags_of_metric(self, name: str) -> tuple[str, ...]:
+        return tuple(tag for rule in self._mapping.owner if _fits(name, rule.metrics) for tag in rule.tags)
 
     def base(self, name: str, value: float, kind: int, labels: Mapping[str, str]) -> Base | None:
         """What a metric is as a base metric; None if no rule takes it, or its part has no name."""
@@ -100,6 +108,10 @@ class Machines:
 
     def _rules_for(self, name: str) -> tuple[HostRule, ...]:
         return tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def load_machines(path: str) -> MachineMapping:

@@ -109,6 +109,12 @@ def test_line_protocol_is_read_with_its_escapes(line: bytes, metrics: dict[str, 
     assert seen(event) == ("a", "metric", later, {"host": "a"}, metrics)
 
 
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_the_unit_of_a_lines_time_is_told_by_its_size(unit: int) -> None:
+    (event,) = events(b"cpu,host=a usage=1 %d" % (NOON_S * unit))
+    assert event["timestamp"] == NOON
+
+
 def test_lines_of_one_host_and_time_are_one_event() -> None:
     lines = b"cpu,host=a x=1 %d\nmem,host=a x=2 %d\nmem,host=b x=3 %d\n" % ((NOON * 1000,) * 3)
     assert [(e["entity"], e["metrics"]) for e in events(lines)] == [
