@@ -131,6 +131,20 @@ def test_collectd_gives_what_came_in_an_interval_and_leaves_out_what_was_not_rea
     assert seen(host) == ("web-1/eth0", "host", 10_000_000, known, received)
 
 
+def test_an_interface_that_collectd_asked_by_snmp_is_a_part_of_the_device() -> None:
+    table = {
+        "host": "router-1",
+        "plugin": "snmp",
+        "plugin_instance": "",
+        "type_instance": "ge-0/0/1",
+        "values": [100, 50],
+    }
+    host, other = events([COLLECTD[1] | table], [COLLECTD[1] | table | {"type": "ping"}])
+    assert (host["entity"], host["kind"]) == ("router-1/ge-0/0/1", "host")
+    assert host["metrics"] == {"network_receive_bytes": delta(1000.0), "network_transmit_bytes": delta(500.0)}
+    assert other["metrics"] == {"snmp_ping_ge-0/0/1_rx": delta(1000.0), "snmp_ping_ge-0/0/1_tx": delta(500.0)}
+
+
 def test_collectd_without_rates_sends_counters() -> None:
     given = Given(IntakeSettings(collectd_rates=False), Mappings.load(IntakeSettings()), None)
     found, faults = BUILDERS["collectd"](given).decode([orjson.dumps(COLLECTD)], np.array([ARRIVED]))
