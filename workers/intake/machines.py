@@ -3,7 +3,7 @@ it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -26,9 +26,10 @@ class _Part(BaseModel):
 
 
 class OwnerRule(_Part):
-    """Tags that name the machine, in the measurements `from`."""
+    """Tags that name the machine, in the measurements `from`, and in those with a metric of a name in `metrics`."""
 
-    measurements: tuple[str, ...] = Field(("*",), alias="from", min_length=1)
+    measurements: tuple[str, ...] = Field(("*",), alias="from")
+    metrics: tuple[str, ...] = ()
     tags: tuple[str, ...] = Field(min_length=1)
 
 
@@ -72,26 +73,33 @@ class Machines:
     def __init__(self, mapping: MachineMapping) -> None:
         self._mapping = mapping
         self._rules: Remembered[str, tuple[HostRule, ...]] = Remembered(_MOST_NAMES)
-        self._tags: Remembered[str, tuple[str, ...]] = Remembered(_MOST_NAMES)
+        self._by_measurement: Remembered[str, tuple[str, ...]] = Remembered(_MOST_NAMES)
+        self._by_metric: Remembered[str, tuple[str, ...]] = Remembered(_MOST_NAMES)
+        self._asked = frozenset(tag for rule in mapping.owner if rule.metrics for tag in rule.tags)
 
-    def owner(self, measurement: str, tags: Mapping[str, str]) -> str | None:
+    def owner_tags(self, measurement: str, names: Iterable[str], tags: Mapping[str, str]) -> tuple[str, ...]:
+        """The tags that name the machine in this measurement with these metrics, the one that counts first. In others
+        they are labels."""
+        found = self._by_measurement.or_made(measurement, self._tags_of_measurement)
+        if self._asked.isdisjoint(tags) or not self._asked.isdisjoint(found):
+            return found
+        return found + next(
+            (also for name in names if (also := self._by_metric.or_made(name, self._tags_of_metric))), ()
+        )
+
+    def owner(self, owner_tags: Sequence[str], tags: Mapping[str, str]) -> str | None:
         """The machine that was asked, where its name is among the tags; None: the tag `host` says it."""
-        return next((tags[tag] for tag in self.owner_tags(measurement) if tags.get(tag)), None)
+        return next((tags[tag] for tag in owner_tags if tags.get(tag)), None)
 
-    def owner_tags(self, measurement: str) -> tuple[str, ...]:
-        """The tags that name the machine in this measurement, the one that counts first; in others they are labels."""
-        found = self._tags.get(measurement)
-        if found is None:
-            rules = [
-                rule for rule in self._mapping.owner if any(fnmatchcase(measurement, p) for p in rule.measurements)
-            ]
-            found = tuple(tag for rule in rules for tag in rule.tags)
-            self._tags.keep(measurement, found, len(measurement))
-        return found
+    def _tags_of_measurement(self, measurement: str) -> tuple[str, ...]:
+        return tuple(tag for rule in self._mapping.owner if _fits(measurement, rule.measurements) for tag in rule.tags)
+
+    def _tags_of_metric(self, name: str) -> tuple[str, ...]:
+        return tuple(tag for rule in self._mapping.owner if _fits(name, rule.metrics) for tag in rule.tags)
 
     def base(self, name: str, value: float, kind: int, labels: Mapping[str, str]) -> Base | None:
         """What a metric is as a base metric; None if no rule takes it, or its part has no name."""
-        for rule in self._rules_of(name):
+        for rule in self._rules.or_made(name, self._rules_of):
             if rule.takes(labels):
                 part = next((labels[label] for label in rule.part if labels.get(label)), "")
                 if rule.part and not part:
@@ -100,11 +108,11 @@ class Machines:
         return None
 
     def _rules_of(self, name: str) -> tuple[HostRule, ...]:
-        found = self._rules.get(name)
-        if found is None:
-            found = tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
-            self._rules.keep(name, found, len(name))
-        return found
+        return tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def load_machines(path: str) -> MachineMapping:

@@ -16,7 +16,7 @@ from workers.intake.mapping import Mapping
 from workers.settings import IntakeSettings, Settings
 
 MESSAGE = "message"
-PATHS = ("message", "msg", "body", "log", "event.original")
+PATHS = ("message", "msg", "body", "log", "event.original", "MESSAGE", "short_message")
 """Where plain JSON has its text, for mappings that do not say it themselves."""
 
 NEEDED = 1_024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key")
@@ -38,3 +39,11 @@ class Remembered(Generic[_Key, _Value]):
             self.size = 0
         self._kept[key] = value
         self.size += size
+
+    def or_made(self: Remembered[str, _Value], key: str, make: Callable[[str], _Value]) -> _Value:
+        """The value of a text, made where it is not kept."""
+        found = self._kept.get(key)
+        if found is None:
+            found = make(key)
+            self.keep(key, found, len(key))
+        return found

@@ -25,6 +25,7 @@ from tests.support.producers.keeping import first_two, write_records
 from tests.support.producers.otlp import golden_documents
 from tests.support.producers.prometheus import Page, Prometheus
 from tests.support.producers.rsyslog import FORWARD, NEW, OLD, Rsyslog
+from tests.support.producers.syslog_ng import SyslogNg
 from tests.support.producers.telegraf import Snmpd, Telegraf
 from tests.support.receiver import Receiver
 from tests.support.services import some_kafka
@@ -163,6 +164,15 @@ def capture_rsyslog(broker: Broker) -> None:
         write_records(f"rsyslog/{name}", "log", broker, topic, {"lines": sent})
 
 
+def capture_syslog_ng(broker: Broker) -> None:
+    topic = broker.create_topic()
+    with SyslogNg(broker.bootstrap_servers, topic) as syslog_ng:
+        syslog_ng.log(syslog_ng.new, [line for line in SYSLOG if ">1 " in line])
+        syslog_ng.log(syslog_ng.old, [line for line in SYSLOG if ">1 " not in line])
+        eventually(lambda: len(broker.read(topic)) >= len(SYSLOG), 60, "all lines")
+    write_records("syslog-ng/json", "json", broker, topic)
+
+
 def capture_kcat(broker: Broker) -> None:
     topic = broker.create_topic()
     sent = kcat.post(broker.bootstrap_servers, topic, JSON_LINES)
@@ -233,6 +243,7 @@ CAPTURES: Mapping[str, Callable[[Broker], None]] = {
     "metricbeat": capture_metricbeat,
     "prometheus": capture_prometheus,
     "rsyslog": capture_rsyslog,
+    "syslog-ng": capture_syslog_ng,
     "telegraf": capture_telegraf,
 }
 

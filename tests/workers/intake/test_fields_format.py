@@ -296,6 +296,7 @@ def test_an_object_with_the_fields_is_named_by_the_mapping_and_faults_name_the_f
         ),
         ({"labels": {"service": "cart", "namespace": "pay"}}, "cart", {"namespace": "pay", "host": "beat"}),
         ({"_SYSTEMD_UNIT": "ssh.service", "_HOSTNAME": "web-4"}, "ssh.service", {"host": "beat"}),
+        ({"PROGRAM": "cron", "HOST": "web-5", "PRIORITY": "err"}, "cron", {"level": "err", "host": "beat"}),
     ],
 )
 def test_what_filebeat_and_the_journal_say_of_where_a_line_is_from(
@@ -325,6 +326,47 @@ def test_levels_that_loggers_write_as_numbers_or_in_words_of_their_own_are_known
 ) -> None:
     ((_, _, _, found, _),), faults = read({"time": TIME, "service": "a", **record})
     assert (found["level"], faults) == (level, {})
+
+
+FLUENT_BIT = """
+timestamp: {paths: ["@timestamp"]}
+kind: {when: [{kind: host, has: [cpu_ratio, memory_used_bytes]}]}
+attributes: {host: [host]}
+entity: "{host}"
+metrics:
+  - {name: cpu_ratio, paths: [cpu_p], scale: 0.01}
+  - {name: cpu_user_ratio, paths: [user_p], scale: 0.01}
+  - {name: cpu_system_ratio, paths: [system_p], scale: 0.01}
+  - {name: memory_total_bytes, paths: [Mem.total], scale: 1024}
+  - {name: memory_used_bytes, paths: [Mem.used], scale: 1024}
+  - {name: memory_free_bytes, paths: [Mem.free], scale: 1024}
+  - {name: swap_used_bytes, paths: [Swap.used], scale: 1024}
+"""
+
+
+def test_the_mapping_that_the_docs_give_for_fluent_bits_metrics_makes_a_host_of_them(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[3] / "docs" / "intake.md"
+    assert f"```yaml{FLUENT_BIT}```" in docs.read_text()
+    path = tmp_path / "mapping.yaml"
+    path.write_text(FLUENT_BIT)
+    cpu = {
+        "@timestamp": 1_772_366_400.5,
+        "cpu_p": 25.0,
+        "user_p": 20.0,
+        "system_p": 5.0,
+        "cpu0.p_cpu": 25.0,
+        "host": "web-1",
+    }
+    memory = {"@timestamp": 1_772_366_400.5, "Mem.total": 1000, "Mem.used": 600, "Mem.free": 400, "host": "web-1"}
+    found, faults = read(cpu, memory, mapping=load_mapping(str(path)))
+    assert faults == {}
+    assert [row[:3] for row in found] == [("web-1", NOON + 500_000, "host")] * 2
+    assert found[0][4] == {"cpu_ratio": 0.25, "cpu_user_ratio": 0.2, "cpu_system_ratio": 0.05}
+    assert found[1][4] == {
+        "memory_total_bytes": 1_024_000.0,
+        "memory_used_bytes": 614_400.0,
+        "memory_free_bytes": 409_600.0,
+    }
 
 
 def test_values_of_an_attribute_are_named_by_the_mapping() -> None:

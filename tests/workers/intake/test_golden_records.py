@@ -55,6 +55,18 @@ def test_each_line_that_rsyslog_relays_is_one_event_with_its_time_level_and_prog
     ]
 
 
+def test_each_line_that_syslog_ng_relays_as_json_is_one_event_with_its_time_level_and_program() -> None:
+    events = events_of("syslog-ng/json")
+    told = {(e["entity"], e["timestamp"] - NOON, e["attributes"]["level"], e["attributes"]["host"]) for e in events}
+    assert told == {
+        ("su", 0, "CRITICAL", "web-1"),
+        ("shop", SECOND, "notice", "web-2"),
+        ("cron", 2 * SECOND, "notice", "web-1"),
+        ("kernel", 3 * SECOND, "err", "web-1"),
+        ("app", 4 * SECOND, "info", "web-1"),
+    }
+
+
 def test_each_line_that_kcat_sends_is_one_event_read_by_the_field_mapping() -> None:
     events = events_of("kcat/json")
     assert len(events) == sent("kcat/json")["lines"]
@@ -158,6 +170,7 @@ def test_what_telegraf_reads_in_one_go_has_one_time() -> None:
         *((f"telegraf/{name}_json", "telegraf") for name in ("host", "snmp")),
         *((f"telegraf/{name}_influx", "influx") for name in ("host", "snmp")),
         ("kcat/json", "fields"),
+        ("syslog-ng/json", "fields"),
     ],
 )
 def test_the_format_of_a_golden_record_is_told_by_its_bytes(capture: str, form: str) -> None:

@@ -109,6 +109,12 @@ def test_line_protocol_is_read_with_its_escapes(line: bytes, metrics: dict[str, 
     assert seen(event) == ("a", "metric", later, {"host": "a"}, metrics)
 
 
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_the_unit_of_a_lines_time_is_told_by_its_size(unit: int) -> None:
+    (event,) = events(b"cpu,host=a usage=1 %d" % (NOON_S * unit))
+    assert event["timestamp"] == NOON
+
+
 def test_lines_of_one_host_and_time_are_one_event() -> None:
     lines = b"cpu,host=a x=1 %d\nmem,host=a x=2 %d\nmem,host=b x=3 %d\n" % ((NOON * 1000,) * 3)
     assert [(e["entity"], e["metrics"]) for e in events(lines)] == [
@@ -123,6 +129,20 @@ def test_collectd_gives_what_came_in_an_interval_and_leaves_out_what_was_not_rea
     assert seen(other) == ("web-1", "metric", 10_000_000, known, {"memory_cached": 12.5})
     received = {"network_receive_bytes": {"value": 1000.0, "type": "delta"}}
     assert seen(host) == ("web-1/eth0", "host", 10_000_000, known, received)
+
+
+def test_an_interface_that_collectd_asked_by_snmp_is_a_part_of_the_device() -> None:
+    table = {
+        "host": "router-1",
+        "plugin": "snmp",
+        "plugin_instance": "",
+        "type_instance": "ge-0/0/1",
+        "values": [100, 50],
+    }
+    host, other = events([COLLECTD[1] | table], [COLLECTD[1] | table | {"type": "ping"}])
+    assert (host["entity"], host["kind"]) == ("router-1/ge-0/0/1", "host")
+    assert host["metrics"] == {"network_receive_bytes": delta(1000.0), "network_transmit_bytes": delta(500.0)}
+    assert other["metrics"] == {"snmp_ping_ge-0/0/1_rx": delta(1000.0), "snmp_ping_ge-0/0/1_tx": delta(500.0)}
 
 
 def test_collectd_without_rates_sends_counters() -> None:

@@ -52,6 +52,19 @@ def test_what_was_asked_by_snmp_is_of_the_device_and_not_of_who_asked() -> None:
     assert (elsewhere["entity"], elsewhere["kind"]) == ("web-1", "metric")
 
 
+def test_a_table_of_snmp_is_of_the_device_whatever_people_call_it() -> None:
+    """Two switches asked by one Telegraf must not be one."""
+    tags = {"host": "poller", "ifName": "Gi1"}
+    one, two, three = events(
+        telegraf("ports", tags | {"source": "10.0.0.1"}, ifHCInOctets=10),
+        telegraf("ports", tags | {"source": "10.0.0.2"}, ifHCInOctets=20),
+        telegraf("ports", tags | {"source": "10.0.0.3", "sysName": "router-1"}, ifHCInOctets=30),
+    )
+    assert [event["entity"] for event in (one, two, three)] == ["10.0.0.1/Gi1", "10.0.0.2/Gi1", "router-1/Gi1"]
+    assert three["attributes"] == {"host": "router-1", "agent": "poller"}
+    assert list(three["metrics"]) == ["network_receive_bytes"]
+
+
 def test_a_file_replaces_the_sections_that_it_has(tmp_path: Path) -> None:
     path = tmp_path / "machines.yaml"
     path.write_text("host:\n  - {from: 'cpu_*', name: cpu_ratio, where: {cpu: [all]}}\n")
@@ -59,7 +72,8 @@ def test_a_file_replaces_the_sections_that_it_has(tmp_path: Path) -> None:
     assert machines.base("cpu_busy", 0.5, 0, {"cpu": "all"}) == ("cpu_ratio", 0.5, 0, "")
     assert machines.base("cpu_busy", 0.5, 0, {"cpu": "0"}) is None
     assert machines.base("mem_used", 0.5, 0, {}) is None
-    assert machines.owner("any", {"sysName": "r"}) == "r"
+    tags = {"sysName": "r", "source": "s"}
+    assert machines.owner(machines.owner_tags("any", [], tags), tags) == "r"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ _SECOND = 1_000_000
 
 class CollectdFormat(PointFormat):
     """A metric is `<plugin>_<type>_<type instance>`, then the data source unless it is `value`; the instance of the
-    plugin is a label. Rates become what came in the interval, a delta.
+    plugin is a label, and of its plugin snmp the interface. Rates become what came in the interval, a delta.
 
     Plugins are read one after another, and each value list is a record of its own. So that what was read in one go is
     one sample, times are put off to the next whole interval (of more than a minute: to the next whole minute).
@@ -68,24 +68,26 @@ def _point(one: Any, rates: bool) -> Point:
     except (ValueError, OverflowError) as error:
         raise Unreadable(INVALID, f"time {shown(str(one.get('time')))} {error}") from error
     interval = _interval(one.get("interval"))
-    parts = [str(one.get(part) or "") for part in ("plugin", "type", "type_instance")]
-    if parts[0] == parts[1]:
-        del parts[0]
+    plugin, kind, part = (str(one.get(name) or "") for name in ("plugin", "type", "type_instance"))
+    instance = str(one.get("plugin_instance") or "")
+    if plugin == "snmp" and kind.startswith("if_") and not instance:
+        instance, part = part, ""  # a table's row: the interface
+    parts = [kind, part] if plugin == kind else [plugin, kind, part]
     metrics: list[Metric] = []
-    for value, kind, name in zip(values, types, names, strict=True):
-        if not isinstance(kind, str) or kind not in _TYPES:
-            raise Unreadable(INVALID, f"dstypes holds {shown(str(kind))}; there are {', '.join(_TYPES)}")
+    for value, source, name in zip(values, types, names, strict=True):
+        if not isinstance(source, str) or source not in _TYPES:
+            raise Unreadable(INVALID, f"dstypes holds {shown(str(source))}; there are {', '.join(_TYPES)}")
         whole = "_".join(part for part in (*parts, "" if name == "value" else str(name)) if part)
         found = number(whole, value)  # null: not read this time
         if found is None:
             continue
-        if kind == "gauge" or not rates:
-            metrics.append((whole, found, _TYPES[kind]))
+        if source == "gauge" or not rates:
+            metrics.append((whole, found, _TYPES[source]))
         elif interval:
             metrics.append((whole, found * interval / _SECOND, DELTA))
         else:
             raise Unreadable(INVALID, "a rate needs interval (seconds); or set FAULTLINE_INTAKE__COLLECTD_RATES=false")
-    tags = {"host": str(one.get("host") or ""), "instance": str(one.get("plugin_instance") or "")}
+    tags = {"host": str(one.get("host") or ""), "instance": instance}
     return Point(put_off(time, interval), tags, metrics, interval_ms=interval // 1000)
 
 

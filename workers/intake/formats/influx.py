@@ -1,7 +1,8 @@
 """InfluxDB's line protocol, as Telegraf and many agents write it: `cpu,host=a,cpu=cpu0 user=1.5 1772366400000000000`.
 
-Lines are measurement and tags, fields, and a time in nanoseconds; without one it is the time of arrival. Source: the
-line protocol reference of InfluxDB 2 (escapes: a backslash before comma, space, equals sign, and quote in texts).
+Lines are measurement and tags, fields, and a time in nanoseconds, or in a coarser unit, which is told by its size;
+without one it is the time of arrival. Source: the line protocol reference of InfluxDB 2 (escapes: a backslash before
+comma, space, equals sign, and quote in texts).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _ESCAPE = re.compile(r"\\([,= \\\"])")
 _BEGINS = re.compile(rb"[A-Za-z_](?:\\.|[^\s\\{}\[\]<>]){0,4096} +(?:\\.|[^\s\\=]){1,512}=")
 _TRUTH = {"t": 1.0, "true": 1.0, "f": 0.0, "false": 0.0}
 
-_time = reader("ns")
+_time = reader("auto")
 
 
 class InfluxFormat(PointFormat):
@@ -55,7 +56,7 @@ def _point(line: str, arrived: int) -> Point:
         raise Unreadable(MALFORMED, f"no line protocol: {shown(line)}")
     name = _plain(found["name"])
     try:
-        time = arrived if found["time"] is None else _time(found["time"])
+        time = arrived if found["time"] is None else _time(int(found["time"]))
     except ValueError as error:
         raise Unreadable(INVALID, f"timestamp {shown(found['time'])} {error}") from error
     tags = {_plain(tag): _plain(text) for tag, text in _TAGS.findall(found["tags"])}

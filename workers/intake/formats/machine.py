@@ -95,8 +95,8 @@ class PointFormat(ABC):
         """A record whose points hold no number (all texts, or not read this time) is in order, and gives nothing."""
         gathered: dict[_Whose, list[Metric]] = {}
         for point in self.points(value, arrived):
-            whose = self._attributes(point)
-            naming = self._machines.owner_tags(point.measurement)
+            naming = self._machines.owner_tags(point.measurement, (name for name, _, _ in point.metrics), point.tags)
+            whose = self._attributes(point, naming)
             labels = {tag: text for tag, text in point.tags.items() if tag not in self._tags and tag not in naming}
             for name, number, code in point.metrics:
                 base = self._machines.base(name, number, code, labels)
@@ -115,9 +115,9 @@ class PointFormat(ABC):
             for start in range(0, len(metrics), DEFAULT_LIMITS.metrics):
                 rows.add(record, time, of, kind, attributes, metrics[start : start + DEFAULT_LIMITS.metrics])
 
-    def _attributes(self, point: Point) -> tuple[tuple[str, str], ...]:
+    def _attributes(self, point: Point, naming: Sequence[str]) -> tuple[tuple[str, str], ...]:
         found = {tag: text for tag, text in point.tags.items() if tag in self._tags}
-        owner = self._machines.owner(point.measurement, point.tags)
+        owner = self._machines.owner(naming, point.tags)
         if owner is not None:
             if found.get("host") not in (None, "", owner):
                 found["agent"] = found["host"]
