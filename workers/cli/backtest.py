@@ -31,7 +31,10 @@ app = typer.Typer(help="Train on the past, score what came after as the workers 
 
 @app.command()
 def backtest(
-    data: Annotated[list[Path], typer.Argument(help="Tables (timestamp, entity, split, metrics) or folders of them.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Tables (Parquet, CSV, NDJSON: timestamp, entity, split, metrics), events, or folders."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Parquet file for the scores.")],
     contamination: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share of training rows that may be anomalous.")

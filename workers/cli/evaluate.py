@@ -26,7 +26,9 @@ def evaluate(
     scores: Annotated[Path, typer.Argument(help="What `faultline backtest --out` wrote.")],
     data: Annotated[
         list[Path],
-        typer.Argument(help="What it was run on: tables (timestamp, entity, label, split) or made-up events."),
+        typer.Argument(
+            help="What it was run on: tables (Parquet, CSV, NDJSON: timestamp, entity, label, split) or made-up events."
+        ),
     ],
     require: Annotated[
         list[str] | None,
