@@ -65,7 +65,10 @@ class Registry:
         self.url, self.trusted = url, tuple(trusted)
         if trusted and find_spec("cryptography") is None:
             raise RegistryError("registry.trusted_keys needs cryptography. Install: pip install 'faultline[signing]'")
-        self._fs, self._root = fsspec.core.url_to_fs(url, **options)
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url, **options)
+        except (ValueError, ImportError) as error:
+            raise RegistryError(f"{url}: {error}. Correct the URL, or install what it needs") from error
 
     def save(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:
         """Store a bundle and return its version. Storing it again changes nothing."""

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from workers.cli.main import COMMANDS, load
 
 UNIT = Path(__file__).parents[2] / "deploy" / "faultline-host.service"
@@ -41,8 +43,8 @@ def test_what_hides_the_machine_from_it_is_not_set() -> None:
 def test_systemd_has_nothing_to_say_against_it(tmp_path: Path) -> None:
     program = shutil.which("systemd-analyze")
     if program is None:
-        return  # nothing here can judge it; the other tests have read it
+        pytest.skip("no systemd-analyze on the path. Install: apt-get install -y --no-install-recommends systemd")
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/opt/faultline/bin/faultline", "/bin/true"))
-    done = subprocess.run([program, "verify", copy], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program, "verify", copy], capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stderr) == (0, "")

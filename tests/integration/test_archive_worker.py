@@ -81,15 +81,16 @@ def test_killed_at_each_step_every_vector_lies_in_exactly_one_file(faultline: In
     assert set(in_files(archive).values()) == {1}
 
 
+@pytest.mark.timeout(600)
 def test_an_end_in_good_order_writes_what_is_held(faultline: Installation, archive: Path) -> None:
     publish(faultline, 0)
     worker = faultline.start("archive", {"FAULTLINE_ARCHIVE__FILE_SECONDS": "3600"})
     eventually(lambda: has_logged(worker, "loaded"), 200, "it has its partitions")
-    eventually(lambda: faultline.metrics(worker).get("faultline_archive_held_bytes", 0.0) > 0, 60, "it holds some")
+    eventually(lambda: faultline.metrics(worker).get("faultline_archive_held_bytes", 0.0) > 0, 200, "it holds some")
     worker.stop()
     assert in_archive(Store(str(archive)))
     again = faultline.start("archive")
-    eventually(lambda: len(in_archive(Store(str(archive)))) == vectors_on(faultline), 60, "the rest follows")
+    eventually(lambda: len(in_archive(Store(str(archive)))) == vectors_on(faultline), 200, "the rest follows")
     again.stop()
 
 

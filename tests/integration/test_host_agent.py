@@ -16,7 +16,7 @@ from tests.support.kafka_server import KafkaServer
 from tests.support.process import Daemon
 from tests.support.services import new_kafka
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 PATIENCE = 3
 

@@ -95,6 +95,11 @@ def test_names_cannot_lead_out_of_the_registry(tmp_path: Path, profile: str, ver
         Registry(str(tmp_path)).open(profile, GLOBAL, version)
 
 
+def test_a_storage_that_nothing_here_can_reach_is_told_with_the_way_out() -> None:
+    with pytest.raises(RegistryError, match=r"nosuch://.*Correct the URL, or install what it needs"):
+        Registry("nosuch://bucket/models")
+
+
 def test_any_storage_that_fsspec_knows_will_do() -> None:
     registry = Registry("memory://models")
     trained = bundle()

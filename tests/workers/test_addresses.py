@@ -9,7 +9,7 @@ import structlog
 
 from tests.support.scripted import Reply, Scripted
 from workers.addresses import Credentials, without_secrets
-from workers.cli.checks import check_schema_registry
+from workers.cli.checks import all_findings, check_schema_registry
 from workers.cli.target_checks import check_targets
 from workers.runtime import logs
 from workers.settings import load_settings
@@ -70,6 +70,19 @@ def test_credentials_of_an_address_are_sent_as_such_by_checks_and_never_said() -
     assert sent == {"/subjects": basic, "/-/ready": basic}
     assert [one.state for one in found] == ["ok", "failed"]
     assert not any("sh" in one.found for one in found)
+
+
+def test_no_finding_shows_them_whatever_it_is_about() -> None:
+    env = {
+        "FAULTLINE_REGISTRY__URL": "nosuch://tok3n@bucket/models",
+        "FAULTLINE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "FAULTLINE_REDIS__URL": "redis://:tok3n@127.0.0.1:1/0",
+        "FAULTLINE_SCHEMA_REGISTRY__URL": "http://tok3n@127.0.0.1:1",
+    }
+    found = {one.check: one for one in all_findings(load_settings(env))}
+    assert "nosuch://***@bucket/models" in found["model registry"].found
+    assert "nosuch://***@bucket/models" in found["worker scoring"].found
+    assert "tok3n" not in str(found)
 
 
 def test_an_address_without_credentials_stays_as_it_is() -> None:

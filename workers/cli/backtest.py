@@ -17,6 +17,7 @@ from workers.cli.budget import Budget
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.labels import Grid, Jobs, UseLabels, check_labels
 from workers.cli.learning_data import check_there, counted, open_tape
+from workers.cli.out_files import check_ending, prepare, writing
 from workers.cli.periods import PeriodsOption, read_periods
 from workers.cli.promoting import open_registry
 from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
@@ -30,7 +31,10 @@ app = typer.Typer(help="Train on the past, score what came after as the workers 
 
 @app.command()
 def backtest(
-    data: Annotated[list[Path], typer.Argument(help="Tables (timestamp, entity, split, metrics) or folders of them.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Tables (Parquet, CSV, NDJSON: timestamp, entity, split, metrics), events, or folders."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Parquet file for the scores.")],
     contamination: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share of training rows that may be anomalous.")
@@ -62,11 +66,14 @@ def backtest(
     """
     settings, voice, ensemble = load_settings(), Voice.of(quiet, as_json), ensemble_of(detectors)
     check_labels(use_labels, grid, budget, ensemble)
+    allowed, known = budget_of(budget), read_periods(periods)
+    check_ending(out, (".parquet", ".pq"))
     if no_train and (use_labels or periods):
         what = "--use-labels" if use_labels else "--periods"
         raise WrongUse(f"{what} is for training, and --no-train trains nothing: give one of them")
     configure("warning", settings.log.format)
     check_there(data)
+    prepare(out)
     rows = rows_of(data)
     if not len(rows) and not rows.open:
         open_tape(data, voice)  # says what is wrong with the files, if that is it
@@ -90,10 +97,11 @@ def backtest(
         with tempfile.TemporaryDirectory(prefix="faultline-backtest-") as folder:
             registry = Registry(folder)
             if rows.has_train:
-                tables = read_tables(data, settings, voice, "train", use_labels, read_periods(periods))
-                _train(tables, settings, voice, policy, registry, budget_of(budget))
+                tables = read_tables(data, settings, voice, "train", use_labels, known)
+                _train(tables, settings, voice, policy, registry, allowed)
             verdicts = _score(data, settings.with_registry(folder), voice, rows)
-    verdicts.write(out)
+    with writing(out):
+        verdicts.write(out)
     _report(verdicts, out, voice)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Literal
 from urllib.error import URLError
@@ -61,7 +61,12 @@ class Finding:
 
 
 def all_findings(settings: Settings) -> Iterator[Finding]:
-    """Every check, in the order in which one makes the next possible."""
+    """Every check, in the order in which one makes the next possible. Addresses are shown without their secrets."""
+    for finding in _every_check(settings):
+        yield replace(finding, found=without_secrets(finding.found))
+
+
+def _every_check(settings: Settings) -> Iterator[Finding]:
     yield from check_workers(settings)
     try:
         admin = connect(settings)
@@ -267,10 +272,7 @@ def check_schema_registry(settings: Settings) -> Iterator[Finding]:
             yield Finding("schema registry", "ok", f"answers with {response.status}")
     except (URLError, OSError, ValueError) as error:
         yield Finding(
-            "schema registry",
-            "failed",
-            without_secrets(str(error)),
-            "Correct FAULTLINE_SCHEMA_REGISTRY__URL, or leave it empty",
+            "schema registry", "failed", str(error), "Correct FAULTLINE_SCHEMA_REGISTRY__URL, or leave it empty"
         )
 
 
@@ -285,13 +287,11 @@ def check_model_registry(settings: Settings) -> Iterator[Finding]:
         filesystem, path = fsspec.core.url_to_fs(url)
         there = filesystem.exists(path)
     except Exception as error:  # every file system of fsspec has errors of its own
-        why = without_secrets(f"{url}: {error}")
-        yield Finding("model registry", "failed", why, "Correct FAULTLINE_REGISTRY__URL, or leave it empty")
-        return
-    shown = without_secrets(url)
-    if there:
-        yield Finding("model registry", "ok", f"{shown} can be read")
-    else:
         yield Finding(
-            "model registry", "warning", f"{shown} is empty: the untrained fallback scores", "faultline train"
+            "model registry", "failed", f"{url}: {error}", "Correct FAULTLINE_REGISTRY__URL, or leave it empty"
         )
+        return
+    if there:
+        yield Finding("model registry", "ok", f"{url} can be read")
+    else:
+        yield Finding("model registry", "warning", f"{url} is empty: the untrained fallback scores", "faultline train")

@@ -11,9 +11,10 @@ import typer
 from models.evaluation.figures import FIGURES
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.judged import load
-from workers.cli.judged_files import check_ending, save_anomalies, save_predictions
+from workers.cli.judged_files import save_anomalies, save_predictions
 from workers.cli.judged_report import Report, Requirement
 from workers.cli.learning_data import tell_bad_lines
+from workers.cli.out_files import check_ending
 from workers.cli.voice import Voice
 from workers.settings import load_settings
 
@@ -25,7 +26,9 @@ def evaluate(
     scores: Annotated[Path, typer.Argument(help="What `faultline backtest --out` wrote.")],
     data: Annotated[
         list[Path],
-        typer.Argument(help="What it was run on: tables (timestamp, entity, label, split) or made-up events."),
+        typer.Argument(
+            help="What it was run on: tables (Parquet, CSV, NDJSON: timestamp, entity, label, split) or made-up events."
+        ),
     ],
     require: Annotated[
         list[str] | None,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+
 from workers.queries.errors import QueryFileError
 from workers.runtime.errors import WorkerError
 from workers.settings_sources import SettingsError
 
 FAILED, WRONG_USE = 1, 2
+
+_SURROUNDINGS = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+)
+"""What the system says of files and folders that are not there, not ours, or full."""
 
 
 class Failure(Exception):
@@ -29,6 +36,10 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return str(error), WRONG_USE
     if isinstance(error, (Failure, WorkerError)):
         return str(error), FAILED
+    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        # Arrow's have no file name, and name the file in their text.
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", FAILED
     return _client_error(error)
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from schemas.times import format_time, parse_time
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.history_reading import needs_history, open_history
+from workers.cli.out_files import check_ending
 from workers.cli.output import console, print_json, print_table
 from workers.cli.reading import parse_since
 from workers.settings import load_settings
@@ -119,6 +120,7 @@ def export_incidents(
     from workers.cli.incident_documents import with_shared
     from workers.cli.incident_export import writing
 
+    check_ending(out, (".csv", ".parquet", ".pq", ".ndjson", ".jsonl"))
     wanted = _wanted(since, until, entity, profile, severity, state, fingerprint)
     with open_history(load_settings(), "incidents export") as connection, writing(out, events) as writer:
         from workers.history.queries import events_of, pages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import pandas as pd
 
 from schemas.events import encode_events
 from schemas.times import format_times
-from workers.cli.failures import Failure, WrongUse
 from workers.cli.judged import Judged
 from workers.cli.judged_data import Data
+from workers.cli.out_files import writing
 from workers.sources.columns import take
 from workers.sources.replay.files import Reading, blocks_of
 from workers.sources.replay.lines import Oddities
@@ -24,12 +24,6 @@ _OUTCOMES = np.array([["true negative", "false positive"], ["false negative", "t
 _SAID = ("severity", "incident_id", "reason", "agreeing")
 
 Key = tuple[str, int]
-
-
-def check_ending(path: Path | None, endings: Sequence[str]) -> None:
-    """Raises `WrongUse` unless the file's ending names one of these formats."""
-    if path is not None and path.suffix not in endings:
-        raise WrongUse(f"{path}: the ending decides the format, and must be one of {' '.join(endings)}")
 
 
 def save_predictions(judged: Judged, path: Path) -> int:
@@ -48,14 +42,12 @@ def save_predictions(judged: Judged, path: Path) -> int:
     for name in (*_SAID, *(f"{what} {member}" for member in judged.members for what in ("score", "flag"))):
         if name in rows:
             table[name] = rows[name]
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".csv":
             table.to_csv(path, index=False)
         else:
             table.to_parquet(path, compression="zstd", index=False)
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror or error}") from error
     return len(table)
 
 
@@ -77,14 +69,12 @@ def save_anomalies(judged: Judged, path: Path) -> int:
     records = dict(_records(judged.data, rows))
     found = [_anomaly(judged, row, records) for row in rows.to_dict("records")]
     lines = [orjson.dumps(one, default=str, option=orjson.OPT_UTC_Z) for one in found]
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":
             path.write_bytes(b"[" + b",".join(b"\n" + line for line in lines) + b"\n]\n")
         else:
             path.write_bytes(b"".join(line + b"\n" for line in lines))
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror or error}") from error
     return len(lines)
 
 

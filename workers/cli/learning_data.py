@@ -1,4 +1,4 @@
-"""DATA of `train`, `backtest`, `score`, `evaluate`: files as events in time order; what cannot be used is said once."""
+"""DATA of `train`, `backtest`, `score`, `replay` …: files as events in time order; what cannot be used is said once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workers.sources.replay.lines import Oddities
 from workers.sources.replay.play import Tape, load_tape, playing
 
 
-def open_tape(paths: list[Path], voice: Voice, split: str = "", time_unit: str = "ms") -> Tape:
-    """Survey the files. Raises `WrongUse` where none can be used."""
+def open_tape(paths: list[Path], voice: Voice, split: str = "", time_unit: str = "ms", kind: str = "metric") -> Tape:
+    """Survey the files; `kind` is what rows of tables become. Raises `WrongUse` where none can be used."""
     check_there(paths)
-    tape = load_tape(paths, Reading(time_unit=time_unit, split=split))
-    for path, reason in tape.skipped.items():
-        voice.say(f"skipped {path}: {reason}")
+    tape = load_tape(paths, Reading(kind, time_unit, split))
     if not tape.files:
         raise nothing_usable(tape.skipped)
+    for path, reason in tape.skipped.items():
+        voice.say(f"skipped {path}: {reason}")
     tell_bad_lines(tape.oddities, voice)
     return tape
 

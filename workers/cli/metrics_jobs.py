@@ -88,11 +88,12 @@ def fetch(settings: Settings, wish: Wish, voice: Voice) -> None:
 
 def _span(settings: Settings, client: Client, asked: Wanted, wish: Wish) -> _Span:
     own, since, until = settings.victoriametrics, wish.since, wish.until
+    first, last = parse_since(since) / 1000, parse_since(until, "--until") / 1000
     client.version()  # the first answer also tells the server's clock
     newest = aligned(client.now() - own.delay_s, asked.step)
-    end = min(aligned(parse_since(until, "--until") / 1000, asked.step), newest) if until else newest
+    end = min(aligned(last, asked.step), newest) if until else newest
     if since:
-        start = aligned(parse_since(since) / 1000, asked.step)
+        start = aligned(first, asked.step)
     else:
         start = end if wish.live else aligned(end - own.lookback_days * _DAY, asked.step)
     if start > end:

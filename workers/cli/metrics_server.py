@@ -13,7 +13,7 @@ from workers.sources.stopping import Interrupted
 from workers.sources.victoriametrics.build import wanted_of
 from workers.sources.victoriametrics.client import Client
 from workers.sources.victoriametrics.collect import Wanted
-from workers.sources.victoriametrics.errors import SourceError
+from workers.sources.victoriametrics.errors import Away, SourceError
 
 
 @contextmanager
@@ -23,6 +23,9 @@ def metrics_client(settings: VictoriaMetricsSettings, stopped: Callable[[], bool
         with Client(settings, stopped=stopped) as client:
             try:
                 yield client
+            except Away as error:
+                way = "Is it up, and FAULTLINE_VICTORIAMETRICS__URL (or VM_ENDPOINT) right?"
+                raise Failure(f"{client.where}: {error}. {way}") from error
             except SourceError as error:
                 raise Failure(f"{client.where}: {error}") from error
             except Interrupted:

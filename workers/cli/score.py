@@ -42,7 +42,8 @@ class Source(StrEnum):
 @app.command()
 def score(
     data: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE|FOLDER…", help="Canonical events, or tables of metrics.")
+        list[Path] | None,
+        typer.Argument(metavar="FILE|FOLDER…", help="Canonical events, or tables of metrics (Parquet, CSV, NDJSON)."),
     ] = None,
     source: Annotated[Source | None, typer.Option(help="Ask this instead of files.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Score what has come since the run before, and end.")] = False,

@@ -171,21 +171,15 @@ def replay(
 
     Example: faultline source replay data/smd --split test --speed 3600
     """
-    from workers.sources.replay.files import Reading
-    from workers.sources.replay.play import load_tape, playing
+    from workers.cli.learning_data import open_tape
+    from workers.sources.replay.play import playing
 
     voice = Voice.of(quiet, as_json)
     target = Target.of(topic, raw, not no_end)
     voice.say("reading what is there …")
-    tape = load_tape(paths, Reading(kind.value, time_unit.value, split))
-    for path, reason in tape.skipped.items():
-        voice.say(f"skipped {path}: {reason}")
-    if tape.oddities.bad_lines:
-        voice.say(f"left out {tape.oddities.bad_lines} unreadable lines, the first: {tape.oddities.first}")
+    tape = open_tape(paths, voice, split, time_unit.value, kind.value)
     if tape.oddities.left_out:
         voice.say(f"columns that are not numbers are left out: {', '.join(sorted(tape.oddities.left_out))}")
-    if not tape.files:
-        raise Failure("no file could be used: each needs the columns timestamp and entity, or canonical events")
     moved = time.time_ns() // 1000 - tape.last if shift_to_now else 0
     margin = closing_margin(target.settings, kind.value, tape.cadence)
     with playing(tape, moved) as events, stop_on_signals() as stop:

@@ -149,6 +149,7 @@ def train_command(
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     registry, ensemble = open_registry(settings), ensemble_of(detectors)
     check_labels(use_labels, grid, budget, ensemble)
+    allowed, known = budget_of(budget), read_periods(periods)
     lesson = Lesson.of(data or [], from_topic, span_of(since, until))
     key = private_key(Path(settings.registry.signing_key)) if settings.registry.signing_key else None
     try:
@@ -166,10 +167,10 @@ def train_command(
     except PeriodError as error:
         raise WrongUse(str(error)) from error
     trained = []
-    for table in read_tables(lesson, settings, voice, split, use_labels, read_periods(periods)):
+    for table in read_tables(lesson, settings, voice, split, use_labels, known):
         if save_features_to is not None:
             voice.say(f"saved {len(table):,} vectors in {save_features(table, save_features_to)}")
-        new = learn(table, scope, policy, registry, voice, settings, budget_of(budget))
+        new = learn(table, scope, policy, registry, voice, settings, allowed)
         if key is not None:
             for one in new:
                 registry.sign(one.manifest.profile, one.manifest.scope, one.version, key)

@@ -196,7 +196,10 @@ class Publisher:
             try:
                 found = self._producer.list_topics(self.topic, timeout=self._timeout).topics[self.topic]
             except KafkaException as error:
-                raise PublishError(f"no broker answers: {error.args[0].str()}. Check the bootstrap servers") from error
+                where, why = self._options.get("bootstrap.servers"), error.args[0].str()
+                raise PublishError(
+                    f"no Kafka broker answers at {where} ({why}). Set FAULTLINE_KAFKA__BOOTSTRAP_SERVERS"
+                ) from error
             if found.error is None and found.partitions:
                 return len(found.partitions)
             if self._clock.monotonic() > deadline or (found.error is not None and not found.error.retriable()):

@@ -157,7 +157,7 @@ def test_wrong_use_is_named_and_leaves_no_file(tmp_path: Path) -> None:
         (["list", "--until", "soon"], "--until soon"),
         (["list", "--since", "2026-03-02T00:00Z", "--until", "2026-03-01T00:00Z"], "behind"),
         (["list", "--after", "here"], "time/id"),
-        (["export", str(tmp_path / "out.txt")], ".csv, .parquet or .ndjson"),
+        (["export", str(tmp_path / "out.txt")], "must be one of .csv .parquet"),
     ):
         with pytest.raises(WrongUse, match=words):
             asked(*arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,8 @@ def test_a_module_of_our_own_that_is_missing_is_a_bug_and_no_extra() -> None:
         (WrongUse("wrong"), WRONG_USE),
         (Failure("wrong"), FAILED),
         (Fatal("wrong", "do this"), FAILED),
+        (PermissionError(errno.EACCES, "not ours", "wrong/file"), FAILED),
+        (FileNotFoundError(errno.ENOENT, "wrong: as Arrow says it, without a name"), FAILED),
     ],
 )
 def test_expected_failures_become_one_line_and_a_code(error: Exception, code: int) -> None:
@@ -101,3 +104,4 @@ def test_expected_failures_become_one_line_and_a_code(error: Exception, code: in
 
 def test_a_bug_keeps_its_traceback() -> None:
     assert explain(KeyError("bug")) is None
+    assert explain(OSError("of no kind that the system knows")) is None

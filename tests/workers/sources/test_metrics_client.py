@@ -92,8 +92,8 @@ def test_a_part_of_an_answer_is_asked_for_again() -> None:
 
 
 def test_a_server_that_hangs_is_given_up_in_time() -> None:
-    with Scripted(Reply(hang=True)) as server, client_of(server, timeout_s=0.2, retries=1) as client:
-        with pytest.raises(Slow, match=r"no answer within 0\.2 s"):
+    with Scripted(Reply(hang=True)) as server, client_of(server, timeout_s=2.0, retries=1) as client:
+        with pytest.raises(Slow, match=r"no answer within 2 s"):
             client.query("up")
         assert len(server.asked) == 2
 
@@ -220,18 +220,9 @@ def ranges(*series: dict[str, object]) -> Reply:
     return Reply.of({"resultType": "matrix", "result": list(series)})
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        Reply(422, b'{"status":"error","error":"too many points for the given step; cannot exceed 30000"}'),
-        Reply(hang=True),
-    ],
-)
-def test_a_range_that_is_too_much_or_too_slow_is_asked_for_in_halves_and_later_ones_from_the_start(
-    first: Reply,
-) -> None:
-    replies = [first, ranges(matrix((60, 1))), ranges(matrix((180, 3))), ranges(matrix((300, 5)))]
-    with Scripted(*replies) as server, client_of(server, timeout_s=1.0) as client:
+def test_a_range_that_is_too_slow_is_asked_for_in_halves_and_later_ones_from_the_start() -> None:
+    replies = [Reply(hang=True), ranges(matrix((60, 1))), ranges(matrix((180, 3))), ranges(matrix((300, 5)))]
+    with Scripted(*replies) as server, client_of(server, timeout_s=5.0) as client:
         slices = list(Collector(client, wanted(max_points=4)).slices(60, 360))
         spans = [(int(one.form["start"]), int(one.form["end"])) for one in server.asked]
     assert spans == [(60, 240), (60, 120), (180, 240), (300, 360)]
