@@ -30,6 +30,7 @@ INFINITE: Final = -21
 BAD_TAG: Final = -22
 BAD_BOUNDS: Final = -23
 NO_DISTRIBUTION: Final = -24
+SPANS_DIFFER: Final = -25
 
 REASONS: Final = 32
 """Reasons there is room for: a failure is reason - REASONS · field."""
@@ -58,6 +59,7 @@ TEXTS: Final = {
     BAD_TAG: (MALFORMED, "bytes that are no field of a message"),
     NO_DISTRIBUTION: (INVALID, "expected delta or counter"),
     BAD_BOUNDS: (INVALID, "exponential buckets that no double can bound"),
+    SPANS_DIFFER: (INVALID, "spans that do not fit the buckets' counts or bounds"),
     NAMES_DIFFER: (INVALID, "expected as many names as values, or none"),
 }
 """Error class and text of every reason."""

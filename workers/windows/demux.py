@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import Events
+from schemas.lists import take_lists
 
 
 def rows_of_kinds(events: Events, kinds: Sequence[str]) -> NDArray[np.intp]:
@@ -26,8 +26,8 @@ def take_events(events: Events, rows: NDArray[np.intp]) -> Events:
     attrs = np.flatnonzero(renumbered[events.attr_row] >= 0)
     metrics = np.flatnonzero(renumbered[events.metric_row] >= 0)
     dists = np.flatnonzero(renumbered[events.dist_row] >= 0)
-    bound_start, bounds = _take_lists(events.bound_start, events.bounds, dists)
-    count_start, counts = _take_lists(events.count_start, events.counts, dists)
+    bound_start, bounds = take_lists(events.bound_start, events.bounds, dists)
+    count_start, counts = take_lists(events.count_start, events.counts, dists)
     return Events(
         record=events.record[rows],
         time=events.time[rows],
@@ -52,12 +52,3 @@ def take_events(events: Events, rows: NDArray[np.intp]) -> Events:
         counts=counts,
         dist_type=events.dist_type[dists],
     )
-
-
-def _take_lists(
-    start: NDArray[np.int64], values: NDArray[Any], rows: NDArray[np.intp]
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    lengths = start[rows + 1] - start[rows]
-    ends = np.cumsum(lengths)
-    inside = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(start[rows] - (ends - lengths), lengths)
-    return np.concatenate([np.zeros(1, np.int64), ends]), values[inside]

@@ -188,13 +188,21 @@ def test_what_cannot_be_read_is_told_and_its_neighbours_pass(value: bytes, said:
     assert FORMAT.claims(value)
 
 
-@pytest.mark.parametrize("size", [195, 200, 16_500])
-def test_a_request_of_any_size_is_told_from_avro(size: int) -> None:
+@pytest.mark.parametrize("size", [60, 123, 195, 200, 16_500])
+def test_a_request_of_any_size_is_told_from_avro_and_json(size: int) -> None:
     empty = len(series({"__name__": "up", **JOB, "pad": ""}, (1.0, MS)))
     for pad in range(size - empty - 6, size - empty + 1):
         value = request([series({"__name__": "up", **JOB, "pad": "x" * pad}, (1.0, MS))])
         (chunk,) = step([value])
         assert chunk.counts["format_remote_write"] == 1
+
+
+@pytest.mark.parametrize(
+    "text", [b'{ "timestamp": 1772366400, "service": "shop" }', b'{ \n\n\n"service": "shop"}', b"{ "]
+)
+def test_json_that_begins_as_a_request_of_its_size_might_is_json(text: bytes) -> None:
+    (chunk,) = step([text.ljust(123)])
+    assert chunk.counts["format_fields"] == 1
 
 
 POINTS = st.lists(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from schemas.columns import Events, Fault
 from schemas.faults import INVALID, MALFORMED, shown
 from workers.intake.columns import NULL, EventColumns
+from workers.intake.formats.remote_write import is_block
 from workers.intake.mapping import KINDS, Mapping
 from workers.intake.moments import reader
 from workers.intake.plan import Place, Places, Plan, column, find, first_steps, known_keys, make_plan
@@ -48,7 +49,9 @@ class FieldsFormat:
         self._plans: Remembered[tuple[str, ...], Plan] = Remembered(_MOST_KEPT, _LONGEST_KEPT)
 
     def claims(self, value: bytes) -> bool:
-        return value.startswith(b"{") or value.lstrip()[:1] == b"{"
+        if value.startswith(b'{"'):
+            return True
+        return value.lstrip()[:1] == b"{" and not is_block(value)  # as a request of 123 bytes, packed, begins
 
     def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
         return self.read([parsed(value) for value in values])

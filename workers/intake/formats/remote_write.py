@@ -1,8 +1,8 @@
 """Prometheus remote-write, version 1: a `prometheus.WriteRequest` in a block of snappy, as it is posted.
 
 A series' `__name__` and the labels that are no part of its entity are the metric's name; see `prometheus/series.py`.
-Of a native histogram `<name>_count` and `<name>_sum` are taken, not its buckets. Staleness markers, other NaN,
-infinities, metadata and exemplars say nothing here and are left out.
+A native histogram is `<name>_count`, `<name>_sum` and a distribution. Staleness markers, other NaN, infinities,
+metadata and exemplars say nothing here and are left out.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.batch import Texts
-from schemas.columns import COUNTER, GAUGE, Events, Fault
+from schemas.columns import COUNTER, DELTA, GAUGE, Events, Fault
 from schemas.faults import INVALID, Unreadable
 from schemas.kernels.codes import REASONS, explain
 from schemas.strings import distinct
 from workers.intake.kernels.remote_write import (
+    BUCKETS,
     COUNT,
     FIELDS,
+    GAUGE_BUCKETS,
     GAUGE_COUNT,
     GAUGE_SUM,
     INTEGER,
+    NO_BUCKETS,
     STALE,
     SUM,
     read_requests,
 )
 from workers.intake.merging import merged
-from workers.intake.prometheus.events import Points, events_of
+from workers.intake.prometheus.events import Buckets, Points, events_of
 from workers.intake.prometheus.series import NO_ENTITY, Meaning, Owner, Series
 from workers.intake.remembered import Remembered
 from workers.intake.unpacking import block
@@ -42,6 +45,8 @@ _TOGETHER = 8 << 20
 _MOST_POINTS = 1_000_000
 _MOST_KEPT = 200_000
 _VERSION_2 = FIELDS.index("version 2")
+_TYPES = {int(COUNT): COUNTER, int(SUM): COUNTER, int(BUCKETS): COUNTER, int(GAUGE_COUNT): GAUGE, int(GAUGE_SUM): GAUGE}
+_TYPES[int(GAUGE_BUCKETS)] = DELTA  # what is in them now, and not more than before
 _SUFFIXES = {int(COUNT): "_count", int(SUM): "_sum", int(GAUGE_COUNT): "_count", int(GAUGE_SUM): "_sum"}
 
 Found = tuple[Events, list[Fault], Mapping[str, int]]
@@ -97,7 +102,9 @@ class RemoteWriteFormat:
             yield records, requests
 
     def _read(self, texts: Texts) -> Found:
-        status, table, points, bits = read_requests(texts.buf, texts.starts, texts.ends, _MOST_POINTS)
+        status, table, points, bits, native, bounds, counts = read_requests(
+            texts.buf, texts.starts, texts.ends, _MOST_POINTS
+        )
         faults = {i: Fault(i, *_explained(int(status[i]))) for i in np.flatnonzero(status).tolist()}
         codes, spans = distinct(texts.raw, texts.buf, np.stack([table[:, 1], table[:, 2] - table[:, 1]], axis=1), 0)
         series = [self._series(span) for span in spans]
@@ -105,7 +112,8 @@ class RemoteWriteFormat:
             record, why = int(table[row, 0]), series[codes[row]]
             assert isinstance(why, Unreadable)
             faults.setdefault(record, Fault(record, why.error_class, f"a series: {why.message}"))
-        return self._taken(table[:, 0], codes, series, points, bits, faults)
+        buckets = Buckets(np.append(native[:, 3], len(bounds)), bounds, np.append(native[:, 4], len(counts)), counts)
+        return self._taken(table[:, 0], codes, series, points, bits, native, buckets, faults)
 
     def _taken(
         self,
@@ -114,6 +122,8 @@ class RemoteWriteFormat:
         series: list[Series | Unreadable],
         points: NDArray[np.int64],
         bits: NDArray[np.uint64],
+        native: NDArray[np.int64],
+        buckets: Buckets,
         faults: dict[int, Fault],
     ) -> Found:
         """Events of the points that can be taken, the faults of requests, and how many points were left out and why."""
@@ -121,6 +131,7 @@ class RemoteWriteFormat:
         whole = points[:, 2] >= INTEGER
         value = np.where(whole, bits.astype(np.float64), bits.view(np.float64))
         good = ~np.isin(record, list(faults))
+        there = ~np.isin(request[native[:, 0]], list(faults))
         counts = {"remote_write_points": int(np.count_nonzero(good))}
         finite = np.isfinite(value)
         stale = (bits == STALE) & ~whole
@@ -129,6 +140,7 @@ class RemoteWriteFormat:
         why = np.array([one.left_out if isinstance(one, Series) else "" for one in series], dtype=object)
         for reason in sorted(set(why.tolist()) - {""}):
             reasons[reason] = good & (why == reason)[which]
+            there &= (why != reason)[codes[native[:, 0]]]
         for reason, left_out in reasons.items():
             counts[f"remote_write_{reason}"] = int(np.count_nonzero(left_out))
             good &= ~left_out
@@ -136,26 +148,33 @@ class RemoteWriteFormat:
         if homeless is not None:
             for one in sorted(set(record[homeless].tolist()) - set(record[good].tolist())):
                 faults[one] = Fault(one, INVALID, f"no entity: none of the series has {self._meaning.needs}")
-        return self._events(record, which, series, points, value, good), list(faults.values()), counts
+        none = native[:, 2] == NO_BUCKETS
+        counts["remote_write_without_buckets"] = int(np.count_nonzero(there & none))
+        distributions = np.flatnonzero(there & ~none)
+        taken = np.concatenate([points[good], native[distributions, :3]])
+        value = np.concatenate([value[good], np.zeros(len(distributions))])
+        events = self._events(request, codes, series, taken, value, buckets.taken(distributions))
+        return events, list(faults.values()), counts
 
     def _events(
         self,
-        record: NDArray[np.int64],
-        which: NDArray[np.int32],
+        request: NDArray[np.int64],
+        codes: NDArray[np.int32],
         series: list[Series | Unreadable],
         points: NDArray[np.int64],
         value: NDArray[np.float64],
-        good: NDArray[np.bool_],
+        buckets: Buckets,
     ) -> Events:
-        what = points[good, 2] & ~INTEGER
+        """`points` to be taken, those of the distributions last."""
+        what = points[:, 2] & ~INTEGER
         owners: dict[Owner, int] = {}
         names: dict[str, int] = {}
-        by_series, place = np.unique(which[good].astype(np.int64) * 8 + what, return_inverse=True)
+        by_series, place = np.unique(codes[points[:, 0]].astype(np.int64) * 8 + what, return_inverse=True)
         columns = np.empty((len(by_series), 3), np.int64)
         for i, key in enumerate(by_series.tolist()):
             one, kind = series[key // 8], key % 8
             assert isinstance(one, Series)
-            type_code = GAUGE if kind in (GAUGE_COUNT, GAUGE_SUM) else COUNTER if kind else one.type
+            type_code = _TYPES.get(kind, one.type)
             name = one.called(_SUFFIXES.get(kind, ""))
             columns[i] = (
                 owners.setdefault(one.owner, len(owners)),
@@ -163,9 +182,8 @@ class RemoteWriteFormat:
                 type_code,
             )
         owner, name_code, types = columns[place].T
-        taken = Points(
-            record[good].astype(np.int32), points[good, 1], owner, name_code, value[good], types.astype(np.int8)
-        )
+        record = request[points[:, 0]].astype(np.int32)
+        taken = Points(record, points[:, 1], owner, name_code, value, types.astype(np.int8), buckets)
         return events_of(taken, list(owners), list(names))
 
     def _series(self, labels: bytes) -> Series | Unreadable:
@@ -190,6 +208,16 @@ def looks_like_block(value: bytes) -> bool:
     size = value[at] >> 2
     first = at + 1 + max(0, size - 59)  # a long literal says its length in one to four bytes
     return value[first : first + 1] in _FIRST_FIELDS
+
+
+def is_block(value: bytes) -> bool:
+    """The same by unpacking what looks like one: for values of less than 128 bytes unpacked."""
+    if not looks_like_block(value):
+        return False
+    try:
+        return len(block(value, value[0], "the request")) == value[0]
+    except Unreadable:
+        return False
 
 
 def _explained(status: int) -> tuple[str, str]:

@@ -8,16 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.kernels.codes import BAD_TIME, REASONS, TOO_MANY
-from schemas.kernels.compiled import Int, kernel, outlined
+from schemas.kernels.compiled import Int, inlined, kernel, outlined
 from schemas.kernels.text import word_at
 from schemas.times import MAX_TIME, MIN_TIME
+from workers.intake.kernels.native_buckets import (
+    BOUNDS,
+    COUNTS,
+    LEFT_OUT,
+    USED_SIZE,
+    Numbers,
+    room,
+    spread_native,
+)
+from workers.intake.kernels.native_histograms import (
+    GAUGE_HINT,
+    HEAD_SIZE,
+    HINT,
+    IS_FLOAT,
+    MOST_BUCKETS,
+    NUMBER,
+    SCRATCH_ROWS,
+    TIME,
+    TOTAL,
+    read_native,
+)
+from workers.intake.kernels.otlp_histograms import MOST_COUNTS
 from workers.intake.kernels.protobuf import FIXED64, LENGTH, VARINT, Bytes, Integers, read_field
 
 FIELDS: Final = ("the request", "a series", "a sample", "a histogram", "version 2")
 """What failures name."""
 
-SAMPLE, COUNT, SUM, GAUGE_COUNT, GAUGE_SUM = (np.int64(i) for i in range(5))
-"""What a point is: a sample, or what a native histogram counted and summed up."""
+SAMPLE, COUNT, SUM, GAUGE_COUNT, GAUGE_SUM, BUCKETS, GAUGE_BUCKETS, NO_BUCKETS = (np.int64(i) for i in range(8))
+"""What a point is: a sample; what a native histogram counted or summed up, its buckets, or that there are none."""
 
 INTEGER: Final = np.int64(8)
 """Added where the value is an integer instead of a double's bits."""
@@ -25,12 +47,15 @@ INTEGER: Final = np.int64(8)
 STALE: Final = np.uint64(0x7FF0000000000002)
 """The bits of the NaN that says: this series has ended."""
 
-_SERIES, _LABEL, _SAMPLES, _HISTOGRAMS = np.int64(1), np.int64(1), np.int64(2), np.int64(4)
+_A_SERIES, _LABEL, _SAMPLES, _HISTOGRAMS = np.int64(1), np.int64(1), np.int64(2), np.int64(4)
 _SYMBOLS = np.int64(4)  # of version 2, whose messages use none of version 1's fields
 _IN_SERIES, _IN_SAMPLE, _IN_HISTOGRAM, _IN_VERSION_2 = (np.int64(REASONS * i) for i in (1, 2, 3, 4))
-_GAUGE_HINT = np.int64(3)
 _MILLISECOND = np.int64(1_000)
 _FIRST, _LAST = np.int64(MIN_TIME // 1_000), np.int64(MAX_TIME // 1_000)
+
+_SERIES, _POINTS, _NATIVE, _ROOM = (np.int64(i) for i in range(4))
+_TALLIES = 4
+"""Rows of each table: how many are needed at most, or are used; of histograms' buckets, how many counts."""
 
 Words = NDArray[np.uint64]
 
@@ -38,65 +63,98 @@ Words = NDArray[np.uint64]
 @kernel
 def read_requests(
     buf: Bytes, starts: Integers, ends: Integers, most: Int
-) -> tuple[Integers, Integers, Integers, Words]:
-    """(status, series, points, values) of requests, in their order; what cannot be read leaves nothing but its status.
+) -> tuple[Integers, Integers, Integers, Words, Integers, Numbers, Integers]:
+    """(status, series, points, values, histograms, bounds, counts) of requests, in their order; what cannot be read
+    leaves nothing but its status.
 
     status (n): 0 or a failure, one of them more than `most` points. series (k, 3): the request, and where its labels
     begin and end; every field 1 in between is a label. points (m, 3): series, epoch microseconds, what it is. values
-    (m): the bits of doubles, or an integer.
+    (m): the bits of doubles, or an integer. histograms (h, 5): as points, and where their bounds and counts begin.
     """
     n = len(starts)
     status = np.zeros(n, np.int64)
-    none, nothing = np.empty((0, 3), np.int64), np.empty(0, np.uint64)
-    k: Int = 0
-    m: Int = 0
+    sizes = np.zeros(_TALLIES, np.int64)
+    one = np.zeros(_TALLIES, np.int64)
     for i in range(n):
-        found, points, failed = _request(buf, starts[i], ends[i], i, none, 0, none, nothing, 0, False)
-        if failed == 0 and points > most:
+        one[:] = 0
+        failed = _size(buf, starts[i], ends[i], one)
+        if failed == 0 and one[_POINTS] > most:
             failed = np.int64(TOO_MANY)
         status[i] = failed
         if failed == 0:
-            k += found
-            m += points
-    series, table, values = np.empty((k, 3), np.int64), np.empty((m, 3), np.int64), np.empty(m, np.uint64)
-    k = 0
-    m = 0
+            sizes += one
+    series, points = np.empty((sizes[_SERIES], 3), np.int64), np.empty((sizes[_POINTS], 3), np.int64)
+    values, histograms = np.empty(sizes[_POINTS], np.uint64), np.empty((sizes[_NATIVE], 5), np.int64)
+    bounds, counts = np.empty(sizes[_ROOM], np.float64), np.empty(sizes[_ROOM], np.int64)
+    scratch = np.empty((SCRATCH_ROWS, MOST_BUCKETS if sizes[_NATIVE] else 0), np.int64)
+    head, filled = np.zeros(HEAD_SIZE, np.int64), np.zeros(USED_SIZE, np.int64)
+    used = np.zeros(_TALLIES, np.int64)
     for i in range(n):
         if status[i] == 0:
-            k, m, _ = _request(buf, starts[i], ends[i], i, series, k, table, values, m, True)
-    return status, series, table, values
+            one[:] = used
+            bound, count = filled[BOUNDS], filled[COUNTS]
+            failed = _request(
+                buf, starts[i], ends[i], i, used, series, points, values, histograms, filled, bounds, counts, head,
+                scratch,
+            )  # fmt: skip
+            if failed < 0:
+                status[i] = failed
+                used[:] = one
+                filled[BOUNDS], filled[COUNTS] = bound, count
+    return (
+        status,
+        series[: used[_SERIES]],
+        points[: used[_POINTS]],
+        values[: used[_POINTS]],
+        histograms[: used[_NATIVE]],
+        bounds[: filled[BOUNDS]],
+        counts[: filled[COUNTS]],
+    )
+
+
+@outlined
+def _size(buf: Bytes, pos: Int, end: Int, sizes: Integers) -> Int:
+    """Add how many rows a request fills at most; 0, or the failure."""
+    while pos < end:
+        field, wire, value, stop, pos = read_field(buf, pos, end)
+        if pos < 0:
+            return pos
+        if field >= _SYMBOLS and field < 8 and wire == LENGTH:
+            return np.int64(BAD_TIME) - _IN_VERSION_2
+        if field != _A_SERIES or wire != LENGTH:
+            continue
+        sizes[_SERIES] += 1
+        inner = value
+        while inner < stop:
+            part, kind, content, close, inner = read_field(buf, inner, stop)
+            if inner < 0:
+                return inner - _IN_SERIES
+            if part == _SAMPLES and kind == LENGTH:
+                sizes[_POINTS] += 1
+            elif part == _HISTOGRAMS and kind == LENGTH:
+                sizes[_POINTS] += 2
+                sizes[_NATIVE] += 1
+                sizes[_ROOM] += room(close - content)
+    return np.int64(0)
 
 
 @outlined
 def _request(
-    buf: Bytes,
-    pos: Int,
-    end: Int,
-    request: Int,
-    series: Integers,
-    k: Int,
-    points: Integers,
-    values: Words,
-    m: Int,
-    write: bool,
-) -> tuple[Int, Int, Int]:
-    """Behind the `k` series and `m` points that there are: (series, points, 0 or a failure). Counts if not `write`."""
+    buf: Bytes, pos: Int, end: Int, request: Int, used: Integers, series: Integers, points: Integers, values: Words,
+    histograms: Integers, filled: Integers, bounds: Numbers, counts: Integers, head: Integers, scratch: Integers,
+) -> Int:  # fmt: skip
+    """Write a request that `_size` has walked behind what there is; 0, or the failure."""
     while pos < end:
         field, wire, value, stop, pos = read_field(buf, pos, end)
-        if pos < 0:
-            return k, m, pos
-        if field >= _SYMBOLS and field < 8 and wire == LENGTH:
-            return k, m, np.int64(BAD_TIME) - _IN_VERSION_2
-        if field != _SERIES or wire != LENGTH:
+        if field != _A_SERIES or wire != LENGTH:
             continue
+        k: Int = used[_SERIES]
         first: Int = np.int64(-1)
         last: Int = np.int64(-1)
         inner = value
         while inner < stop:
             began = inner
             part, kind, content, close, inner = read_field(buf, inner, stop)
-            if inner < 0:
-                return k, m, inner - _IN_SERIES
             if kind != LENGTH:
                 continue
             if part == _LABEL:
@@ -104,25 +162,34 @@ def _request(
                     first = began
                 last = close
             elif part == _SAMPLES:
-                failed = _sample(buf, content, close, k, points, values, m, write)
+                failed = _sample(buf, content, close, k, used, points, values)
                 if failed < 0:
-                    return k, m, failed - _IN_SAMPLE
-                m += 1
+                    return failed - _IN_SAMPLE
             elif part == _HISTOGRAMS:
-                failed = _histogram(buf, content, close, k, points, values, m, write)
+                failed = _histogram(
+                    buf, content, close, k, used, points, values, histograms, filled, bounds, counts, head, scratch
+                )
                 if failed < 0:
-                    return k, m, failed - _IN_HISTOGRAM
-                m += 2
-        if write:
-            series[k, 0] = request
-            series[k, 1] = first if first >= 0 else value
-            series[k, 2] = last if first >= 0 else value
-        k += 1
-    return k, m, np.int64(0)
+                    return failed - _IN_HISTOGRAM
+        series[k, 0] = request
+        series[k, 1] = first if first >= 0 else value
+        series[k, 2] = last if first >= 0 else value
+        used[_SERIES] = k + 1
+    return np.int64(0)
+
+
+@inlined
+def _put(used: Integers, points: Integers, values: Words, series: Int, time: Int, what: Int, value: np.uint64) -> None:
+    m: Int = used[_POINTS]
+    points[m, 0] = series
+    points[m, 1] = time * _MILLISECOND
+    points[m, 2] = what
+    values[m] = value
+    used[_POINTS] = m + 1
 
 
 @outlined
-def _sample(buf: Bytes, pos: Int, end: Int, series: Int, points: Integers, values: Words, m: Int, write: bool) -> Int:
+def _sample(buf: Bytes, pos: Int, end: Int, series: Int, used: Integers, points: Integers, values: Words) -> Int:
     bits = np.uint64(0)
     time: Int = np.int64(0)
     while pos < end:
@@ -135,47 +202,43 @@ def _sample(buf: Bytes, pos: Int, end: Int, series: Int, points: Integers, value
             time = value
     if time < _FIRST or time > _LAST:
         return np.int64(BAD_TIME)
-    if write:
-        points[m, 0] = series
-        points[m, 1] = time * _MILLISECOND
-        points[m, 2] = SAMPLE
-        values[m] = bits
+    _put(used, points, values, series, time, SAMPLE, bits)
     return np.int64(0)
 
 
 @outlined
 def _histogram(
-    buf: Bytes, pos: Int, end: Int, series: Int, points: Integers, values: Words, m: Int, write: bool
-) -> Int:
-    """A native histogram: how many and how much; its buckets are left out."""
-    count, total, integer = np.uint64(0), np.uint64(0), INTEGER
-    time: Int = np.int64(0)
-    hint: Int = np.int64(0)
-    while pos < end:
-        field, wire, value, _stop, pos = read_field(buf, pos, end)
-        if pos < 0:
-            return pos
-        if field == 1 and wire == VARINT:
-            count, integer = np.uint64(value), INTEGER
-        elif field == 2 and wire == FIXED64:
-            count, integer = word_at(buf, value), np.int64(0)
-        elif field == 3 and wire == FIXED64:
-            total = word_at(buf, value)
-        elif field == 14 and wire == VARINT:
-            hint = value
-        elif field == 15 and wire == VARINT:
-            time = value
+    buf: Bytes, pos: Int, end: Int, series: Int, used: Integers, points: Integers, values: Words,
+    histograms: Integers, filled: Integers, bounds: Numbers, counts: Integers, head: Integers, scratch: Integers,
+) -> Int:  # fmt: skip
+    """A native histogram: how many, how much, and its buckets."""
+    failed = read_native(buf, pos, end, head, scratch)
+    if failed < 0:
+        return failed
+    time = head[TIME]
     if time < _FIRST or time > _LAST:
         return np.int64(BAD_TIME)
+    gauge = head[HINT] == GAUGE_HINT
+    total = np.uint64(head[TOTAL])
     if total == STALE:  # a marker is in the sum alone
-        count, integer = STALE, np.int64(0)
-    if write:
-        gauge = hint == _GAUGE_HINT
-        for i in range(2):
-            points[m + i, 0] = series
-            points[m + i, 1] = time * _MILLISECOND
-        points[m, 2] = (GAUGE_COUNT if gauge else COUNT) + integer
-        points[m + 1, 2] = GAUGE_SUM if gauge else SUM
-        values[m] = count
-        values[m + 1] = total
+        _put(used, points, values, series, time, COUNT, STALE)
+        _put(used, points, values, series, time, SUM, STALE)
+        return np.int64(0)
+    whole = np.int64(0) if head[IS_FLOAT] else INTEGER
+    _put(used, points, values, series, time, (GAUGE_COUNT if gauge else COUNT) + whole, np.uint64(head[NUMBER]))
+    _put(used, points, values, series, time, GAUGE_SUM if gauge else SUM, total)
+    h: Int = used[_NATIVE]
+    histograms[h, 0] = series
+    histograms[h, 1] = time * _MILLISECOND
+    histograms[h, 2] = GAUGE_BUCKETS if gauge else BUCKETS
+    histograms[h, 3] = filled[BOUNDS]
+    histograms[h, 4] = filled[COUNTS]
+    answer: Int = LEFT_OUT
+    if not head[IS_FLOAT] or np.isfinite(head.view(np.float64)[NUMBER]):
+        answer = spread_native(head, scratch, filled, bounds, counts, MOST_COUNTS)
+    if answer < 0:
+        return answer
+    if answer == LEFT_OUT:
+        histograms[h, 2] = NO_BUCKETS
+    used[_NATIVE] = h + 1
     return np.int64(0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.columns import NULL_TIME, Events, Strings
 from schemas.limits import DEFAULT_LIMITS
+from schemas.lists import take_lists
 from workers.intake.columns import NULL, Dictionary
 from workers.intake.prometheus.series import Owner
 
@@ -18,9 +19,35 @@ Integers = NDArray[np.int64]
 _KIND = "metric"
 
 
+_BUCKETS_OF_ONE = 32
+"""A distribution takes as much of an event as one metric for so many buckets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Distributions: the bounds and counts of number i are slices, as in `Events`."""
+
+    bound_start: Integers
+    bounds: NDArray[np.float64]
+    count_start: Integers
+    counts: Integers
+
+    def __len__(self) -> int:
+        return len(self.bound_start) - 1
+
+    def taken(self, which: NDArray[np.intp]) -> Buckets:
+        return Buckets(
+            *take_lists(self.bound_start, self.bounds, which), *take_lists(self.count_start, self.counts, which)
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Points to be taken, in the order of their records: m each. `owner` and `name` count into what goes with them."""
+    """Points to be taken: m each. `owner` and `name` count into what goes with them.
+
+    Those of the metrics stand in the order of their records; behind them, as many as there are `buckets`, those of the
+    distributions, each of a record, owner and time that has a metric, too. They have no value.
+    """
 
     record: NDArray[np.int32]
     time: Integers
@@ -28,16 +55,22 @@ class Points:
     name: Integers
     value: NDArray[np.float64]
     type: NDArray[np.int8]
+    buckets: Buckets
 
 
 def events_of(points: Points, owners: list[Owner], names: list[str]) -> Events:
     """Events in the order of their first points; those of more than 256 metrics become several."""
-    group, within, first = _groups(points)
-    rows_of_group = -(-np.bincount(group, minlength=len(first)) // DEFAULT_LIMITS.metrics)
-    begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows_of_group)])
-    row = begin[group] + within // DEFAULT_LIMITS.metrics
+    metrics = len(points.record) - len(points.buckets)
+    size = np.ones(len(points.record), np.int64)
+    size[metrics:] += np.diff(points.buckets.count_start) // _BUCKETS_OF_ONE
+    group, part, first = _groups(points, size)
+    parts_of_group = np.zeros(len(first), np.int64)
+    np.maximum.at(parts_of_group, group, part + 1)
+    row = (np.cumsum(parts_of_group) - parts_of_group)[group] + part
     order = np.argsort(row, kind="stable")
-    point = np.repeat(first, rows_of_group)  # a point of each row
+    order, dist = order[order < metrics], order[order >= metrics]
+    buckets = points.buckets.taken(dist - metrics)
+    point = np.repeat(first, parts_of_group)  # a point of each row
     n = len(point)
     entities, attr_names, attr_values = Dictionary(), Dictionary(), Dictionary()
     entity = np.array([entities.code(owner.entity) for owner in owners], np.int32)
@@ -62,17 +95,18 @@ def events_of(points: Points, owners: list[Owner], names: list[str]) -> Events:
         metric_name=Strings(points.name[order].astype(np.int32), names),
         metric_value=points.value[order],
         metric_type=points.type[order],
-        dist_row=np.empty(0, np.int32),
-        dist_name=Strings(np.empty(0, np.int32), []),
-        bound_start=np.zeros(1, np.int64),
-        bounds=np.empty(0),
-        count_start=np.zeros(1, np.int64),
-        counts=np.empty(0, np.int64),
+        dist_row=row[dist].astype(np.int32),
+        dist_name=Strings(points.name[dist].astype(np.int32), names),
+        bound_start=buckets.bound_start,
+        bounds=buckets.bounds,
+        count_start=buckets.count_start,
+        counts=buckets.counts,
+        dist_type=points.type[dist],
     )
 
 
-def _groups(points: Points) -> tuple[Integers, Integers, Integers]:
-    """Points of one record, owner and time: the group of each, its place therein, and every group's first point.
+def _groups(points: Points, size: Integers) -> tuple[Integers, Integers, Integers]:
+    """Points of one record, owner and time: the group of each, which of its events, and every group's first point.
 
     Groups are numbered by their first points, so that nothing depends on how owners are numbered.
     """
@@ -86,10 +120,11 @@ def _groups(points: Points) -> tuple[Integers, Integers, Integers]:
     first = order[starts]
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    group, within = np.empty(m, np.int64), np.empty(m, np.int64)
+    before = np.cumsum(size[order]) - size[order]
+    group, part = np.empty(m, np.int64), np.empty(m, np.int64)
     group[order] = rank[number]
-    within[order] = np.arange(m) - starts[number]
-    return group, within, np.sort(first)
+    part[order] = (before - before[starts][number]) // DEFAULT_LIMITS.metrics
+    return group, part, np.sort(first)
 
 
 def _spread(owner: Integers, sizes: Integers) -> tuple[NDArray[np.int32], NDArray[Any]]:
