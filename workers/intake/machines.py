@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.columns import COUNTER, DELTA, GAUGE
+from workers.intake.label_rules import LabelRule
 from workers.intake.mapping import MetricType
 from workers.intake.mapping_files import read_mapping
 
@@ -30,23 +31,13 @@ class OwnerRule(_Part):
     tags: tuple[str, ...] = Field(min_length=1)
 
 
-class HostRule(_Part):
-    """One base metric, and the metrics that it is; see machines.yaml."""
+class HostRule(LabelRule):
+    """One base metric, and the metrics that it is, their names by patterns; see machines.yaml."""
 
-    source: str = Field(alias="from", min_length=1)
-    name: str = Field(min_length=1)
-    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    without: dict[str, tuple[str, ...]] = Field(default_factory=dict, alias="except")
     scale: float = 1.0
     offset: float = 0.0
     type: MetricType | None = None
     part: tuple[str, ...] = ()
-
-    def takes(self, labels: Mapping[str, str]) -> bool:
-        """Whether a metric with these labels is meant. A label that is not there is an empty text."""
-        return all(labels.get(label, "") in texts for label, texts in self.where.items()) and not any(
-            labels.get(label, "") in texts for label, texts in self.without.items()
-        )
 
 
 class MachineMapping(_Part):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from schemas.batch import Texts
 from schemas.columns import COUNTER, GAUGE, Events, Fault
 from schemas.faults import INVALID, Unreadable
-from schemas.kernels.codes import REASONS, explain
+from schemas.kernels.codes import REASONS
 from schemas.strings import distinct
 from workers.intake.kernels.remote_write import (
     COUNT,
@@ -27,6 +27,7 @@ from workers.intake.kernels.remote_write import (
     SUM,
     read_requests,
 )
+from workers.intake.limits import MOST_ITEMS, explained
 from workers.intake.merging import merged
 from workers.intake.prometheus.events import Points, events_of
 from workers.intake.prometheus.series import NO_ENTITY, Meaning, Owner, Series
@@ -38,7 +39,6 @@ _FIRST_FIELDS = (b"\n", b"\x1a", b'"')
 _TOGETHER = 8 << 20
 """Requests of so many bytes are read at once, so that memory stays bounded."""
 
-_MOST_POINTS = 1_000_000
 _MOST_KEPT = 200_000
 _VERSION_2 = FIELDS.index("version 2")
 _SUFFIXES = {int(COUNT): "_count", int(SUM): "_sum", int(GAUGE_COUNT): "_count", int(GAUGE_SUM): "_sum"}
@@ -96,7 +96,7 @@ class RemoteWriteFormat:
             yield records, requests
 
     def _read(self, texts: Texts) -> Found:
-        status, table, points, bits = read_requests(texts.buf, texts.starts, texts.ends, _MOST_POINTS)
+        status, table, points, bits = read_requests(texts.buf, texts.starts, texts.ends, MOST_ITEMS)
         faults = {i: Fault(i, *_explained(int(status[i]))) for i in np.flatnonzero(status).tolist()}
         codes, spans = distinct(texts.raw, texts.buf, np.stack([table[:, 1], table[:, 2] - table[:, 1]], axis=1), 0)
         series = [self._series(span) for span in spans]
@@ -198,7 +198,7 @@ def _explained(status: int) -> tuple[str, str]:
         return INVALID, (
             "remote write 2.0 is not read; set protobuf_message: prometheus.WriteRequest in Prometheus' remote_write"
         )
-    return explain(status, FIELDS)
+    return explained(status, FIELDS)
 
 
 def _rows_of(codes: list[int], column: NDArray[np.int32]) -> list[int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import GAUGE, RATE
+from schemas.columns import DELTA, GAUGE, RATE
 from workers.intake.otlp.mapping import HostRule
 from workers.intake.otlp.rows import codes_of_rows
 from workers.intake.otlp.series import Series
@@ -90,3 +90,20 @@ class HostMetrics:
         _, kept = codes_of_rows(event[first][order], name)
         order = order[kept]
         return BaseMetrics(event[first][order], name[kept], found[order], kinds[first][order])
+
+
+def last_readings(
+    event: Integers, series: NDArray[np.int32], time: Integers, types: NDArray[np.int8]
+) -> NDArray[np.bool_]:
+    """Which numbers count where an event has several of one series: the last one; of deltas all, for they add up.
+
+    Two scrapes of a machine may lie so close together that they are one event.
+    """
+    codes, first = codes_of_rows(event, series)
+    kept = np.ones(len(codes), np.bool_)
+    if len(first) == len(codes):
+        return kept
+    order = np.lexsort((time, codes))
+    kept[order[:-1]] = codes[order[1:]] != codes[order[:-1]]
+    kept |= types == DELTA
+    return kept
