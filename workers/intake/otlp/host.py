@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import DELTA, GAUGE, RATE
+from workers.intake.kernels.repeats import repeats
 from workers.intake.otlp.mapping import HostRule
 from workers.intake.otlp.rows import codes_of_rows
 from workers.intake.otlp.series import Series
@@ -99,11 +100,12 @@ def last_readings(
 
     Two scrapes of a machine may lie so close together that they are one event.
     """
-    codes, first = codes_of_rows(event, series)
-    kept = np.ones(len(codes), np.bool_)
-    if len(first) == len(codes):
+    kept = np.ones(len(event), np.bool_)
+    order = np.argsort(event, kind="stable")
+    if not repeats(event[order], series[order].astype(np.int64), int(series.max(initial=0)) + 1).any():
         return kept
-    order = np.lexsort((time, codes))
-    kept[order[:-1]] = codes[order[1:]] != codes[order[:-1]]
+    order = np.lexsort((time, series, event))
+    earlier, later = order[:-1], order[1:]
+    kept[earlier] = (event[earlier] != event[later]) | (series[earlier] != series[later])
     kept |= types == DELTA
     return kept
