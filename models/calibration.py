@@ -68,14 +68,21 @@ class Calibration:
 
     @classmethod
     def fit(
-        cls, held_out: NDArray[np.float64], alpha: float, contamination: float = 0.01, tail: Tail = "pareto"
+        cls,
+        held_out: NDArray[np.float64],
+        alpha: float,
+        contamination: float = 0.01,
+        tail: Tail = "pareto",
+        days: float = math.inf,
     ) -> Calibration:
-        """Calibrate on held-out raw scores in time order. Raises ValueError for fewer than 2 or an α not in (0, 1)."""
+        """Calibrate on held-out raw scores in time order, of so many days. Raises ValueError for fewer than 2 scores or
+        an α not in (0, 1).
+        """
         if len(held_out) < 2:
             raise ValueError(f"{len(held_out)} held-out scores cannot be calibrated on; at least 2 are needed")
         if not 0.0 < alpha < 1.0:
             raise ValueError(f"the rate of flagged rows must lie between 0 and 1, not {alpha}")
-        held_out = held_out[held_out < usual_below(held_out)]
+        held_out = held_out[held_out < usual_below(held_out, days)]
         quantiles = np.quantile(held_out, np.linspace(0.0, BODY, _BODY_POINTS))
         shape, width = _fit_tail(held_out, quantiles[-1], contamination, _SHAPES if tail == "pareto" else _NO_SHAPE)
         sample = effective_size(held_out)

@@ -111,11 +111,12 @@ def fit_period(
     every = (*ensemble.members, *ensemble.ranking)
     held = held_out(data, every, by_days(data.at) or [last_fifth(len(data.used))], policy.seed)
     rows = np.flatnonzero(~np.isnan(held[0]))
-    calibrations = [_calibrated(raw[rows], policy) for raw in held]
+    days = len(np.unique(data.at.day[rows]))
+    calibrations = [_calibrated(raw[rows], policy, days) for raw in held]
     deciding = list(zip(calibrations, held, strict=True))[: len(ensemble.members)]
     parts = [c.score(raw[rows]) for c, raw in deciding]
     fused = fuse(ensemble.fusion, parts, [1.0] * len(parts))
-    final = _calibrated(fused, policy)
+    final = _calibrated(fused, policy, days)
     score = final.score(fused)
     scaler, scaled = scale(data)
     members = []
@@ -137,8 +138,8 @@ def fit_period(
     )
     if anomalous is not None and anomalous.any():
         known, unusual = _known(model, everything, anomalous)
-        model = replace(model, known=known, valley=usual_below(np.append(score, unusual)))
-    two = any(math.isfinite(usual_below(raw)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
+        model = replace(model, known=known, valley=usual_below(np.append(score, unusual), days))
+    two = any(math.isfinite(usual_below(raw, days)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
     said = figures(score, final)
     return Fitted(model, len(data.used), said, score, data.series.take(rows), two_populations=two)
 
@@ -225,5 +226,5 @@ def reference(data: Data) -> Reference:
     return Reference.fit(columns, used[held], residual[held], data.series.take(np.flatnonzero(held)))
 
 
-def _calibrated(raw: Values, policy: FitPolicy) -> Calibration:
-    return Calibration.fit(raw, policy.alpha, policy.contamination, policy.ensemble.tail)
+def _calibrated(raw: Values, policy: FitPolicy, days: int) -> Calibration:
+    return Calibration.fit(raw, policy.alpha, policy.contamination, policy.ensemble.tail, days)

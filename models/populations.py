@@ -26,9 +26,17 @@ LEAST, MOST = 0.01, 0.3
 
 LEAST_ROWS = 200
 
+LEAST_DAYS = 5
+"""Days that have scores: in fewer, what came on two of them looks like a population. A metric of a few values leaves
+valleys between them as well."""
 
-def usual_below(scores: NDArray[np.float64]) -> float:
-    """The middle of the deepest valley that has a second population beyond it; infinite where there is none."""
+
+def usual_below(scores: NDArray[np.float64], days: float = math.inf) -> float:
+    """The middle of the deepest valley that has a second population beyond it; infinite where there is none, or where
+    the scores are of fewer `days` than show one.
+    """
+    if days < LEAST_DAYS:
+        return math.inf
     middle = float(np.median(scores))
     far = np.sort(np.log(scores[scores > middle] - middle))
     if len(scores) < LEAST_ROWS or len(far) < LEAST_ROWS // 4:

@@ -64,7 +64,7 @@ class Registry:
     def __init__(self, url: str, trusted: Sequence[str] = (), **options: Any) -> None:
         self.url, self.trusted = url, tuple(trusted)
         if trusted and find_spec("cryptography") is None:
-            raise RegistryError("trusted keys need cryptography. Install: pip install 'faultline[signing]'")
+            raise RegistryError("registry.trusted_keys needs cryptography. Install: pip install 'faultline[signing]'")
         self._fs, self._root = fsspec.core.url_to_fs(url, **options)
 
     def save(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:

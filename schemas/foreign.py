@@ -8,11 +8,26 @@ from typing import Any, Final, cast
 
 import fastavro
 from fastavro import _read_py as read_in_python
+from fastavro.read import LOGICAL_READERS
 
-from schemas.faults import INVALID, MALFORMED, UNKNOWN_SCHEMA, Unreadable
+from schemas.faults import INVALID, MALFORMED, TOO_LARGE, UNKNOWN_SCHEMA, Unreadable
 
 _Reader = Callable[..., Any]
+_read_decimal: Final[_Reader] = LOGICAL_READERS["bytes-decimal"]
+_MOST_DECIMAL_BYTES: Final = 256
+"""More than any double has. The time that a decimal takes grows with the square of its digits: minutes for 900 kB."""
 _WRAPPER: Final = "faultline.v1.Wrapper"
+
+
+def _bounded_decimal(data: bytes, *schemas: Any) -> Any:
+    if len(data) > _MOST_DECIMAL_BYTES:
+        most = f"at most {_MOST_DECIMAL_BYTES} are taken; send it as bytes or text"
+        raise Unreadable(TOO_LARGE, f"a decimal of {len(data):,} bytes, and {most}")
+    return _read_decimal(data, *schemas)
+
+
+LOGICAL_READERS["bytes-decimal"] = LOGICAL_READERS["fixed-decimal"] = _bounded_decimal
+"""Both readers of the library look logical types up there, and nothing else bounds what a decimal may hold."""
 
 
 def wrapped(schema: Any) -> dict[str, Any]:
@@ -52,6 +67,8 @@ class Foreign:
         source = io.BytesIO(datum)
         try:
             found = self._read(source, self._schema, None)
+        except Unreadable:
+            raise
         except OverflowError as error:
             raise Unreadable(INVALID, f"a time or number of the datum cannot be represented: {error}") from error
         except RecursionError as error:

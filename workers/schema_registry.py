@@ -134,7 +134,7 @@ def schema_ids(settings: Settings) -> SchemaIds | None:
         from confluent_kafka.schema_registry import SchemaRegistryClient
     except ImportError as error:
         raise Fatal(
-            f"a schema registry is set, but its client is not installed: {error}", "pip install 'faultline[registry]'"
+            f"the schema registry that is set needs {error.name}", "Install: pip install 'faultline[registry]'"
         ) from error
     config = {"url": settings.schema_registry.url, "timeout": _TIMEOUT_SECONDS, "max.retries": 0}
     return SchemaIds(SchemaRegistryClient(config), settings.worker.commit_deadline_ms / 1000)

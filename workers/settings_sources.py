@@ -17,6 +17,8 @@ from typing import Any, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from workers.addresses import HIDDEN, without_secrets
+
 SEPARATOR = "__"
 _FILE = "_FILE"
 
@@ -28,9 +30,6 @@ _SECRET = re.compile(
 )
 _SECRETS = "secrets"
 """A mapping of this name holds nothing else, whatever its keys are called."""
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s]*:)[^/@\s]*(?=@)")
-_URL_QUERY = re.compile(r"(?<=://)([^?\s]*\?)\S+")
-"""What stands behind the ? of an address is a token often enough."""
 
 Path_ = tuple[str, ...]
 
@@ -193,13 +192,13 @@ def explain(error: ValidationError, values: Values) -> list[str]:
 
 
 def redact(path: Path_, value: object) -> object:
-    """The value, for eyes and logs: secrets and passwords inside URLs are replaced by `***`."""
+    """The value, for eyes and logs: secrets, and what is secret in URLs, are replaced by `***`."""
     if isinstance(value, Mapping):
         return {key: redact((*path, str(key)), inner) for key, inner in value.items()}
     if _SECRETS in path and value:
-        return "***"
+        return HIDDEN
     if not isinstance(value, str) or not value:
         return value
     if path and _SECRET.search(path[-1]):
-        return "***"
-    return _URL_QUERY.sub(r"\1***", _URL_PASSWORD.sub(r"\1***", value))
+        return HIDDEN
+    return without_secrets(value)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.detectors.distances import Single
 from models.detectors.graph_rules import LARGEST, inspected
 
-INSTALL = "install: pip install 'faultline[onnx]'"
+INSTALL = "Install: pip install 'faultline[onnx]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Graph:
             told = inspected(blob)
             session = _session(blob)
         except ImportError as error:
-            raise ValueError(f"the detector is an ONNX graph, and {error.name} is not there; {INSTALL}") from error
+            raise ValueError(f"the detector is an ONNX graph, and {error.name} is not there. {INSTALL}") from error
         return cls(blob, told.width, told.features, session)
 
     @property

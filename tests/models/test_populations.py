@@ -59,6 +59,12 @@ def test_too_few_beyond_too_many_and_too_few_in_all_are_none() -> None:
     assert usual_below(np.array([1.0])) == np.inf
 
 
+def test_a_few_days_show_no_second_population() -> None:
+    score, _ = _two()
+    assert usual_below(score, days=4) == np.inf
+    assert usual_below(score, days=5) == usual_below(score) < np.inf
+
+
 @given(st.floats(0.01, 1e6), st.floats(-1e3, 1e3), st.integers(0, 50))
 def test_the_scale_and_the_zero_of_scores_do_not_matter(scale: float, shift: float, seed: int) -> None:
     score, _ = _two(seed=seed)

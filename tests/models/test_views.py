@@ -154,6 +154,15 @@ def test_where_anomalies_are_many_they_are_left_out_and_steps_back_to_normal_are
     assert asked.members == ("neighbours@rolling", "neighbours@steps", "neighbours@daily"), "what is asked for stays"
 
 
+def test_a_rare_value_of_two_days_is_no_anomaly_that_training_was_full_of() -> None:
+    """A metric of a few values leaves gaps between them, which look like those before another population."""
+    rng = np.random.default_rng(0)
+    values = rng.choice([0.134, 0.132, 0.066, 0.2], 600, p=[0.53, 0.25, 0.2, 0.02])
+    few = train(_vectors(values))
+    assert few.manifest.periods[ALL_HOURS].members == ("neighbours@rolling", "neighbours@steps", "neighbours@daily")
+    assert few.manifest.training.trimmed == 0
+
+
 def test_a_windows_view_holds_what_that_window_says() -> None:
     assert {SERVICE.names[i].rpartition("_")[2] for i in columns_of(SHORTEST, SERVICE.names)} == {"1m"}
     assert {SERVICE.names[i].rpartition("_")[2] for i in columns_of(LONGER, SERVICE.names)} == {"5m"}

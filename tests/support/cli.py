@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,15 +30,37 @@ class Finished:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+@contextmanager
+def running(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """The command while it runs, to be signalled and listened to. It has ended when the block has, in any case."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers.cli.main", *arguments],
+        env=_environment(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def faultline(*arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> Finished:
     """Run the command to its end. The only `FAULTLINE_…` variables it sees are those of `env`."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAULTLINE_")}
     done = subprocess.run(
         [sys.executable, "-m", "workers.cli.main", *arguments],
-        env={**inherited, "COLUMNS": "200", "NO_COLOR": "1", **(env or {})},
+        env=_environment(env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=timeout,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def _environment(own: Mapping[str, str] | None) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAULTLINE_")}
+    return {**inherited, "COLUMNS": "200", "NO_COLOR": "1", **(own or {})}

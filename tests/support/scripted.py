@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -38,12 +39,23 @@ class Asked:
     headers: Mapping[str, str]
 
 
-class Scripted:
-    """The last reply is given again and again."""
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing of clients that break off, as those do that do not trust it."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+class Scripted:
+    """The last reply is given again and again. `on_asked` hears of each request, with its number from 1 on.
+
+    With `tls` it speaks HTTPS, and shows what that holds.
+    """
+
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
         self.replies = list(replies)
         self.asked: list[Asked] = []
+        self.on_asked: Callable[[int], object] = lambda count: None
         self._ended = threading.Event()
         server = self
 
@@ -57,10 +69,12 @@ class Scripted:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Quiet(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -68,6 +82,7 @@ class Scripted:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
         form = {name: values[0] for name, values in parse_qs(body or parts.query).items()}
         self.asked.append(Asked(parts.path, form, dict(handler.headers)))
+        self.on_asked(len(self.asked))
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply.hang:
             self._ended.wait(60)

@@ -13,8 +13,8 @@ import orjson
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from workers.addresses import without_secrets
 from workers.archive.files import KINDS, SUFFIX, File, Folder, Wanted
-from workers.settings_sources import redact
 
 OURS = "_faultline"
 """Where what only we read lies; other tools leave folders with an underscore alone."""
@@ -35,7 +35,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Raises `ArchiveError` where nothing can reach such an address."""
-        self.shown = str(redact((), url))
+        self.shown = without_secrets(url)
         try:
             fs, root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from workers.addresses import without_secrets
 from workers.archive import parquet
 from workers.archive.checking import FAULTS, WORDS, Finding, check
 from workers.archive.compacting import CompactPolicy, compact, plan
@@ -24,9 +25,8 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.history_reading import erase_from_history
 from workers.cli.output import print_json, print_table
 from workers.cli.reading import parse_since
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings, load_settings
-from workers.settings_sources import redact
 
 app = typer.Typer(no_args_is_help=True, help="Look into the archive, merge its files, let days go, take entities out.")
 
@@ -232,7 +232,7 @@ def _micros(text: str, option: str) -> int | None:
 @contextmanager
 def _archive(settings: Settings, url: str) -> Iterator[Store]:
     """The archive, its storage's errors in words."""
-    shown = redact((), url or settings.archive.url)
+    shown = without_secrets(url or settings.archive.url)
     try:
         store = Store(url or settings.archive.url)
         store.must_be_archive()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from workers.cli.failures import Failure
+from workers.cli.extras import need
 from workers.settings import Settings
 
 _LOOK_MS = 1_000
@@ -16,8 +14,7 @@ _POLL = 5_000
 
 def needs_archive(command: str) -> None:
     """Raises `Failure` where what writes Parquet is not installed."""
-    if find_spec("pyarrow") is None:
-        raise Failure(f"{command} needs pyarrow. Install: pip install 'faultline[archive]'")
+    need(f"faultline {command}", "archive", "pyarrow")
 
 
 def topics_of(settings: Settings) -> dict[str, str]:

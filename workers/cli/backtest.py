@@ -16,11 +16,11 @@ from workers.cli.backtesting import TableRows, Verdicts, replay, rows_of
 from workers.cli.budget import Budget
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.labels import Grid, Jobs, UseLabels, check_labels
-from workers.cli.learning_data import counted, open_tape
+from workers.cli.learning_data import check_there, counted, open_tape
 from workers.cli.periods import PeriodsOption, read_periods
 from workers.cli.promoting import open_registry
-from workers.cli.sending import Voice
 from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
+from workers.cli.voice import Voice
 from workers.knowing import knowledge_of
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
@@ -66,9 +66,11 @@ def backtest(
         what = "--use-labels" if use_labels else "--periods"
         raise WrongUse(f"{what} is for training, and --no-train trains nothing: give one of them")
     configure("warning", settings.log.format)
+    check_there(data)
     rows = rows_of(data)
     if not len(rows) and not rows.open:
-        raise WrongUse("no row of DATA is to be scored: all have split=train, or no table has timestamp and entity")
+        open_tape(data, voice)  # says what is wrong with the files, if that is it
+        raise WrongUse("no row of DATA is to be scored: all have split=train")
     calendar = Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays))
     policy = TrainPolicy(
         ensemble=ensemble,

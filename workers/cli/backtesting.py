@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from workers.scoring.stage import build as build_scoring
 from workers.settings import Settings
 from workers.sources.replay.files import holds_events
 from workers.sources.replay.play import find_files
+from workers.sources.replay.rows import read_rows
 from workers.sources.replay.tables import times_of
 
 ROLES = frozenset({"champion", "fallback"})
@@ -89,14 +89,7 @@ def _head(path: Path) -> pa.Table | None:
     wanted = ("timestamp", "entity", "split")
     if holds_events(path):
         return None
-    if path.suffix in (".parquet", ".pq"):
-        names = pq.read_schema(path).names
-        columns = [name for name in wanted if name in names]
-        table = pq.read_table(path, columns=columns)
-    elif path.name.endswith((".csv", ".csv.gz")):
-        table = pacsv.read_csv(path)
-    else:
-        return None
+    table = read_rows(path, wanted)
     return table if {"timestamp", "entity"} <= set(table.column_names) else None
 
 

@@ -17,6 +17,7 @@ import redis
 from confluent_kafka import KafkaException, Message
 from confluent_kafka.admin import AdminClient
 
+from workers.addresses import Credentials, without_secrets
 from workers.cli import cluster
 from workers.cli.clients import TIMEOUT, connect, redis_client, transactional_producer
 from workers.cli.failures import Failure
@@ -260,11 +261,16 @@ def check_schema_registry(settings: Settings) -> Iterator[Finding]:
     try:
         if not url.startswith(("http://", "https://")):
             raise ValueError("not an http(s) address")
-        with urlopen(Request(f"{url.rstrip('/')}/subjects"), timeout=TIMEOUT) as response:  # noqa: S310 - checked above
+        plain, headers = Credentials.of(url.rstrip("/"))
+        request = Request(f"{plain}/subjects", headers=headers)  # noqa: S310 - checked above
+        with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
             yield Finding("schema registry", "ok", f"answers with {response.status}")
     except (URLError, OSError, ValueError) as error:
         yield Finding(
-            "schema registry", "failed", str(error), "Correct FAULTLINE_SCHEMA_REGISTRY__URL, or leave it empty"
+            "schema registry",
+            "failed",
+            without_secrets(str(error)),
+            "Correct FAULTLINE_SCHEMA_REGISTRY__URL, or leave it empty",
         )
 
 
@@ -279,11 +285,13 @@ def check_model_registry(settings: Settings) -> Iterator[Finding]:
         filesystem, path = fsspec.core.url_to_fs(url)
         there = filesystem.exists(path)
     except Exception as error:  # every file system of fsspec has errors of its own
-        yield Finding(
-            "model registry", "failed", f"{url}: {error}", "Correct FAULTLINE_REGISTRY__URL, or leave it empty"
-        )
+        why = without_secrets(f"{url}: {error}")
+        yield Finding("model registry", "failed", why, "Correct FAULTLINE_REGISTRY__URL, or leave it empty")
         return
+    shown = without_secrets(url)
     if there:
-        yield Finding("model registry", "ok", f"{url} can be read")
+        yield Finding("model registry", "ok", f"{shown} can be read")
     else:
-        yield Finding("model registry", "warning", f"{url} is empty: the untrained fallback scores", "faultline train")
+        yield Finding(
+            "model registry", "warning", f"{shown} is empty: the untrained fallback scores", "faultline train"
+        )

@@ -16,7 +16,7 @@ from workers.cli.failures import WrongUse
 from workers.cli.judged_data import read_data
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.output import print_json, print_table
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.runtime.logs import configure
 from workers.settings import Settings
 

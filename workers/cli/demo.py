@@ -14,9 +14,8 @@ from workers.demo.learning import LearningFailed
 from workers.demo.live import show_host
 from workers.demo.playing import Stuck
 from workers.demo.show import show
-from workers.sources.pacing import Interrupted
 from workers.sources.publish import PublishError
-from workers.sources.stopping import stop_on_signals
+from workers.sources.stopping import Interrupted, stop_on_signals
 
 app = typer.Typer(rich_markup_mode="rich")
 

@@ -12,7 +12,7 @@ from schemas.records import decode
 from workers.cli.drifting import COLUMNS, LATEST_COLUMNS, Drift, latest_rows, written
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings, load_settings
 
 app = typer.Typer(help="Tell whether telemetry is still like what the models were trained on.")

@@ -13,7 +13,8 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.judged import load
 from workers.cli.judged_files import check_ending, save_anomalies, save_predictions
 from workers.cli.judged_report import Report, Requirement
-from workers.cli.sending import Voice
+from workers.cli.learning_data import tell_bad_lines
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 
 app = typer.Typer(help="Judge scores against labels.")
@@ -70,6 +71,7 @@ def evaluate(
     judged = load(scores, data, members[1:], needed)
     for path, reason in judged.data.skipped.items():
         voice.say(f"skipped {path}: {reason}")
+    tell_bad_lines(judged.data.oddities, voice)
     report = Report.of(judged, needed, nab or any(one.name.startswith("nab") for one in wanted), wanted)
     if save is not None:
         voice.say(f"{save}: {save_predictions(judged, save):,} rows")

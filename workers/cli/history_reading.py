@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from workers.cli.extras import need
 from workers.cli.failures import Failure, NoHistory
 from workers.settings import Settings
 
@@ -18,9 +18,7 @@ _START = "start the worker that makes it: faultline worker history"
 
 def needs_history(command: str) -> None:
     """Raises `Failure` where what speaks to databases is not installed."""
-    for library in ("sqlalchemy", "alembic", "psycopg"):
-        if find_spec(library) is None:
-            raise Failure(f"{command} needs {library}. Install: pip install 'faultline[history]'")
+    need(f"faultline {command}", "history", "sqlalchemy", "alembic", "psycopg")
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 
 from workers.cli.clients import kafka_options
 from workers.cli.failures import Failure
-from workers.cli.sending import Target, Voice
+from workers.cli.sending import Target
+from workers.cli.voice import Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import SourceSettings
 from workers.sources.host.agent import Beats, host_events
@@ -64,10 +65,11 @@ def run(target: Target, voice: Voice, entity: str, interval: float, samples: int
                 sender.send(event)
                 counter.add(1)
             sender.serve()
-            before = sender.account.missed
-            sender.close()
         except SendingFailed as error:
             raise Failure(str(error)) from error
+        finally:
+            before = sender.account.missed
+            sender.close()
     account = sender.account
     return {
         "topic": target.topic,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
+from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
 from workers.cli.reading import parse_since
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import IncidentsSettings, Settings, load_settings
 from workers.settings_sources import Values, explain, read_yaml
 
@@ -64,10 +65,8 @@ def diff_incidents(
     start, end = (parse_since(text, name) * 1_000 if text else None for text, name in _options(since, until))
     span = Span(start, end)
     sides = Replay(settings, settings.incidents), Replay(settings, rules)
-    try:
+    with needing("faultline incidents diff", "train"):
         _replay(data or [], settings, span, sides, model, voice)
-    except ModuleNotFoundError as error:
-        raise Failure(f"faultline incidents diff needs {error.name}. Install: pip install 'faultline[train]'") from None
     if not span.scores:
         raise Failure("no score lies in that time: nothing was replayed")
     found = changes(sides[0].lives, sides[1].lives)
@@ -171,11 +170,9 @@ _PLURAL = {"opens": "open", "disappears": "disappear", "moves": "move", "merges"
 
 
 def _draw(found: Sequence[Change], span: Span, picture: Path) -> None:
-    try:
+    with needing("--picture", "train"):
         from models.evaluation.pictures.lives import Bar, draw_lives
         from models.evaluation.pictures.style import DPI
-    except ModuleNotFoundError as error:
-        raise Failure(f"--picture needs {error.name}. Install: pip install 'faultline[train]'") from None
     bars: dict[tuple[bool, str], Bar] = {}
     start, end = span.first or 0, span.last or 0
     for one in found:

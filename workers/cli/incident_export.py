@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from workers.cli.failures import Failure, WrongUse
+from workers.cli.extras import needing
+from workers.cli.failures import WrongUse
 from workers.cli.incident_documents import TIMES, document
 
 _CONTRIBUTION = ("metric", "feature", "share", "direction")
@@ -102,11 +103,9 @@ class _Ndjson:
 
 
 def _parquet(file: Path, columns: list[str]) -> Writer:
-    try:
+    with needing("Parquet", "sources", "write CSV"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ModuleNotFoundError as error:
-        raise Failure(f"Parquet needs {error.name}. Install: pip install 'faultline[sources]'; or write CSV") from None
     contribution = pa.struct([(name, pa.float64() if name == "share" else pa.string()) for name in _CONTRIBUTION])
     types = {
         **dict.fromkeys(TIMES, pa.timestamp("us", "UTC")),

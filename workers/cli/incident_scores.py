@@ -17,8 +17,8 @@ from workers.cli.failures import WrongUse
 from workers.cli.incident_replay import Replay, Score, score_of
 from workers.cli.offline import Feed, feature_records, select
 from workers.cli.reading import offsets_at, to_end
-from workers.cli.sending import Voice
 from workers.cli.tailing import decoded
+from workers.cli.voice import Voice
 from workers.runtime.records import Output
 from workers.scoring.loading import Loading
 from workers.scoring.policy import Policy

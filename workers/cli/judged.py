@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.evaluation.consensus import agreed
 from models.evaluation.streams import Stream
 from workers.cli.failures import WrongUse
-from workers.cli.judged_data import Data, covered, read_csv, read_data
+from workers.cli.judged_data import Data, covered, read_data
+from workers.sources.replay.rows import read_rows
 from workers.sources.replay.tables import UnusableFile, times_of
 
 KEY = ["entity", "time"]
@@ -86,7 +86,7 @@ def _read_scores(path: Path) -> pd.DataFrame:
     try:
         if not path.is_file():
             raise FileNotFoundError("no such file")
-        table = read_csv(path) if path.name.endswith((".csv", ".csv.gz")) else pq.read_table(path)
+        table = read_rows(path)
         missing = [name for name in _SCORES if name not in table.column_names]
         if missing:
             raise UnusableFile(f"no column {' and no '.join(missing)}: not what `faultline backtest --out` writes")

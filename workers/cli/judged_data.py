@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from schemas.columns import NULL_TIME
 from workers.cli.failures import WrongUse
+from workers.cli.learning_data import check_there, nothing_usable
 from workers.sources.replay.files import holds_events
+from workers.sources.replay.lines import Oddities
 from workers.sources.replay.play import find_files
+from workers.sources.replay.rows import read_rows
 from workers.sources.replay.tables import UnusableFile, times_of
 from workers.sources.save import truth_path
 
@@ -32,14 +34,13 @@ class Data:
     events: list[Path] = field(default_factory=list)
     truth: list[Path] = field(default_factory=list)
     skipped: dict[Path, str] = field(default_factory=dict)
+    oddities: Oddities = field(default_factory=Oddities)
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def read_data(paths: Sequence[Path]) -> Data:
     """Look at every file of DATA. Raises `WrongUse` where a path does not exist or nothing can be used."""
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise WrongUse(f"{missing[0]}: no such file or folder")
+    check_there(paths)
     data, heads = Data(), []
     for path in find_files(paths):
         try:
@@ -51,8 +52,7 @@ def read_data(paths: Sequence[Path]) -> Data:
             heads.append(head.assign(file=len(data.tables)))
             data.tables.append(path)
     if not data.tables and not data.events and not data.truth:
-        reasons = "".join(f"; {path}: {reason}" for path, reason in list(data.skipped.items())[:3])
-        raise WrongUse(f"no file of DATA has the columns timestamp and entity, or a truth{reasons}")
+        raise nothing_usable(data.skipped)
     if heads:
         data.rows = pd.concat(heads, ignore_index=True)
     for path in data.events:
@@ -68,20 +68,9 @@ def _look(path: Path, data: Data) -> pd.DataFrame | None:
         data.truth.append(path)
     elif holds_events(path):
         data.events.append(path)
-    elif path.name.endswith((".parquet", ".pq")):
-        names = pq.read_schema(path).names
-        wanted = [name for name in ("timestamp", "entity", "label", "split") if name in names]
-        return _keys(pq.read_table(path, columns=wanted))
-    elif path.name.endswith((".csv", ".csv.gz")):
-        return _keys(read_csv(path))
     else:
-        raise UnusableFile("neither Parquet nor CSV, nor events as NDJSON")
+        return _keys(read_rows(path, ("timestamp", "entity", "label", "split"), data.oddities))
     return None
-
-
-def read_csv(path: Path) -> pa.Table:
-    """A table of a CSV file; entities are texts."""
-    return pacsv.read_csv(path, convert_options=pacsv.ConvertOptions(column_types={"entity": pa.string()}))
 
 
 def _keys(table: pa.Table) -> pd.DataFrame:

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import orjson
 import pandas as pd
-import pyarrow.parquet as pq
 
 from schemas.events import encode_events
 from schemas.times import format_times
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.judged import Judged
-from workers.cli.judged_data import Data, read_csv
+from workers.cli.judged_data import Data
 from workers.sources.columns import take
-from workers.sources.replay.files import Oddities, Reading, blocks_of
+from workers.sources.replay.files import Reading, blocks_of
+from workers.sources.replay.lines import Oddities
+from workers.sources.replay.rows import read_rows
 
 _OUTCOMES = np.array([["true negative", "false positive"], ["false negative", "true positive"]], object)
 _SAID = ("severity", "incident_id", "reason", "agreeing")
@@ -109,7 +110,7 @@ def _records(data: Data, rows: pd.DataFrame) -> Iterator[tuple[Key, object]]:
     if data.tables:
         for number, part in rows.groupby("file"):
             path = data.tables[int(str(number))]
-            table = read_csv(path) if path.name.endswith((".csv", ".csv.gz")) else pq.read_table(path)
+            table = read_rows(path)
             found = table.take(part["place"].to_numpy()).to_pylist()
             for entity, time, record in zip(part["entity"], part["time"], found, strict=True):
                 yield (entity, time), {name: _or_null(value) for name, value in record.items()}

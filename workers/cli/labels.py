@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,8 @@ from models.detectors import BY_LABELS
 from models.ensembles import Ensemble
 from models.labels import ANOMALOUS, NORMAL, UNKNOWN
 from models.table import VectorTable
-from workers.cli.failures import Failure, WrongUse
+from workers.cli.extras import need
+from workers.cli.failures import WrongUse
 from workers.cli.judged_data import Data, covered, read_data
 from workers.sources.replay.files import Survey
 from workers.sources.save import truth_path
@@ -50,8 +50,8 @@ def check_labels(use_labels: bool, grid: bool, budget: str, ensemble: Ensemble |
         raise WrongUse("--grid searches for the best way to learn from labels: give --use-labels too")
     if ensemble is not None and ensemble.needs_labels and not use_labels:
         raise WrongUse(f"--detectors: {', '.join(BY_LABELS)} learns from labels: give --use-labels too")
-    if use_labels and (ensemble is None or ensemble.needs_labels) and find_spec("xgboost") is None:
-        raise Failure("--use-labels needs xgboost. Install: pip install 'faultline[labels]'")
+    if use_labels and (ensemble is None or ensemble.needs_labels):
+        need("--use-labels", "labels", "xgboost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def read_labels(
     if required and rows.empty and not spans:
         reasons = "".join(f"; {path}: {reason}" for path, reason in list(data.skipped.items())[:3])
         raise WrongUse(
-            "--use-labels: DATA has no labels: expected a column label in tables (Parquet or CSV), or beside events "
+            "--use-labels: DATA has no labels: expected a column label in tables, or beside events "
             f"their truth (week.parquet and week.truth.parquet){reasons}"
         )
     return KnownLabels(rows, data.truth, spans)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import Vectors
+from workers.addresses import without_secrets
 from workers.cli.failures import WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
-from workers.settings_sources import redact
 from workers.sources.replay.play import Tape
 
 
@@ -59,7 +59,9 @@ class Lesson:
         files = [Path(one) for one in data if str(one) not in archives]
         far = next((str(one) for one in data if "://" in str(one) and str(one) not in archives), None)
         if far is not None:
-            raise WrongUse(f"{redact((), far)}: no archive is there; telemetry in files must lie in a local folder")
+            raise WrongUse(
+                f"{without_secrets(far)}: no archive is there; telemetry in files must lie in a local folder"
+            )
         return cls(tuple(files), tuple(archives), topic, span)
 
     @property
@@ -106,7 +108,8 @@ def _is_archive(place: str) -> bool:
     try:
         return Store(place).is_archive()
     except OSError as error:
-        raise WrongUse(f"{redact((), place)} cannot be reached: {type(error).__name__}: {error}") from error
+        why = without_secrets(f"{place} cannot be reached: {type(error).__name__}: {error}")
+        raise WrongUse(why) from error
 
 
 def _last(url: str) -> str:

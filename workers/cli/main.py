@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
@@ -86,12 +87,10 @@ class LazyGroup(TyperGroup):
 
 def load(entry: Entry) -> Any:
     """Import a command. Where a library of an extra is missing, says which extra to install."""
-    try:
+    from workers.cli.extras import needing
+
+    with needing(f"faultline {entry.name}", entry.extra) if entry.extra else nullcontext():
         module = importlib.import_module(f"workers.cli.{entry.module}")
-    except ModuleNotFoundError as error:
-        if not entry.extra or (error.name or "").split(".")[0] in ("workers", "models", "schemas"):
-            raise
-        _fail(f"faultline {entry.name} needs {error.name}. Install: pip install 'faultline[{entry.extra}]'", 1)
     command = get_command(module.app)
     command.name = entry.name
     return _dressed(command)
@@ -155,7 +154,9 @@ def _explain(error: Exception) -> tuple[str, int] | None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
+    from workers.addresses import without_secrets
+
+    for line in without_secrets(message).splitlines():
         print(f"faultline: {line}", file=sys.stderr)
     sys.exit(code)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from workers.cli.metrics_checks import check_metrics
 from workers.cli.metrics_server import metrics_client, wanted
 from workers.cli.output import print_json, print_table
 from workers.cli.reading import parse_since
-from workers.cli.sending import Voice, closing_margin
+from workers.cli.sending import closing_margin
+from workers.cli.voice import Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings
 from workers.sources.exactly_once import ExactlyOnce, Place
 from workers.sources.publish import PublishError
-from workers.sources.stopping import Stop, stop_on_signals
+from workers.sources.stopping import Interrupted, Stop, stop_on_signals
 from workers.sources.victoriametrics.client import Client
 from workers.sources.victoriametrics.collect import Collector, Wanted
 from workers.sources.victoriametrics.polling import Poll, polled
@@ -76,12 +78,12 @@ def list_services(settings: Settings, wish: Wish, voice: Voice) -> None:
 def fetch(settings: Settings, wish: Wish, voice: Voice) -> None:
     """Metrics into tables or into Kafka."""
     asked = wanted(settings, wish.services, wish.step)
-    with metrics_client(settings.victoriametrics) as client:
+    with stop_on_signals() as stop, metrics_client(settings.victoriametrics, stop) as client:
         span = _span(settings, client, asked, wish)
         if wish.save_data is not None:
-            _save(wish.save_data, Collector(client, asked, _TABLE_ROWS), asked, span, voice)
+            _save(wish.save_data, Collector(client, asked, _TABLE_ROWS), asked, span, voice, stop)
         else:
-            _Sending(settings, client, Collector(client, asked), asked, span, voice, wish).run()
+            _Sending(settings, client, Collector(client, asked), asked, span, voice, wish, stop).run()
 
 
 def _span(settings: Settings, client: Client, asked: Wanted, wish: Wish) -> _Span:
@@ -127,10 +129,10 @@ def _tell(collector: Collector, voice: Voice) -> None:
         voice.say(line)
 
 
-def _save(out: Path, collector: Collector, asked: Wanted, span: _Span, voice: Voice) -> None:
+def _save(out: Path, collector: Collector, asked: Wanted, span: _Span, voice: Voice, stop: Stop) -> None:
     """Tables, and beside them what is wrong with them (`….quality.json`)."""
     quality, rows = Quality(asked.step), 0
-    with stop_on_signals() as stop, Tables(out, asked.file.metrics) as tables:
+    with Tables(out, asked.file.metrics) as tables:
         for part in _counted(collector.slices(span.start, span.end), span, voice, stop):
             quality.add(part)
             rows += tables.write(part)
@@ -153,12 +155,15 @@ def _save(out: Path, collector: Collector, asked: Wanted, span: _Span, voice: Vo
 
 
 def _counted(slices: Iterator[Slice], span: _Span, voice: Voice, stop: Stop) -> Iterator[Slice]:
-    with voice.counter("reading", span.steps, "steps") as counter:
-        for part in slices:
-            if stop():
-                raise Failure("stopped early: nothing was saved")
-            yield part
-            counter.add(len(part.time), format_time(part.end * MICROS)[:16])
+    try:
+        with voice.counter("reading", span.steps, "steps") as counter:
+            for part in slices:
+                if stop():
+                    raise Interrupted
+                yield part
+                counter.add(len(part.time), format_time(part.end * MICROS)[:16])
+    except Interrupted:
+        raise Failure("stopped early: nothing was saved") from None
 
 
 @dataclass(slots=True)
@@ -172,17 +177,18 @@ class _Sending:
     span: _Span
     voice: Voice
     wish: Wish
+    stop: Stop
 
     def run(self) -> None:
         wish = self.wish
         topics = self.settings.topics
         place = Place(topics.events, state_topic(self.settings, "source"), self.wish.source_id, self.settings.prefix)
         try:
-            with stop_on_signals() as stop, ExactlyOnce(kafka_options(self.settings), place, encode_events) as source:
+            with ExactlyOnce(kafka_options(self.settings), place, encode_events) as source:
                 if wish.restart:
                     source.forget()
                 began, events = time.monotonic(), source.position.events
-                finished = self._send(source, self._behind(source), stop)
+                finished = self._send(source, self._behind(source))
                 margin = closing_margin(self.settings, "metric", self.asked.step * MICROS)
                 left_open = source.end(margin) if wish.end and finished else []
                 sent, position = source.position.events - events, source.at
@@ -217,18 +223,19 @@ class _Sending:
         self.voice.say(f"going on behind {format_time(taken * MICROS)}, the position of {self.wish.source_id}")
         return taken
 
-    def _send(self, source: ExactlyOnce, position: int, stop: Stop) -> bool:
+    def _send(self, source: ExactlyOnce, position: int) -> bool:
         """Whether everything was sent, that is: nobody asked to stop."""
         step, delay, live = self.span.step, self.settings.victoriametrics.delay_s, self.wish.live
         if live:
-            slices = polled(self.client, self.collector, Poll(step, delay), position, SystemClock(), stop)
+            slices = polled(self.client, self.collector, Poll(step, delay), position, SystemClock(), self.stop)
         else:
             slices = self.collector.slices(position + step, self.span.end)
         total = None if live else max(0, (self.span.end - position) // step)
-        with self.voice.counter("sending", total, "steps") as counter:
+        with self.voice.counter("sending", total, "steps") as counter, suppress(Interrupted):
             for part in slices:
                 source.publish(part.events(SOURCE), {"until": part.end, "step": step})
                 counter.add(len(part.time), format_time(part.end * MICROS)[:16])
-                if stop():
+                if self.stop():
                     return False
-        return True
+            return True
+        return False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from workers.cli.failures import Failure, WrongUse
 from workers.queries.errors import QueryFileError
 from workers.settings import Settings
 from workers.settings_victoriametrics import VictoriaMetricsSettings
+from workers.sources.stopping import Interrupted
 from workers.sources.victoriametrics.build import wanted_of
 from workers.sources.victoriametrics.client import Client
 from workers.sources.victoriametrics.collect import Wanted
@@ -16,14 +17,16 @@ from workers.sources.victoriametrics.errors import SourceError
 
 
 @contextmanager
-def metrics_client(settings: VictoriaMetricsSettings) -> Iterator[Client]:
-    """A client; whatever goes wrong with it inside is a `Failure` that names the server."""
+def metrics_client(settings: VictoriaMetricsSettings, stopped: Callable[[], bool] = lambda: False) -> Iterator[Client]:
+    """A client; whatever goes wrong with it inside is a `Failure` that names the server, and so is a stop."""
     try:
-        with Client(settings) as client:
+        with Client(settings, stopped=stopped) as client:
             try:
                 yield client
             except SourceError as error:
                 raise Failure(f"{client.where}: {error}") from error
+            except Interrupted:
+                raise Failure(f"stopped while {client.where} was waited for") from None
     except SourceError as error:
         raise Failure(str(error)) from error
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.failures import Failure, WrongUse
-from workers.cli.sending import Voice
+from workers.cli.extras import needing
+from workers.cli.failures import WrongUse
+from workers.cli.voice import Voice
 from workers.runtime.logs import configure
 from workers.settings import load_settings
 
@@ -53,15 +54,11 @@ def victoriametrics(
     if save_data is not None and (restart or no_end):
         raise WrongUse("--restart and --no-end are for Kafka, and --save-data sends nothing there")
     voice = Voice.of(quiet, as_json)
-    try:
+    with needing("faultline source victoriametrics", "sources"):
         from workers.cli.metrics_jobs import Wish, fetch
         from workers.cli.metrics_jobs import check as check_server
         from workers.cli.metrics_jobs import list_services as list_them
         from workers.cli.metrics_server import with_options
-    except ModuleNotFoundError as error:
-        raise Failure(
-            f"faultline source victoriametrics needs {error.name}. Install: pip install 'faultline[sources]'"
-        ) from error
     settings = with_options(load_settings(), queries, filter_)
     configure("warning" if quiet else "info", settings.log.format)
     end = not no_end and not live

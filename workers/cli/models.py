@@ -11,11 +11,12 @@ import typer
 from models.manifest import BundleError, Validation
 from models.registry import Aliases, Entry, Registry, RegistryError
 from schemas.times import format_time
+from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
 from workers.cli.promoting import open_registry, private_key, promote
-from workers.cli.sending import Voice
 from workers.cli.versions import Place, entries, find, find_two
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 
 app = typer.Typer(help="List, show, compare and promote models of the registry.", no_args_is_help=True)
@@ -29,14 +30,23 @@ Version = Annotated[str, typer.Argument(help="A version, or as much of its begin
 def list_models(as_json: AsJson = False) -> None:
     """Every bundle with profile, scope, alias, training range and size.
 
+    Where registry.trusted_keys are set, also by which of them each is signed: one that is by none is refused.
+
     Example: faultline models list
     """
-    lines = [_line(entry) for entry in entries(open_registry(load_settings()))]
+    registry = open_registry(load_settings())
+    known = entries(registry)
+    lines = [_line(entry) for entry in known]
+    columns = ["profile", "scope", "version", "alias", "tag", "vectors", "from", "to", "bytes"]
+    if registry.trusted:
+        columns.append("signed by")
+        for entry, line in zip(known, lines, strict=True):
+            line["signed by"] = _signed_by(registry, entry)
     if as_json:
-        print_json(lines)
+        print_json([{name.replace(" ", "_"): value for name, value in line.items()} for line in lines])
         return
-    columns = ("profile", "scope", "version", "alias", "tag", "vectors", "from", "to", "bytes")
-    print_table(columns, [tuple(line[column] for column in columns) for line in lines])
+    rows = [{**line, "signed by": _short(line.get("signed by"))} for line in lines]
+    print_table(columns, [tuple(row[column] for column in columns) for row in rows])
 
 
 @app.command()
@@ -153,13 +163,26 @@ def compare_models(
     """
     settings = load_settings()
     versions = find_two(open_registry(settings), first, second, Place(profile, scope))
-    try:
+    with needing("faultline models compare", "train"):
         from workers.cli.compare import run
-    except ModuleNotFoundError as error:
-        raise Failure(
-            f"faultline models compare needs {error.name}. Install: pip install 'faultline[train]'"
-        ) from error
     run(*versions, data, settings, Voice.of(quiet, as_json), most, save)
+
+
+def _signed_by(registry: Registry, entry: Entry) -> list[str]:
+    """The trusted keys that have signed a bundle; of signatures that cannot be read none counts."""
+    try:
+        return registry.signers(entry.manifest)
+    except BundleError:
+        return []
+    except RegistryError as error:
+        raise Failure(str(error)) from error
+
+
+def _short(keys: object) -> str:
+    """Keys for a table: enough of each to tell them apart."""
+    if not isinstance(keys, list):
+        return ""
+    return ", ".join(f"{key[:20]}…" for key in keys) or "unsigned (refused)"
 
 
 _NOT_TOLD = " (running workers were not told: FAULTLINE_KAFKA__BOOTSTRAP_SERVERS is not set)"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from workers.cli.extras import need
 from workers.cli.failures import WrongUse
 from workers.demo.children import die_with_parent
 from workers.notify.building import Notifier
@@ -44,14 +45,8 @@ def wanted(settings: Settings, target: str) -> list[str]:
 
 
 def notifier(settings: Settings, target: str) -> Notifier:
-    """The worker of one target. Raises WrongUse where the library that its kind needs is not there."""
-    try:
-        import httpx2  # noqa: F401
-        import pybreaker  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise WrongUse(
-            f"faultline worker notify needs {error.name}. Install: pip install 'faultline[notify]'"
-        ) from error
+    """The worker of one target. Raises `Failure` where what speaks HTTP is not installed."""
+    need("faultline worker notify", "notify", "httpx2", "pybreaker")
     return Notifier(settings, target)
 
 

@@ -32,7 +32,7 @@ from workers.cli.opensearch_options import (
 )
 from workers.cli.opensearch_steps import clean, combine, features
 from workers.cli.output import print_json
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 from workers.sources.opensearch.listing import listing
 from workers.sources.opensearch.server import Server

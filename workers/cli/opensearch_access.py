@@ -12,13 +12,13 @@ from rich.prompt import Prompt
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.opensearch_options import words_of
 from workers.cli.output import print_table
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
 from workers.sources.opensearch.connection import Address, AddressError
 from workers.sources.opensearch.listing import ChoiceError, Index, choose, listing
 from workers.sources.opensearch.raw import RawError
 from workers.sources.opensearch.server import Server, ServerError
-from workers.sources.stopping import interruptible
+from workers.sources.stopping import Interrupted, interruptible
 
 
 def address_of(
@@ -57,13 +57,15 @@ def interactive(non_interactive: bool) -> bool:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """What a source of documents cannot do, as one sentence."""
+    """What a source of documents cannot do, as one sentence; a stop too, wherever nobody else says more of it."""
     try:
         yield
     except ChoiceError as error:
         raise WrongUse(str(error)) from error
     except (ServerError, RawError) as error:
         raise Failure(str(error)) from error
+    except Interrupted:
+        raise Failure("stopped while the cluster was waited for") from None
 
 
 def pick(server: Server, voice: Voice, indices: str, serials: str, ask: bool) -> list[str]:

@@ -27,7 +27,7 @@ from workers.cli.documents import DocumentReader, Fault
 from workers.cli.failures import Failure
 from workers.cli.opensearch_options import Folders, file_name
 from workers.cli.opensearch_report import Findings, write_report
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
 from workers.sources.columns import take
 from workers.sources.opensearch.connection import dump

@@ -16,7 +16,7 @@ from workers.cli.failures import WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.opensearch_cleaning import content_hash
 from workers.cli.opensearch_options import Folders, file_name
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.sources.columns import take
 from workers.sources.opensearch.raw import write_whole
 from workers.sources.save import EventsFile

@@ -27,7 +27,7 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.offline import vector_blocks
 from workers.cli.opensearch_options import Folders
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
 from workers.sources.opensearch.raw import write_whole
 from workers.windows.profiles import shipped

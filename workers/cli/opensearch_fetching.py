@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workers.cli.failures import Failure
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.sources.opensearch.connection import Address
 from workers.sources.opensearch.download import Download, Downloaded
-from workers.sources.pacing import Interrupted
+from workers.sources.stopping import Interrupted
 
 
 def fetch(

@@ -49,8 +49,8 @@ from workers.cli.opensearch_options import (
 )
 from workers.cli.opensearch_steps import ask, clean_one, downloaded
 from workers.cli.promoting import open_registry
-from workers.cli.sending import Voice
 from workers.cli.train import ensemble_of, promote_all
+from workers.cli.voice import Voice
 from workers.settings import Settings, load_settings
 from workers.sources.opensearch.connection import Address
 from workers.sources.opensearch.server import Server

@@ -22,8 +22,8 @@ from models.train import TrainedBundle, TrainPolicy
 from schemas.times import format_times
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.opensearch_features import KEY, PROFILE, read_features, table_of
-from workers.cli.sending import Voice
 from workers.cli.train import Scope, learn
+from workers.cli.voice import Voice
 from workers.knowing import knowledge_of
 from workers.settings import Settings
 from workers.sources.opensearch.connection import dump

@@ -26,7 +26,7 @@ from workers.cli.opensearch_options import (
     Quiet,
     words_of,
 )
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 from workers.sources.opensearch.raw import RawIndex
 

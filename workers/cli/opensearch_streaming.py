@@ -15,7 +15,8 @@ from schemas.times import format_times
 from workers.cli.clients import kafka_options
 from workers.cli.documents import DocumentReader, Fault, Read
 from workers.cli.failures import Failure, WrongUse
-from workers.cli.sending import Target, Voice, closing_margin
+from workers.cli.sending import Target, closing_margin
+from workers.cli.voice import Voice
 from workers.intake.mapping import KINDS
 from workers.runtime.deadletters import dead_letter
 from workers.runtime.kafka_sink import DEFAULT_LIMIT
@@ -28,6 +29,7 @@ from workers.sources.opensearch.server import Server
 from workers.sources.opensearch.timeline import Place, PlaceError, Timeline, micros
 from workers.sources.partition import partition_of
 from workers.sources.publish import PublishError
+from workers.sources.stopping import Interrupted
 from workers.topics import state_topic
 
 STAGE = "source"
@@ -70,16 +72,20 @@ class Streaming:
             raise WrongUse(str(error)) from error
         before, dead_before, events_before = place.documents, place.dead, publisher.position.events
         voice.say(f"source {name}: {f'goes on behind {before:,} documents' if before else 'begins'}")
-        total = sum(self._server.count(index) for index in self._indices)
+        counted = {index: self._server.count(index) for index in self._indices}
+        total = sum(counted.values())
         with voice.counter("sending", total, "documents") as counter:
-            counter.add(before)
-            for hits in timeline.batches():
-                self._send(publisher, hits, place)
-                counter.add(len(hits), _time_of(hits))
-                if stopped():
-                    raise Failure(
-                        f"stopped early: {place.documents:,} documents are sent; start again to go on behind them"
-                    )
+            counter.add(sum(place.sent.get(index, 0) for index in counted))
+            try:
+                for hits in timeline.batches():
+                    self._send(publisher, hits, place)
+                    counter.add(len(hits), _time_of(hits))
+                    if stopped():
+                        raise Interrupted
+            except Interrupted:
+                raise Failure(
+                    f"stopped early: {place.documents:,} documents are sent; start again to go on behind them"
+                ) from None
             seconds = counter.seconds
         left_open: list[int] = []
         if self._target.end and publisher.position.last_time:
@@ -87,8 +93,12 @@ class Streaming:
             left_open = publisher.end(max(closing_margin(self._target.settings, kind, 0) for kind in KINDS))
         if left_open:
             voice.say(f"others write to {self._target.topic} too: partitions {left_open} could not be closed")
-        if place.documents < total:
-            voice.say(f"the server counts {total:,} documents, and {place.documents:,} were sent in all")
+        lacking = place.lacking(counted)
+        for index, count in lacking.items():
+            voice.say(
+                f"{index}: the server counts {counted[index]:,} documents, and {counted[index] - count:,} of them were "
+                "sent: what was added with an older time than was reached is left out (--restart sends all anew)"
+            )
         return {
             "id": name,
             "topic": self._target.topic,
@@ -97,6 +107,7 @@ class Streaming:
             "dead": place.dead - dead_before,
             "before": before,
             "counted": total,
+            "lacking": lacking,
             "seconds": round(seconds, 3),
             "left_open": left_open,
         }
@@ -109,7 +120,7 @@ class Streaming:
         else:
             outputs, faults = [], read.faults
         letters = [self._letter(publisher, hits[at], values[at], faults[at]) for at in sorted(faults)]
-        place.documents += len(hits)
+        place.count(hits)
         place.dead += len(letters)
         events = None if self._target.raw else read.events
         publisher.publish(events, place.to_json(), [*outputs, *letters], count=len(outputs))

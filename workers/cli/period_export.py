@@ -11,6 +11,7 @@ from schemas.records import decode
 from schemas.times import MAX_TIME, format_time, parse_time
 from workers.cli.clients import connect
 from workers.cli.controlling import read_controls
+from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.incident_lookup import Known, all_incidents
 from workers.cli.judging import UNDONE, Desk, Said
@@ -28,12 +29,8 @@ def export_periods(settings: Settings, author: str, out: Path) -> dict[str, int]
     """Write the periods; how many there are by verdict. Raises `Failure`."""
     if out.suffix not in (".csv", ".parquet"):
         raise WrongUse(f"--out {out}: give a name that ends in .csv or .parquet")
-    try:
+    with needing("faultline feedback export", "train"):
         import pandas as pd
-    except ModuleNotFoundError as error:
-        raise Failure(
-            f"faultline feedback export needs {error.name}. Install: pip install 'faultline[train]'"
-        ) from error
     known = all_incidents(settings, connect(settings))
     said = [one for one in Desk(settings, author).said() if one.body.get("ended") != UNDONE]
     rows = [row for one in said for row in [_period(one, known)] if row is not None]

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.evaluation.pictures.gallery import Exhibit, draw
 from models.evaluation.pictures.importance import Blame
@@ -18,10 +17,10 @@ from models.evaluation.pictures.metrics import Metrics
 from models.table import VectorTable, learned, tables_of
 from workers.cli.failures import Failure
 from workers.cli.judged import KEY, Judged
-from workers.cli.judged_data import read_csv
 from workers.cli.learning_data import counted, open_tape
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import Settings
+from workers.sources.replay.rows import read_rows
 from workers.sources.replay.tables import metric_columns
 
 
@@ -79,7 +78,7 @@ def _of_tables(judged: Judged) -> pd.DataFrame:
     parts = []
     for number, rows in judged.rows.groupby("file"):
         path = judged.data.tables[int(str(number))]
-        table = read_csv(path) if path.name.endswith((".csv", ".csv.gz")) else pq.read_table(path)
+        table = read_rows(path)
         table = table.select(metric_columns(table.schema)).take(rows["place"].to_numpy())
         values = {name: table.column(name).cast(pa.float64(), safe=False).to_numpy() for name in table.column_names}
         keys = rows[[*KEY, "label"]].reset_index(drop=True)

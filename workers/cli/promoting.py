@@ -10,6 +10,7 @@ from models.manifest import BundleError
 from models.registry import Aliases, Registry, RegistryError
 from models.signing import KeyProblem, read_key
 from workers.cli.controlling import author, write_control
+from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.scoring.aliases import Name
 from workers.scoring.controls import control_key, control_record
@@ -27,11 +28,10 @@ def open_registry(settings: Settings) -> Registry:
 
 
 def private_key(place: Path) -> Ed25519PrivateKey:
-    """What bundles are signed with. Raises `WrongUse`."""
+    """What bundles are signed with. Raises `WrongUse`, and `Failure` where what signs is not installed."""
     try:
-        return read_key(place)
-    except ModuleNotFoundError as error:
-        raise WrongUse(f"signing needs {error.name}. Install: pip install 'faultline[signing]'") from error
+        with needing("signing", "signing"):
+            return read_key(place)
     except KeyProblem as error:
         raise WrongUse(str(error)) from error
 

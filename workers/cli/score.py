@@ -22,7 +22,8 @@ from workers.cli.output import print_json
 from workers.cli.score_delivery import Post, as_rows, write_files
 from workers.cli.score_pipeline import Pipeline
 from workers.cli.score_state import Memory, StateFile, opened
-from workers.cli.sending import Voice, closing_margin
+from workers.cli.sending import closing_margin
+from workers.cli.voice import Voice
 from workers.intake.mapping import KINDS
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
@@ -71,11 +72,11 @@ def score(
         raise WrongUse("--source needs --once; `faultline source victoriametrics --live` polls, for workers on Kafka")
     if data and (service or queries or filter_):
         raise WrongUse("--service, --queries and --filter are for --source")
-    settings, voice = load_settings(), Voice.of(quiet or not verbose, False)
+    settings = load_settings()
     configure("info" if verbose else "warning", settings.log.format)
     place = state if state is not None else (settings.score.state if source is not None else "")
     with opened(Path(place)) if place else nullcontext() as kept:
-        run = _Run(settings, kept, voice)
+        run = _Run(settings, kept, Voice.of(quiet or not verbose, False), Voice.of(quiet, False))
         if source is not None:
             from workers.cli.metrics_server import with_options
 
@@ -88,18 +89,19 @@ def score(
 
 @dataclass(slots=True)
 class _Run:
-    """One run; what it remembers is saved when its alerts are out."""
+    """One run; what it remembers is saved when its alerts are out. `warnings` speak unless they must not."""
 
     settings: Settings
     kept: StateFile | None
     voice: Voice
+    warnings: Voice
     pipeline: Pipeline | None = None
     standing: Standing | None = None
     memory: Memory | None = None
 
     def files(self, data: list[Path], split: str) -> None:
         pipeline, standing, memory, _ = self._begin("files")
-        tape = open_tape(data, self.voice, split)
+        tape = open_tape(data, self.warnings, split)
         last, before = None, dict(memory.position)
         with counted(tape, self.voice, "scoring") as blocks:
             for block in blocks:
@@ -139,7 +141,7 @@ class _Run:
                     memory.position["victoriametrics"] = part.end
                     counter.add(len(part.time), format_time(last)[:16])
             for line in collector.oddities.lines():
-                self.voice.console.print(line, markup=False)
+                self.warnings.say(line)
         if not known:
             standing.forget_the_past()
             standing.end_unknown(memory.open)
@@ -178,7 +180,7 @@ class _Run:
             self.memory = found
         else:
             if found is not None:
-                self.voice.console.print("settings or queries differ from those of the run before: beginning anew")
+                self.warnings.say("settings or queries differ from those of the run before: beginning anew")
             self.memory = Memory(config, open=found.open if found is not None else {})
         return self.pipeline, self.standing, self.memory, known
 

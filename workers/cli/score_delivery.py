@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from workers.cli.alerts import Alert
+from workers.cli.extras import needing
 from workers.cli.failures import Failure
 from workers.cli.score_state import StateFile
 from workers.notify.carriers.files import FileCarrier
@@ -80,10 +81,8 @@ class Post:
         _tell(refused)
 
     def _carrier(self) -> HttpCarrier:
-        try:
+        with needing("posting alerts", "notify"):
             from workers.notify.carriers.http import HttpCarrier
-        except ModuleNotFoundError as error:
-            raise Failure(f"posting needs {error.name}. Install: pip install 'faultline[notify]'") from error
         return HttpCarrier(_SECONDS)
 
     def _message(self, id_: str, time: int, entity: str, body: bytes) -> Message:

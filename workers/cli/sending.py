@@ -12,13 +12,13 @@ from schemas.events import encode_events
 from schemas.times import format_times
 from workers.cli.clients import kafka_options
 from workers.cli.failures import Failure
-from workers.cli.voice import Voice as Voice
+from workers.cli.voice import Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import Settings, load_settings
-from workers.sources.pacing import Interrupted, paced, unpaced
+from workers.sources.pacing import paced, unpaced
 from workers.sources.publish import Publisher, PublishError
 from workers.sources.save import EventsFile
-from workers.sources.stopping import Stop
+from workers.sources.stopping import Interrupted, Stop
 from workers.windows.profiles import choose, load_profiles, shipped
 
 

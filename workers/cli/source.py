@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
+from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.metrics_source import victoriametrics
-from workers.cli.sending import Target, Voice, closing_margin, deliver, drain, saved, with_pace
+from workers.cli.sending import Target, closing_margin, deliver, drain, saved, with_pace
 from workers.cli.source_opensearch import opensearch
+from workers.cli.voice import Voice
 from workers.sources.stopping import stop_on_signals
 
 app = typer.Typer(
@@ -214,10 +216,8 @@ def host(
 
     Example: faultline source host --interval 5
     """
-    try:
+    with needing("faultline source host", "host"):
         from workers.cli.host_agent import run
-    except ModuleNotFoundError as error:
-        raise Failure(f"faultline source host needs {error.name}. Install: pip install 'faultline[host]'") from error
     voice = Voice.of(quiet, as_json)
     target = Target.of(topic, raw, end=False)
     done = run(target, voice, entity, interval, samples, loopback)

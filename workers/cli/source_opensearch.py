@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.failures import Failure
+from workers.cli.extras import needing
 from workers.cli.opensearch_options import (
     AsJson,
     CaCerts,
@@ -20,7 +20,8 @@ from workers.cli.opensearch_options import (
     Serials,
     User,
 )
-from workers.cli.sending import Target, Voice
+from workers.cli.sending import Target
+from workers.cli.voice import Voice
 from workers.sources.stopping import stop_on_signals
 
 
@@ -57,15 +58,10 @@ def opensearch(
 
     Example: faultline source opensearch --es-url https://search:9200 --indices 'events-2025*'
     """
-    try:
+    with needing("faultline source opensearch", "opensearch"):
         from workers.cli.opensearch_access import address_of, interactive, pick, plain_errors
         from workers.cli.opensearch_streaming import Streaming, source_id
         from workers.sources.opensearch.server import Server
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("workers", "models", "schemas"):
-            raise
-        missing = f"faultline source opensearch needs {error.name}"
-        raise Failure(f"{missing}. Install: pip install 'faultline[opensearch]'") from error
     voice = Voice.of(quiet, as_json)
     target = Target.of(topic, raw, not no_end)
     address = address_of(target.settings, es_url, user, password_file, ca_certs, insecure)

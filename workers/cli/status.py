@@ -13,6 +13,7 @@ import typer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from workers.addresses import without_secrets
 from workers.cli import cluster, drifting, judging, shadow
 from workers.cli.archiving import topics_of as archived_topics
 from workers.cli.clients import TIMEOUT, connect
@@ -114,7 +115,7 @@ def status(
     print_table(
         ("profile", "scope", "champion", "challenger"),
         [tuple(model.values()) for model in models] or [(trouble or "none: the untrained fallback scores", "", "", "")],
-        title=f"\nmodels in {settings.registry.url or '(no registry)'}",
+        title=f"\nmodels in {without_secrets(settings.registry.url) or '(no registry)'}",
     )
     if found is not None:
         print_table(

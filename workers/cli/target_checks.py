@@ -9,6 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from workers.addresses import Credentials
 from workers.cli.checks import Finding
 from workers.notify.building import target_of
 from workers.notify.kinds import kind_of
@@ -50,10 +51,11 @@ def _root(url: str) -> str:
 
 def _answers(check: str, url: str) -> Finding:
     """Any answer that is no server's error will do: a receiver of POST need not like a GET."""
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    plain, headers = Credentials.of(url)
+    host = urlsplit(plain).netloc
     fix = f"Correct url of notify.targets.{check.removeprefix('target ')}, or see why it does not answer"
     try:
-        with urlopen(Request(url), timeout=_SECONDS) as response:  # noqa: S310 - the settings allow http(s) only
+        with urlopen(Request(plain, headers=headers), timeout=_SECONDS) as response:  # noqa: S310 - http(s) by the settings
             status = response.status
     except HTTPError as error:
         status = error.code

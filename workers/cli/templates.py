@@ -18,10 +18,11 @@ from models.logs.mining import Miner, MiningPolicy, readable
 from models.logs.templates import MAX_COUNTED, MAX_TEMPLATES, Templates, load_templates, save_templates
 from schemas.columns import Events
 from schemas.times import format_time
-from workers.cli.failures import Failure, WrongUse
+from workers.cli.extras import needing
+from workers.cli.failures import WrongUse
 from workers.cli.message_files import is_text, line_blocks, messages_of, topic_blocks
 from workers.cli.output import print_json, print_table
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 
 app = typer.Typer(help="Mine, show and try templates of log messages (docs/logs.md).", no_args_is_help=True)
@@ -71,10 +72,8 @@ def mine(
     voice = Voice.of(quiet, as_json)
     if bool(data) == bool(from_topic):
         raise WrongUse("give files with messages, or --from-topic")
-    try:
+    with needing("faultline templates mine", "logs"):
         miner = Miner(MiningPolicy(similarity, most, counted, examples=not no_examples))
-    except ModuleNotFoundError as error:
-        raise Failure(f"templates mine needs {error.name}. Install: pip install 'faultline[logs]'") from error
     for texts, lines, span in _said(data or [], from_topic, voice):
         miner.take(texts, lines, span)
     templates = miner.freeze()

@@ -18,7 +18,7 @@ from workers.cli.clients import connect
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.offline import Feed
 from workers.cli.reading import offsets_at, to_end
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.runtime.records import Headers
 from workers.schema_registry import schema_ids
 from workers.settings import Settings

@@ -19,6 +19,7 @@ from models.registry import Aliases, Registry
 from models.scope import GLOBAL, group_scope
 from models.table import VectorTable, tables_of
 from models.train import PERIOD_DAYS, HeldOut, TrainedBundle, TrainingError, TrainPolicy, train, train_entities
+from workers.addresses import without_secrets
 from workers.cli.budget import Budget, buy
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.feature_export import save_features
@@ -27,7 +28,7 @@ from workers.cli.learning_vectors import Lesson, Span
 from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.reading import parse_since
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.incidents.policy import Policy as IncidentPolicy
 from workers.knowing import knowledge_of
 from workers.scoring.blocks import PROFILES_WITHOUT_OWN_THRESHOLDS
@@ -316,13 +317,14 @@ def _summary(trained: list[TrainedBundle], settings: Settings, told: bool | None
         f"periods {', '.join(one.manifest.periods)}{_by_labels(one)}"
         for one in trained
     ]
+    place = without_secrets(settings.registry.url)
     if told is None:
-        lines.append(f"stored in {settings.registry.url}; put in force with `faultline models promote`")
+        lines.append(f"stored in {place}; put in force with `faultline models promote`")
     elif told:
-        lines.append(f"in force in {settings.registry.url} and told to running workers")
+        lines.append(f"in force in {place} and told to running workers")
     else:
         lines.append(
-            f"in force in {settings.registry.url} for workers that start anew; no broker is configured "
+            f"in force in {place} for workers that start anew; no broker is configured "
             "(FAULTLINE_KAFKA__BOOTSTRAP_SERVERS), so running ones were not told"
         )
     return "\n".join(lines)

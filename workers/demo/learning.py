@@ -29,9 +29,8 @@ from workers.scoring.aliases import Name
 from workers.scoring.controls import control_key, control_record
 from workers.settings import Settings
 from workers.sources.columns import cut, take
-from workers.sources.pacing import Interrupted
 from workers.sources.progress import Counter
-from workers.sources.stopping import Stop
+from workers.sources.stopping import Interrupted, Stop
 from workers.sources.synthetic.generate import generate, how_many
 from workers.sources.synthetic.truth import schedule
 from workers.windows.engine import EnginePolicy, Timeline

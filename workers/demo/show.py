@@ -18,10 +18,9 @@ from workers.demo.scene import PANE, WORKERS, Scene, episodes_of, history_settin
 from workers.demo.telling import last_line, tell_change, tell_life, tell_verdict
 from workers.demo.watching import Watcher
 from workers.runtime.clock import SystemClock
-from workers.sources.pacing import Interrupted
 from workers.sources.progress import Counter
 from workers.sources.publish import Publisher
-from workers.sources.stopping import Stop
+from workers.sources.stopping import Interrupted, Stop
 from workers.sources.synthetic.generate import generate, how_many
 from workers.sources.synthetic.truth import Truth, schedule
 

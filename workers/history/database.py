@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from workers.runtime.errors import Fatal
 
@@ -91,7 +92,7 @@ def _sqlite(file: Path, read_only: bool) -> Engine:
     def opened(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         if not read_only:
-            connection.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for each other
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")  # offsets are committed after: what is written must stay
         connection.execute("PRAGMA cache_size=-65536")
 
@@ -100,6 +101,20 @@ def _sqlite(file: Path, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal by which readers and the writer do not wait for each other; the file remembers it.
+
+    SQLite's own waiting does not cover this change: where two make it at once, one is refused without a pause.
+    """
+    again = Retrying(
+        retry=retry_if_exception_type(sqlite3.OperationalError),
+        stop=stop_after_delay(_BUSY_SECONDS),
+        wait=wait_random(0.005, 0.05),
+        reraise=True,
+    )
+    again(connection.execute, "PRAGMA journal_mode=WAL")
 
 
 def _postgresql(url: URL, read_only: bool) -> Engine:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from workers.incidents.advice import impact, recommendation
 from workers.incidents.feedback import Verdict
 from workers.incidents.incident import SILENCE, Change, Ending, Incident, Kind, Phase
+from workers.incidents.manners import manner
 from workers.incidents.messages import message_level
 from workers.incidents.naming import call_family, read_metric
 from workers.incidents.scores import SEVERITIES, Contribution, Window
@@ -63,12 +64,18 @@ def _level(one: Contribution, name: str, still: str) -> str:
     if one.actual is None:
         way = "low" if one.direction == "down" else "high"
         return f"{metric.label} of {name} {verb}unusually {way}"
-    text = f"{metric.label} of {name} {verb}{quantity(one.actual, metric.unit)}"
+    value = quantity(one.actual, metric.unit)
+    text = f"{metric.label} of {name} {verb}{value}"
     if one.low is None and one.high is None:
         return text
     low = float("-inf") if one.low is None else one.low
     high = float("inf") if one.high is None else one.high
-    return f"{text}, expected {span(low, high, metric.unit)}"
+    usual = span(low, high, metric.unit)
+    if low <= one.actual <= high:
+        return f"{text} (expected {usual}), but {manner(one.feature, one.direction != 'down', metric.plural)}"
+    if value == quantity(high if one.actual > high else low, metric.unit):
+        return f"{text}, slightly {'above' if one.actual > high else 'below'} the expected {usual}"
+    return f"{text}, expected {usual}"
 
 
 def _company(main: Contribution, others: list[Contribution]) -> str:

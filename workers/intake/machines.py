@@ -10,14 +10,15 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.columns import COUNTER, DELTA, GAUGE
-from workers.intake.label_rules import LabelRule
 from workers.intake.mapping import MetricType
 from workers.intake.mapping_files import read_mapping
+from workers.intake.remembered import Remembered
+from workers.intake.rule_labels import all_fit, any_fits
 
 _TYPES = {"gauge": GAUGE, "counter": COUNTER, "delta": DELTA}
 
 _MOST_NAMES = 100_000
-"""Names of metrics whose rules are remembered: a producer with endless names must not fill the memory."""
+"""Names whose rules are remembered."""
 
 
 class _Part(BaseModel):
@@ -31,13 +32,21 @@ class OwnerRule(_Part):
     tags: tuple[str, ...] = Field(min_length=1)
 
 
-class HostRule(LabelRule):
-    """One base metric, and the metrics that it is, their names by patterns; see machines.yaml."""
+class HostRule(_Part):
+    """One base metric, and the metrics that it is; see machines.yaml."""
 
+    source: str = Field(alias="from", min_length=1)
+    name: str = Field(min_length=1)
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    without: dict[str, tuple[str, ...]] = Field(default_factory=dict, alias="except")
     scale: float = 1.0
     offset: float = 0.0
     type: MetricType | None = None
     part: tuple[str, ...] = ()
+
+    def takes(self, labels: Mapping[str, str]) -> bool:
+        """Whether a metric with these labels is meant."""
+        return all_fit(self.where, labels) and not any_fits(self.without, labels)
 
 
 class MachineMapping(_Part):
@@ -45,6 +54,7 @@ class MachineMapping(_Part):
 
     owner: tuple[OwnerRule, ...]
     host: tuple[HostRule, ...]
+    counters: tuple[str, ...] = ()
 
 
 class Base(NamedTuple):
@@ -61,35 +71,40 @@ class Machines:
 
     def __init__(self, mapping: MachineMapping) -> None:
         self._mapping = mapping
-        self.owner_tags = frozenset(tag for rule in mapping.owner for tag in rule.tags)
-        self._rules: dict[str, tuple[HostRule, ...]] = {}
+        self._rules: Remembered[str, tuple[HostRule, ...]] = Remembered(_MOST_NAMES)
+        self._tags: Remembered[str, tuple[str, ...]] = Remembered(_MOST_NAMES)
 
     def owner(self, measurement: str, tags: Mapping[str, str]) -> str | None:
         """The machine that was asked, where its name is among the tags; None: the tag `host` says it."""
-        if self.owner_tags.isdisjoint(tags):
-            return None
-        for rule in self._mapping.owner:
-            if any(fnmatchcase(measurement, pattern) for pattern in rule.measurements):
-                for tag in rule.tags:
-                    if tags.get(tag):
-                        return tags[tag]
-        return None
+        return next((tags[tag] for tag in self.owner_tags(measurement) if tags.get(tag)), None)
+
+    def owner_tags(self, measurement: str) -> tuple[str, ...]:
+        """The tags that name the machine in this measurement, the one that counts first; in others they are labels."""
+        found = self._tags.get(measurement)
+        if found is None:
+            rules = [
+                rule for rule in self._mapping.owner if any(fnmatchcase(measurement, p) for p in rule.measurements)
+            ]
+            found = tuple(tag for rule in rules for tag in rule.tags)
+            self._tags.keep(measurement, found, len(measurement))
+        return found
 
     def base(self, name: str, value: float, kind: int, labels: Mapping[str, str]) -> Base | None:
         """What a metric is as a base metric; None if no rule takes it, or its part has no name."""
-        rules = self._rules.get(name)
-        if rules is None:
-            if len(self._rules) >= _MOST_NAMES:
-                self._rules.clear()
-            rules = tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
-            self._rules[name] = rules
-        for rule in rules:
+        for rule in self._rules_of(name):
             if rule.takes(labels):
                 part = next((labels[label] for label in rule.part if labels.get(label)), "")
                 if rule.part and not part:
                     return None
                 return Base(rule.name, value * rule.scale + rule.offset, _TYPES.get(rule.type or "", kind), part)
         return None
+
+    def _rules_of(self, name: str) -> tuple[HostRule, ...]:
+        found = self._rules.get(name)
+        if found is None:
+            found = tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
+            self._rules.keep(name, found, len(name))
+        return found
 
 
 def load_machines(path: str) -> MachineMapping:

@@ -65,15 +65,24 @@ class PatternRule(_Part):
 
 
 class Mapping(_Part):
-    """How plain JSON becomes events. `entity` overrides the setting of that name; else `entity_else` counts."""
+    """How plain JSON becomes events. `entity` overrides the setting of that name; else `entity_else` counts. `below`:
+    top-level objects in which all paths are tried as well, after the record itself. `values`: of an attribute, what to
+    write for a text (in lower case); any other stays as it is."""
 
     timestamp: TimestampRule
+    below: tuple[str, ...] = ()
     kind: KindRule = KindRule()
     attributes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
     metrics: tuple[MetricRule, ...] = ()
     patterns: tuple[PatternRule, ...] = ()
     entity: str = ""
     entity_else: str = ""
+
+    @field_validator("values")
+    @classmethod
+    def _in_lower_case(cls, values: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        return {name: {text.lower(): meant for text, meant in texts.items()} for name, texts in values.items()}
 
 
 def load_mapping(path: str) -> Mapping:

@@ -73,6 +73,8 @@ def shortened(text: str, most: int) -> str:
     cut = encoded[:most].decode("utf-8", "ignore")
     if encoded[most : most + 1].isspace():
         return cut
-    head = cut.rstrip()
-    parts = head.rsplit(maxsplit=1) if head == cut else [head]
-    return parts[0] if parts else cut
+    whole = cut.rstrip()
+    if whole == cut:  # the last word is cut; a single one is kept as far as it goes
+        words = cut.rsplit(maxsplit=1)
+        return words[0] if len(words) == 2 else cut
+    return whole or cut

@@ -42,7 +42,7 @@ def first_steps(mapping: Mapping) -> frozenset[str]:
     paths = [*mapping.timestamp.paths, *mapping.kind.paths]
     paths += [path for found in mapping.attributes.values() for path in found]
     paths += [path for rule in mapping.metrics for path in rule.paths]
-    return frozenset(step for path in paths for step in (path, path.partition(".")[0]))
+    return frozenset(step for path in paths for step in (path, path.partition(".")[0])) | frozenset(mapping.below)
 
 
 def known_keys(keys: Iterable[str], steps: frozenset[str], patterns: Sequence[PatternRule]) -> tuple[str, ...]:
@@ -53,15 +53,16 @@ def known_keys(keys: Iterable[str], steps: frozenset[str], patterns: Sequence[Pa
 
 def make_plan(mapping: Mapping, keys: Collection[str]) -> Plan:
     """Follow the mapping's paths into records with these top-level keys."""
+    below = [key for key in mapping.below if key in keys]
     metrics: dict[str, list[Place]] = {}
     for rule in mapping.metrics:
-        metrics.setdefault(rule.name, []).extend(_places(rule.paths, keys, rule.scale, _TYPES[rule.type]))
-    attributes = ((name, _places(paths, keys)) for name, paths in mapping.attributes.items())
+        metrics.setdefault(rule.name, []).extend(_places(rule.paths, keys, below, rule.scale, _TYPES[rule.type]))
+    attributes = ((name, _places(paths, keys, below)) for name, paths in mapping.attributes.items())
     taken = {place.key for places in metrics.values() for place in places}
     loose = (_match(key, mapping.patterns) for key in keys if key not in taken)
     return Plan(
-        time=_places(mapping.timestamp.paths, keys),
-        kind=_places(mapping.kind.paths, keys),
+        time=_places(mapping.timestamp.paths, keys, below),
+        kind=_places(mapping.kind.paths, keys, below),
         attributes=tuple((name, places) for name, places in attributes if places),
         metrics=tuple((name, tuple(places)) for name, places in metrics.items() if places),
         patterns=tuple(one for one in loose if one is not None),
@@ -99,7 +100,10 @@ def find(row: dict[str, Any], places: Places) -> tuple[Any, Place | None]:
     return None, None
 
 
-def _places(paths: Iterable[str], keys: Collection[str], scale: float = 1.0, type_code: int = GAUGE) -> Places:
+def _places(
+    paths: Sequence[str], keys: Collection[str], objects: Iterable[str], scale: float = 1.0, type_code: int = GAUGE
+) -> Places:
+    """In the record itself, then in each of these `objects` of it."""
     found = []
     for path in paths:
         first, *below = path.split(".")
@@ -107,6 +111,11 @@ def _places(paths: Iterable[str], keys: Collection[str], scale: float = 1.0, typ
             found.append(Place(path, (), scale, type_code))
         if below and first in keys:
             found.append(Place(first, tuple(below), scale, type_code))
+    for key in objects:
+        for path in paths:
+            found.append(Place(key, (path,), scale, type_code))
+            if "." in path:
+                found.append(Place(key, tuple(path.split(".")), scale, type_code))
     return tuple(found)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +19,16 @@ from numpy.typing import NDArray
 from schemas.columns import Events, Strings
 from workers.intake.columns import NULL, Dictionary
 from workers.intake.event_rows import labels_of, with_labels
+from workers.intake.remembered import Remembered
 from workers.settings_intake import RedactionRule
 
-_Key = TypeVar("_Key")
-_Kept = TypeVar("_Kept")
-
 _HASH_BYTES = 8
+_INSTEAD = "[redacted]"
+"""What stands for a text that must be there, and of which rules leave nothing."""
+
 _MOST_KEPT = 100_000
+_LONGEST_KEPT = 256
+"""Characters of a name and a text together, of which the outcome is remembered: texts of logs do not come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,8 @@ class Redaction:
     def __init__(self, rules: Sequence[RedactionRule], key: str) -> None:
         secret = key.encode()
         self._rules = [_Rule(tuple(rule.names), _change(rule, secret)) for rule in rules]
-        self._instead = next((rule.text for rule in rules if rule.action == "replace" and rule.text), "[redacted]")
-        self._by_name: dict[str, list[_Rule]] = {}
-        self._known: dict[tuple[str, str], str | None] = {}
+        self._by_name: Remembered[str, list[_Rule]] = Remembered(_MOST_KEPT, _LONGEST_KEPT)
+        self._known: Remembered[tuple[str, str], str] = Remembered(_MOST_KEPT, _LONGEST_KEPT)  # empty: dropped
 
     def applied(self, events: Events) -> Events:
         """The same events without what the rules take away. An attribute whose text is dropped is not there."""
@@ -60,9 +61,9 @@ class Redaction:
             attr_value=attributes,
             metric_name=_mapped(events.metric_name, self._metric),
             dist_name=_mapped(events.dist_name, self._metric),
-            entity=_mapped(events.entity, lambda text: self._text("entity", text) or self._instead),
-            source=_mapped(events.source, lambda text: self._text("source", text) or self._instead),
-            id=_mapped(events.id, lambda text: self._text("id", text) or self._instead),
+            entity=_mapped(events.entity, lambda text: self._text("entity", text) or _INSTEAD),
+            source=_mapped(events.source, lambda text: self._text("source", text) or _INSTEAD),
+            id=_mapped(events.id, lambda text: self._text("id", text) or _INSTEAD),
         )
 
     def _attributes(self, names: Strings, values: Strings) -> tuple[Strings, NDArray[np.bool_]]:
@@ -90,15 +91,15 @@ class Redaction:
         rules = self._by_name.get(name)
         if rules is None:
             rules = [rule for rule in self._rules if rule.concerns(name)]
-            _keep(self._by_name, name, rules)
+            self._by_name.keep(name, rules, len(name))
         if not rules:
             return text
-        known = self._known.get((name, text), "")
-        if known == "":
+        known = self._known.get((name, text))
+        if known is None:
             known = text
             for rule in rules:
-                known = rule.change(known) if known else None
-            _keep(self._known, (name, text), known or None)
+                known = (rule.change(known) if known else None) or ""
+            self._known.keep((name, text), known, len(name) + len(text))
         return known or None
 
 
@@ -128,9 +129,3 @@ def _mapped(column: Strings, change: Callable[[str], str]) -> Strings:
     dictionary = Dictionary()
     codes = np.array([*map(dictionary.code, changed), NULL], np.int32)
     return dictionary.strings(codes[column.codes])
-
-
-def _keep(cache: dict[_Key, _Kept], key: _Key, value: _Kept) -> None:
-    if len(cache) >= _MOST_KEPT:
-        cache.clear()
-    cache[key] = value

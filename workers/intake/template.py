@@ -44,6 +44,11 @@ class Template:
                 return None
         return "".join(parts) or None
 
+    def shown(self, values: Sequence[str | None]) -> frozenset[str]:
+        """The fields whose values stand in the name that these values give."""
+        there = {field for field, value in zip(self.fields, values, strict=True) if value}
+        return frozenset(field for part in self.segments if there.issuperset(part.fields) for field in part.fields)
+
     def missing(self, values: Mapping[str, str]) -> list[str]:
         """The required attributes that are missing or empty."""
         return [field for field in self.required if not values.get(field)]

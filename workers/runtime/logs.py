@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+
+from workers.addresses import without_secrets
 
 # Without the values of local variables: settings, and so secrets, are among them.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
 )
+
+
+def _hidden(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """No line shows what is secret in a URL, whoever wrote it and whatever library it comes from."""
+    return {name: _without_secrets(value) for name, value in event.items()}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {name: _without_secrets(inner) for name, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def configure(level: str, form: str, **bound: object) -> None:
@@ -25,6 +41,7 @@ def configure(level: str, form: str, **bound: object) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.set_exc_info if console else _TRACEBACKS,
+            _hidden,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -9,13 +9,10 @@ import numpy as np
 from schemas.columns import Events
 from workers.runtime.clock import Clock
 from workers.sources.columns import cut
+from workers.sources.stopping import Interrupted
 
 SLICE = 0.1
 """Seconds of wall clock that are sent together: short enough to look steady, long enough to be a batch."""
-
-
-class Interrupted(Exception):
-    """The one who waits was told to stop."""
 
 
 def unpaced(blocks: Iterable[Events], stopped: Callable[[], bool]) -> Iterator[Events]:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from workers.runtime.clock import Clock, Deadline
+
+_NAP = 0.2
+"""Seconds that a stop may go unheard for."""
+
+
+class Interrupted(Exception):
+    """The one who waits was told to stop."""
 
 
 class Stop:
@@ -34,6 +43,16 @@ def stop_on_signals() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def sleep_unless(stopped: Callable[[], bool], seconds: float, clock: Clock) -> None:
+    """Sleep, in naps. Raises `Interrupted` soon after `stopped()` turns true, however long was to be slept."""
+    until = Deadline.after(clock, seconds)
+    while not stopped():
+        if until.passed:
+            return
+        clock.sleep(min(until.left, _NAP))
+    raise Interrupted
 
 
 @contextmanager

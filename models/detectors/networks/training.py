@@ -101,7 +101,7 @@ def check_installed() -> None:
     """Raise ValueError where what trains networks, and what then scores by them, is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise ValueError(f"a network needs {' and '.join(missing)}; install: pip install 'faultline[networks]'")
+        raise ValueError(f"a network needs {' and '.join(missing)}. Install: pip install 'faultline[networks]'")
 
 
 def _on_the_cpu() -> AbstractContextManager[None]:

@@ -131,5 +131,5 @@ def test_arrays_that_are_no_network_are_refused(change: dict[str, NDArray[Any]])
 
 def test_without_what_trains_it_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jax", None)
-    with pytest.raises(ValueError, match=r"needs jax; install: pip install 'faultline\[networks\]'"):
+    with pytest.raises(ValueError, match=r"needs jax. Install: pip install 'faultline\[networks\]'"):
         Autoencoder.fit(together(20, 0), 0)

@@ -16,10 +16,12 @@ from pathlib import Path
 from tests.support.broker import Broker
 from tests.support.installation import eventually
 from tests.support.producers import kcat
+from tests.support.producers.capture_beats import capture_filebeat, capture_metricbeat
 from tests.support.producers.collectd import Collectd
 from tests.support.producers.collector import SIGNALS, Collector
 from tests.support.producers.exposition import PROTOBUF, SHOP, TEXT, native_histogram
-from tests.support.producers.golden import write_golden, write_sent
+from tests.support.producers.golden import write_golden
+from tests.support.producers.keeping import first_two, write_records
 from tests.support.producers.otlp import golden_documents
 from tests.support.producers.prometheus import Page, Prometheus
 from tests.support.producers.rsyslog import FORWARD, NEW, OLD, Rsyslog
@@ -107,7 +109,7 @@ def _capture_signal(broker: Broker, encoding: str, suffix: str, signal: str) -> 
             collector.post(signal, document)
         eventually(lambda: 0 < collector.sent(signal) == collector.accepted(signal), 60, "all of it sent")
         sent = collector.sent(signal)
-    _write(f"collector/{signal}_{encoding}", suffix, broker, topic, {signal: sent})
+    write_records(f"collector/{signal}_{encoding}", suffix, broker, topic, {signal: sent})
 
 
 def _capture_hostmetrics(broker: Broker, encoding: str, suffix: str) -> None:
@@ -117,7 +119,7 @@ def _capture_hostmetrics(broker: Broker, encoding: str, suffix: str) -> None:
     with Collector(broker.bootstrap_servers, topic, encoding, {"hostmetrics": receiver}) as collector:
         collector.await_sent("metrics", 1)
         sent = collector.sent("metrics")
-    _write(f"collector/hostmetrics_{encoding}", suffix, broker, topic, {"metrics": sent})
+    write_records(f"collector/hostmetrics_{encoding}", suffix, broker, topic, {"metrics": sent})
 
 
 def _capture_filelog(broker: Broker, encoding: str, suffix: str) -> None:
@@ -129,7 +131,7 @@ def _capture_filelog(broker: Broker, encoding: str, suffix: str) -> None:
         with Collector(broker.bootstrap_servers, topic, encoding, {"filelog": receiver}) as collector:
             collector.await_sent("logs", 2)
             sent = collector.sent("logs")
-    _write(f"collector/filelog_{encoding}", suffix, broker, topic, {"logs": sent})
+    write_records(f"collector/filelog_{encoding}", suffix, broker, topic, {"logs": sent})
 
 
 def capture_collectd(broker: Broker) -> None:
@@ -149,7 +151,7 @@ def _capture_collectd(broker: Broker, name: str, counters: bool) -> None:
         collectd.put(*COLLECTD_VALUES)
         eventually(read_twice, 60, "two readings of every plugin")
         collectd.stop()
-    _write(f"collectd/{name}", "json", broker, topic, only=_first_two(_collectd_series))
+    write_records(f"collectd/{name}", "json", broker, topic, only=first_two(_collectd_series))
 
 
 def capture_rsyslog(broker: Broker) -> None:
@@ -158,13 +160,13 @@ def capture_rsyslog(broker: Broker) -> None:
         with Rsyslog(broker.bootstrap_servers, topic, template) as rsyslog:
             rsyslog.await_sent(rsyslog.log(SYSLOG))
             sent = rsyslog.sent()
-        _write(f"rsyslog/{name}", "log", broker, topic, {"lines": sent})
+        write_records(f"rsyslog/{name}", "log", broker, topic, {"lines": sent})
 
 
 def capture_kcat(broker: Broker) -> None:
     topic = broker.create_topic()
     sent = kcat.post(broker.bootstrap_servers, topic, JSON_LINES)
-    _write("kcat/json", "json", broker, topic, {"lines": sent})
+    write_records("kcat/json", "json", broker, topic, {"lines": sent})
 
 
 def capture_telegraf(broker: Broker) -> None:
@@ -180,7 +182,7 @@ def _capture_telegraf(broker: Broker, name: str, data_format: str, suffix: str, 
     with Telegraf(broker.bootstrap_servers, topic, inputs, data_format) as telegraf:
         eventually(lambda: any(last in (record.value or b"") for record in broker.read(topic)), 60, "readings")
         telegraf.stop()
-    _write(f"telegraf/{name}", suffix, broker, topic, only=_first_two(_telegraf_series))
+    write_records(f"telegraf/{name}", suffix, broker, topic, only=first_two(_telegraf_series))
 
 
 def capture_prometheus(_: Broker) -> None:
@@ -211,33 +213,6 @@ def _keep_body(receiver: Receiver, name: str, wanted: Callable[[bytes], bool]) -
     write_golden(f"prometheus/{name}", "snappy", bodies()[:1])
 
 
-def _write(
-    name: str,
-    suffix: str,
-    broker: Broker,
-    topic: str,
-    sent: Mapping[str, int] | None = None,
-    only: Callable[[bytes], bool] = lambda _: True,
-) -> None:
-    """The records of a topic, and what the producer said that it sent."""
-    records = [record.value for record in broker.read(topic) if record.value is not None and only(record.value)]
-    write_golden(name, suffix, records)
-    if sent is not None:
-        write_sent(name, sent)
-
-
-def _first_two(series: Callable[[bytes], object]) -> Callable[[bytes], bool]:
-    """Of each series the first two records."""
-    seen: dict[object, int] = {}
-
-    def wanted(value: bytes) -> bool:
-        of = series(value)
-        seen[of] = seen.get(of, 0) + 1
-        return seen[of] <= 2
-
-    return wanted
-
-
 def _collectd_series(value: bytes) -> object:
     (one,) = json.loads(value)
     return tuple(one[part] for part in ("host", "plugin", "plugin_instance", "type", "type_instance"))
@@ -253,7 +228,9 @@ def _telegraf_series(value: bytes) -> object:
 CAPTURES: Mapping[str, Callable[[Broker], None]] = {
     "collector": capture_collector,
     "collectd": capture_collectd,
+    "filebeat": capture_filebeat,
     "kcat": capture_kcat,
+    "metricbeat": capture_metricbeat,
     "prometheus": capture_prometheus,
     "rsyslog": capture_rsyslog,
     "telegraf": capture_telegraf,

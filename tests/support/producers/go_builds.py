@@ -36,19 +36,20 @@ def built(name: str, version: str, build: Callable[[Path, Path], None]) -> Path:
     return program
 
 
-def go(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> None:
-    """Run `go`. `Missing` where there is none, or with the end of what it said where it failed."""
+def go(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+    """Run `go`: what it printed. `Missing` where there is none, or with the end of what it said where it failed."""
     found = shutil.which("go")
     if not found:
         raise Missing("no Go on the path. Install Go 1.24 or newer: https://go.dev/doc/install")
-    run(found, *arguments, cwd=cwd, env=env)
+    return run(found, *arguments, cwd=cwd, env=env)
 
 
-def run(*argv: str, cwd: Path, env: Mapping[str, str] | None = None) -> None:
-    """Run one step of a build."""
+def run(*argv: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+    """Run one step of a build: what it printed."""
     # A folder inside this repo is not of this repo: no version control, and no module around it.
     environment = {**os.environ, **_ENV, "GOFLAGS": "-buildvcs=false", "GOWORK": "off", **(env or {})}
     done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=_PATIENCE)
     if done.returncode:
         said = (done.stdout + done.stderr)[-2000:]
         raise Missing(f"{' '.join(argv)} failed (is the Go module proxy reachable?):\n{said}")
+    return done.stdout

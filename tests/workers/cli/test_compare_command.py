@@ -18,9 +18,9 @@ from workers.cli.backtesting import replay, rows_of
 from workers.cli.compare import run
 from workers.cli.failures import FAILED, WrongUse, explain
 from workers.cli.learning_data import counted, open_tape
-from workers.cli.sending import Voice
 from workers.cli.train import ensemble_of, read_tables
 from workers.cli.versions import Place, find_two
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 
 VOICE = Voice.of(quiet=True, as_json=True)

@@ -26,8 +26,8 @@ from workers.cli.failures import Failure, WrongUse
 from workers.cli.feature_export import save_features
 from workers.cli.labels import check_labels, read_labels
 from workers.cli.learning_data import counted, open_tape
-from workers.cli.sending import Voice
 from workers.cli.train import Scope, learn, read_tables
+from workers.cli.voice import Voice
 from workers.settings import Settings, load_settings
 from workers.sources.save import EventsFile, save_truth
 from workers.sources.synthetic.generate import generate
@@ -155,7 +155,7 @@ def test_options_that_do_not_go_together_are_refused(monkeypatch: pytest.MonkeyP
     with pytest.raises(WrongUse, match="xgboost learns from labels: give --use-labels"):
         check_labels(False, False, "", trees)
     check_labels(True, True, "", trees)
-    monkeypatch.setattr("workers.cli.labels.find_spec", lambda name: None)
+    monkeypatch.setattr("workers.cli.extras.find_spec", lambda name: None)
     with pytest.raises(Failure, match=r"pip install 'faultline\[labels\]'"):
         check_labels(True, False, "", None)
     check_labels(True, False, "", Ensemble.of(("deviation",)))

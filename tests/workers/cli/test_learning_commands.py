@@ -14,7 +14,7 @@ from tests.support.cli import faultline
 from workers.cli.backtest import backtest
 from workers.cli.backtesting import replay, rows_of
 from workers.cli.learning_data import counted, open_tape
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 from workers.sources.save import EventsFile
 from workers.sources.synthetic.generate import generate
@@ -193,9 +193,12 @@ def test_bundles_are_signed_by_the_key_of_the_settings_and_by_command(tmp_path: 
     refused = faultline(*train, env=trusting, timeout=110)
     assert refused.code == 1
     assert "signed by none of the 1 keys" in refused.err
-    (model,) = faultline("models", "list", "--json", env=env).json
+    (model,) = faultline("models", "list", "--json", env=trusting).json
+    assert model["signed_by"] == []
+    assert "unsigned (refused)" in faultline("models", "list", env=trusting).out
     assert faultline("models", "sign", model["version"], env=trusting).code == 2, "no key was named"
     assert faultline("models", "sign", model["version"][:6], "--key", str(place), env=trusting).code == 0
+    assert f"{made.out[:20]}…" in faultline("models", "list", env=trusting).out
     assert faultline("models", "promote", model["version"], env=trusting).code == 0
     shown = faultline("models", "show", model["version"], "--json", env=trusting).json
     assert shown["signed by"] == made.out.strip()

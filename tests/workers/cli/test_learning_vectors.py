@@ -14,8 +14,8 @@ from schemas.vectors import encode_vectors
 from tests.support.archives import DAY, MINUTE, START, Pod, made_up
 from workers.cli.failures import WrongUse
 from workers.cli.learning_vectors import Lesson, Span
-from workers.cli.sending import Voice
 from workers.cli.train import span_of
+from workers.cli.voice import Voice
 from workers.runtime.clock import SystemClock
 from workers.settings import load_settings
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import faultline
+from workers.cli.extras import needing
 from workers.cli.failures import FAILED, WRONG_USE, Failure, WrongUse, explain
 from workers.cli.main import COMMANDS, Entry, load
 from workers.runtime.errors import Fatal
@@ -62,16 +63,24 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 def test_a_library_of_an_extra_that_is_missing_is_named_with_the_extra(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(Failure, match=r"^faultline train needs pandas. Install: pip install 'faultline\[train\]'$"):
         load(Entry("train", "train", "", "", extra="train"))
-    assert caught.value.code == 1
-    assert "pip install 'faultline[train]'" in capsys.readouterr().err
+    with (
+        pytest.raises(Failure, match=r"^Parquet needs no\.such\. Install: .*\[sources\]'; or write CSV$"),
+        needing("Parquet", "sources", "write CSV"),
+    ):
+        raise ModuleNotFoundError("No module named 'no.such'", name="no.such")
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_bug_and_no_extra() -> None:
+    with pytest.raises(ModuleNotFoundError), needing("faultline train", "train"):
+        raise ModuleNotFoundError("No module named 'workers.nothing'", name="workers.nothing")
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def _times_by_partition(records: list[Record]) -> list[np.ndarray]:
     return found
 
 
+@pytest.mark.timeout(1200)  # two commands that load everything, on a machine that many share
 def test_a_source_that_is_killed_and_started_again_sends_every_document_once(
     kafka: Broker, opensearch: OpenSearchAt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,7 +98,7 @@ def test_a_source_that_is_killed_and_started_again_sends_every_document_once(
         if "/_search" in path:
             reading.append(path)
             if len(reading) > 5:
-                held.wait(120)
+                held.wait(500)
         return None
 
     with HttpProxy(opensearch.url) as proxy:
@@ -112,7 +113,7 @@ def test_a_source_that_is_killed_and_started_again_sends_every_document_once(
             stderr=subprocess.PIPE,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 400
             while not (len(reading) > 5 and kafka.read(settings.topics.events)):
                 assert child.poll() is None, child.stderr and child.stderr.read()
                 assert time.monotonic() < deadline
@@ -123,7 +124,7 @@ def test_a_source_that_is_killed_and_started_again_sends_every_document_once(
         sent = len(kafka.read(settings.topics.events))
         proxy.fault = lambda method, path: None
         held.set()
-        again = faultline(*argv, env=environ, timeout=240)
+        again = faultline(*argv, env=environ, timeout=600)
     assert again.code == 0, again.err
     assert "sesame" not in again.err + again.out
     assert again.json["before"] > 0
@@ -147,6 +148,16 @@ def test_a_source_that_is_killed_and_started_again_sends_every_document_once(
     later = json.loads(capsys.readouterr().out)
     assert (later["documents"], later["before"]) == (10, 4_003)
     assert _latencies(kafka.read(settings.topics.events)) == list(range(4_010))
+    assert later["lacking"] == {}
+
+    # Others than those that are left out have gone by now: that does not hide them.
+    opensearch.client.indices.delete(index=indices[0])
+    opensearch.add(indices[1], _documents(5), first=6_000)
+    source(indices=indices[1], name="shop", as_json=True)
+    told = capsys.readouterr()
+    last = json.loads(told.out)
+    assert (last["documents"], last["lacking"]) == (0, {indices[1]: 5})
+    assert f"{indices[1]}: the server counts 1,518 documents, and 1,513 of them were sent" in told.err
 
 
 def test_raw_the_documents_go_out_as_they_are_those_of_an_entity_to_one_partition(

@@ -19,7 +19,7 @@ from workers.cli.opensearch_cleaning import Cleaner
 from workers.cli.opensearch_combining import combine, combined_tag
 from workers.cli.opensearch_features import make_features, read_features
 from workers.cli.opensearch_options import Folders, file_name
-from workers.cli.sending import Voice
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 from workers.sources.opensearch.raw import PartFile, PartPlan, RawIndex
 

@@ -17,8 +17,8 @@ from workers.cli.backtesting import replay, rows_of
 from workers.cli.failures import WrongUse
 from workers.cli.learning_data import counted, open_tape
 from workers.cli.periods import AFTER, NO_PERIODS, Period, Periods, read_periods
-from workers.cli.sending import Voice
 from workers.cli.train import Scope, learn, read_tables
+from workers.cli.voice import Voice
 from workers.settings import load_settings
 
 VOICE = Voice.of(quiet=True, as_json=True)

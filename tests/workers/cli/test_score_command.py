@@ -82,6 +82,12 @@ def test_files_one_after_the_other_are_gone_on_with_and_nothing_counts_twice(tmp
     assert summary(second.json) == [("incident_resolved", "booking")]
     known = first.json[0]["anomalies"][0]["metadata"]
     assert second.json[0]["incident_id"] == known["incident_id"]
+    for more, said in (((), "differ from those of the run before: beginning anew\n"), (("--quiet",), "")):
+        env = {"FAULTLINE_WINDOWS__LATENESS_MS": str(20_000 + len(more))}
+        again = faultline("score", str(tmp_path / "first.parquet"), *state, *more, env=env)
+        assert again.code == 0
+        assert again.err.endswith(said)
+        assert bool(again.err) == bool(said)
 
 
 @pytest.mark.parametrize(

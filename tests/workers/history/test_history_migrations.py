@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeout
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from workers.history import migrating
+from workers.history import database, migrating
 from workers.history.database import open_engine
 from workers.history.migrating import KNOWN, NEWEST, revision_of, upgrade
 from workers.history.schema import metadata
@@ -36,6 +39,13 @@ def test_a_second_time_changes_nothing(url: str) -> None:
     engine.dispose()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's waiting longer than any disk of a loaded machine takes."""
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_several_workers_that_start_at_once_make_them_once(url: str) -> None:
     def start(_: int) -> str | None:
         engine = open_engine(url)
@@ -46,6 +56,25 @@ def test_several_workers_that_start_at_once_make_them_once(url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(start, range(3)))
     assert sorted(found, key=str) == [NEWEST, NEWEST, None]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_new_file_that_another_is_just_writing_is_waited_for(tmp_path: Path) -> None:
+    """SQLite does not wait by itself where the journal of a file is set while another writes to it."""
+    file = tmp_path / "history.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE theirs (x)")
+    engine = open_engine(f"sqlite:///{file}")
+    with ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(engine.connect)
+        with pytest.raises(FuturesTimeout):
+            connecting.result(0.2)
+        other.execute("COMMIT")
+        with connecting.result() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    other.close()
+    engine.dispose()
 
 
 def test_tables_of_a_newer_version_are_left_alone(url: str) -> None:

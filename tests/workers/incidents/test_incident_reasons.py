@@ -10,7 +10,7 @@ from tests.workers.incidents.given import NOON, PANE, contribution, window
 from workers.incidents.incident import Change, Ending, Incident, Kind, Phase, Rule
 from workers.incidents.policy import MINUTE
 from workers.incidents.reasons import words
-from workers.incidents.scores import Window
+from workers.incidents.scores import Contribution, Window
 from workers.units import shown
 
 LATENCY = contribution("latency_p99_ms", 0.7, "up", 2300.0, 180.0, 420.0)
@@ -48,6 +48,10 @@ def change(kind: Kind, evidence: Window = SLOW, *, incident: dict[str, Any] | No
 def resolved(ending: Ending, evidence: Window = SLOW, **fields: Any) -> dict[str, Any]:
     at = NOON + 77 * PANE
     return {"phase": Phase.RESOLVED, "ending": ending, "resolved_at": at, "closed_at": at + 15 * MINUTE, **fields}
+
+
+def _restless(feature: str, direction: str = "up", actual: float = 0.59) -> Window:
+    return window(Contribution("cpu_ratio", feature, 0.8, direction, actual, 0.39, 0.61))
 
 
 GOLDEN = {
@@ -201,3 +205,26 @@ def test_names_that_would_break_a_line_are_shown_on_one_and_cut() -> None:
     assert shown("a\nb\x00c\u2028d") == "a b c d"
     assert len(shown("x" * 500)) == 120
     assert "\n" not in words(change(Kind.CREATE), 'shop"}\n<script>').reason
+
+
+@pytest.mark.parametrize(
+    ("feature", "direction", "actual", "said"),
+    [
+        ("cpu_ratio__delta_before", "down", 0.59, "is 59% (expected 39–61%), but fell abruptly."),
+        ("cpu_ratio__std_10", "up", 0.59, "is 59% (expected 39–61%), but has varied more than usual."),
+        ("cpu_ratio__std_30", "down", 0.59, "is 59% (expected 39–61%), but has varied less than usual."),
+        ("cpu_ratio__mean_30", "up", 0.59, "is 59% (expected 39–61%), but has been high over the last 30 samples."),
+        ("cpu_ratio__max_5m", "up", 0.59, "is 59% (expected 39–61%), but has been high over the last 5 min."),
+        ("cpu_ratio__trend", "down", 0.59, "is 59% (expected 39–61%), but has been falling."),
+        ("cpu_ratio", "up", 0.59, "is 59% (expected 39–61%), but seldom has that value beside what else is seen."),
+        ("cpu_ratio__std_10", "up", 0.611, "is 61%, slightly above the expected 39–61%."),
+        ("cpu_ratio__std_10", "down", 0.389, "is 39%, slightly below the expected 39–61%."),
+        ("cpu_ratio__std_10", "up", 0.7, "is 70%, expected 39–61%."),
+    ],
+)
+def test_a_value_that_lies_where_it_usually_does_is_told_by_how_it_came_there(
+    feature: str, direction: str, actual: float, said: str
+) -> None:
+    assert (
+        words(change(Kind.CREATE, _restless(feature, direction, actual)), "web-1").reason == f"CPU use of web-1 {said}"
+    )

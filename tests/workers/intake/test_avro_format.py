@@ -137,6 +137,29 @@ def test_a_datum_nested_without_end_does_not_end_the_process() -> None:
     assert "nested too deeply" in faults[0].message
 
 
+def _priced(kind: Any) -> dict[str, Any]:
+    fields = [{"name": "price", "type": kind}, *SCHEMAS[8]["fields"][:3]]
+    return {"type": "record", "name": "Priced", "fields": fields}
+
+
+def _digits(count: int, kind: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """A schema with a decimal of so many bytes, and a record of it."""
+    named = _priced({**kind, "logicalType": "decimal", "precision": 600, "scale": 2})
+    value = {"price": b"\x01" * count, "timestamp": AT, "service": "shop", "latency_ms": 1.0}
+    return named, framed(9, value, _priced(kind))
+
+
+@pytest.mark.parametrize("kind", [{"type": "bytes"}, {"type": "fixed", "name": "Price"}])
+def test_a_decimal_of_more_digits_than_any_number_has_is_a_dead_letter_before_it_is_reckoned(kind: Any) -> None:
+    for size, said in ((256, ""), (257, "a decimal of 257 bytes"), (900_000, "a decimal of 900,000 bytes")):
+        sized = kind | ({"size": size} if kind["type"] == "fixed" else {})
+        schema, value = _digits(size, sized)
+        events, faults = decode(framed(7, REQUESTED), value, schemas={**SCHEMAS, 9: schema})
+        assert events.record.tolist() == ([0] if said else [0, 1])
+        assert [fault.error_class for fault in faults] == (["too_large"] if said else [])
+        assert all(said in fault.message for fault in faults)
+
+
 ENDLESS = {"type": "record", "name": "E", "fields": [{"name": "a", "type": {"type": "array", "items": "null"}}]}
 
 

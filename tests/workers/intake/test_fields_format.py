@@ -251,3 +251,89 @@ def test_a_wrong_mapping_is_refused_by_file_and_field(tmp_path: Path, text: str,
 def test_a_mapping_that_is_not_there_names_the_setting() -> None:
     with pytest.raises(MappingError, match="FAULTLINE_INTAKE__MAPPING"):
         load_mapping("/nowhere/mapping.yaml")
+
+
+def test_json_that_a_shipper_parsed_into_an_object_is_read_after_the_record_itself() -> None:
+    inner = {
+        "level": "error",
+        "service": "shop",
+        "duration_ms": 12.5,
+        "http": {"status_code": 502},
+        "time": "2025-01-01T00:00:00Z",
+    }
+    found, faults = read({"@timestamp": TIME, "host": {"name": "web-1"}, "level": "info", "json": inner})
+    attributes = {"service": "shop", "level": "info", "status_code": "502", "host": "web-1"}
+    assert (found, faults) == ([("shop", NOON, "api", attributes, {"latency_ms": 12.5})], {})
+    (row,), _ = read({"@timestamp": TIME, "host": "web-1", "json": "no object"})
+    assert row[0] == "web-1"
+
+
+def test_an_object_with_the_fields_is_named_by_the_mapping_and_faults_name_the_field_within_it() -> None:
+    mapping = load_mapping("").model_copy(update={"below": ("data",)})
+    (row,), faults = read({"data": {"ts": TIME, "log.level": "warn", "app": "a"}}, mapping=mapping)
+    assert (row, faults) == (("a", NOON, "log", {"service": "a", "level": "warn"}, {}), {})
+    _, faults = read({"timestamp": TIME, "app": "a", "data": {"duration_ms": "soon"}}, mapping=mapping)
+    assert "data.duration_ms" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("record", "service", "attributes"),
+    [
+        (
+            {"syslog": {"severity_label": "Error"}, "process": {"program": "cron"}, "hostname": "web-3"},
+            "cron",
+            {"level": "Error", "host": "web-3"},
+        ),
+        (
+            {"log": {"syslog": {"appname": "su", "hostname": "web-2", "severity": {"code": 2, "name": "Critical"}}}},
+            "su",
+            {"level": "Critical", "host": "web-2"},
+        ),
+        (
+            {"fields": {"service": "cart", "env": "prod"}, "service": {"type": "system"}},
+            "cart",
+            {"env": "prod", "host": "beat"},
+        ),
+        ({"labels": {"service": "cart", "namespace": "pay"}}, "cart", {"namespace": "pay", "host": "beat"}),
+        ({"_SYSTEMD_UNIT": "ssh.service", "_HOSTNAME": "web-4"}, "ssh.service", {"host": "beat"}),
+    ],
+)
+def test_what_filebeat_and_the_journal_say_of_where_a_line_is_from(
+    record: dict[str, Any], service: str, attributes: dict[str, str]
+) -> None:
+    """`host.name` is that of the machine on which the shipper runs."""
+    ((_, _, _, found, _),), _ = read({"@timestamp": TIME, "host": {"name": "beat"}, **record})
+    assert found == {"service": service, **attributes}
+
+
+@pytest.mark.parametrize(
+    ("record", "level"),
+    [
+        ({"level": 50, "hostname": "p", "pid": 1}, "ERROR"),
+        ({"level": 30}, "INFO"),
+        ({"version": "1.1", "short_message": "x", "level": 3}, "ERROR"),
+        ({"PRIORITY": "2", "SYSLOG_IDENTIFIER": "su"}, "CRITICAL"),
+        ({"level": 400, "level_name": "ERROR"}, "ERROR"),
+        ({"levelname": "WARNING"}, "WARNING"),
+        ({"level": "Informational"}, "INFO"),
+        ({"level": "emerg"}, "FATAL"),
+        ({"level": "notice"}, "notice"),
+    ],
+)
+def test_levels_that_loggers_write_as_numbers_or_in_words_of_their_own_are_known_ones(
+    record: dict[str, Any], level: str
+) -> None:
+    ((_, _, _, found, _),), faults = read({"time": TIME, "service": "a", **record})
+    assert (found["level"], faults) == (level, {})
+
+
+def test_values_of_an_attribute_are_named_by_the_mapping() -> None:
+    mapping = Mapping.model_validate(
+        {
+            "timestamp": {"paths": ["t"]},
+            "attributes": {"service": ["s"], "tier": ["n"]},
+            "values": {"tier": {"ONE": "first"}},
+        }
+    )
+    found, _ = read({"t": TIME, "s": "a", "n": "One"}, {"t": TIME, "s": "a", "n": "two"}, mapping=mapping)
+    assert [attributes["tier"] for _, _, _, attributes, _ in found] == ["first", "two"]

@@ -287,25 +287,6 @@ def test_vectors_metrics_are_named_and_typed(value: dict[str, Any], metrics: dic
     assert seen(event) == ("web-1", "metric", 0, {"host": "web-1"}, named)
 
 
-def test_metricbeat_is_read_below_the_object_of_its_module() -> None:
-    meta = {"metricset": {"name": "cpu", "period": 10_000}}
-    cpu = {"event": {"module": "system", "duration": 115_000}, "system": {"cpu": {"cores": 4, "total": {"pct": 0.25}}}}
-    traffic = {"network": {"name": "eth0", "in": {"bytes": 1024}, "out": {"bytes": 2048}}}
-    network = {"event": {"dataset": "system.network", "duration": 9}, "system": traffic}
-    one, two = events({**BEAT, **meta, **cpu}, {**BEAT, **meta, **network})
-    assert seen(one) == (
-        "web-1",
-        "metric",
-        0,
-        {"host": "web-1"},
-        {"system_cpu_cores": 4.0, "system_cpu_total_ratio": 0.25},
-    )
-    assert two["metrics"] == {
-        "system_network_in_bytes{name=eth0}": counter(1024.0),
-        "system_network_out_bytes{name=eth0}": counter(2048.0),
-    }
-
-
 def test_logs_of_filebeat_and_vector_are_their_hosts_where_they_name_no_service() -> None:
     moment = "2026-03-01T12:00:00.000Z"
     beat = {**BEAT, "service": None, "message": "GET /pay", "log": {"offset": 512, "file": {"path": "/var/log/a.log"}}}
@@ -322,11 +303,37 @@ def test_logs_of_filebeat_and_vector_are_their_hosts_where_they_name_no_service(
 
 
 def test_metrics_that_count_can_be_named_where_the_record_does_not_say_so() -> None:
-    one = intake(INTAKE__COUNTERS='["net_bytes_*"]')
-    record = TELEGRAF | {"name": "net", "fields": {"bytes_recv": 5, "speed": 7}, "tags": {"host": "a"}}
+    one = intake(INTAKE__COUNTERS='["shop_bytes_*"]')
+    record = TELEGRAF | {"name": "shop", "fields": {"bytes_sold": 5, "speed": 7}, "tags": {"host": "a"}}
     (output,) = outputs([record], one)
     decoded, _ = decode_events([output.value])
-    assert events_to_dicts(decoded)[0]["metrics"] == {"net_bytes_recv": counter(5.0), "net_speed": 7.0}
+    assert events_to_dicts(decoded)[0]["metrics"] == {"shop_bytes_sold": counter(5.0), "shop_speed": 7.0}
+
+
+def test_a_tag_that_names_the_machine_in_some_measurements_tells_metrics_apart_in_others() -> None:
+    def asked(source: str, name: str) -> dict[str, Any]:
+        tags = {"host": "poller", "source": source}
+        return TELEGRAF | {"name": name, "fields": {"reply": 1.5}, "tags": tags}
+
+    one, two = events(asked("a", "ping") | {"timestamp": NOON_S + 1}, asked("a", "snmp"))
+    assert seen(one) == ("poller", "metric", 1_000_000, {"host": "poller"}, {"ping_reply{source=a}": 1.5})
+    assert seen(two) == ("a", "metric", 0, {"host": "a", "agent": "poller"}, {"snmp_reply": 1.5})
+
+
+def test_what_telegraf_and_snmp_count_is_a_counter_also_where_it_is_no_base_metric() -> None:
+    network = TELEGRAF | {
+        "name": "net",
+        "fields": {"bytes_recv": 5, "speed": 7},
+        "tags": {"host": "a", "interface": "lo"},
+    }
+    port = TELEGRAF | {
+        "name": "interface",
+        "fields": {"ifHCInMulticastPkts": 5},
+        "tags": {"sysName": "r", "ifName": "p1"},
+    }
+    one, two = events(network, port)
+    assert one["metrics"] == {"net_bytes_recv{interface=lo}": counter(5.0), "net_speed{interface=lo}": 7.0}
+    assert two["metrics"] == {"interface_ifHCInMulticastPkts{ifName=p1}": counter(5.0)}
 
 
 EXAMPLES = [

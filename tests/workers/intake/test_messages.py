@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.events import decode_events, events_to_dicts
@@ -61,6 +61,7 @@ def test_a_canonical_event_keeps_its_attribute_where_no_bound_is_set() -> None:
 
 
 @given(st.text(max_size=200), st.integers(1, 60))
+@example(" \U00010000" + "0", 5)
 def test_shortened_texts_begin_as_they_did_and_fit(text: str, most: int) -> None:
     short = shortened(text, most)
     assert len(short.encode()) <= most

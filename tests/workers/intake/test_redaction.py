@@ -135,6 +135,15 @@ def test_entities_are_redacted_and_go_where_the_new_key_belongs() -> None:
     assert blank["entity"] == "[redacted]"
 
 
+@pytest.mark.parametrize("field", ["entity", "source", "id"])
+def test_what_must_be_there_and_is_taken_away_does_not_borrow_another_rules_text(field: str) -> None:
+    value = {**CANONICAL, "source": "web-1", "id": "a" * 8}
+    mail = {"names": ["mail"], "values": MAIL, "text": "[mail]"}
+    for rule in ({"names": [field], "action": "drop"}, {"names": [field], "text": ""}):
+        (found,) = events([value], mail, rule)
+        assert found[field] == "[redacted]"
+
+
 def test_without_rules_nothing_is_changed_and_rules_are_part_of_the_configuration() -> None:
     assert decoded(outputs([CANONICAL]))[0]["attributes"] == CANONICAL["attributes"]
     rule = {"names": ["a"], "action": "hash"}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.columns import Fault
 from schemas.events import events_to_dicts
 from tests.support.write_requests import double, labels, message, number, request, series
-from tests.workers.intake.test_intake_stage import NOON, PLAIN, intake, step
+from tests.workers.intake.test_intake_stage import NOON, PLAIN, decoded, intake, step
 from workers.intake.formats.registry import BUILDERS, Given
 from workers.intake.formats.remote_write import RemoteWriteFormat
 from workers.intake.mappings import Mappings
@@ -129,7 +129,29 @@ def test_whose_a_series_is_and_what_counts_can_be_set() -> None:
     one = wire(prometheus_entity="{job}", prometheus_counters=["bytes_*"])
     found, _, _ = read(request([series({"__name__": "bytes_in", **JOB}, (1.0, MS))]), one=one)
     assert [(event["entity"], event["metrics"]) for event in found] == [
-        ("shop", {"bytes_in": {"value": 1.0, "type": "counter"}})
+        ("shop", {"bytes_in{instance=web-1:9100}": {"value": 1.0, "type": "counter"}})
+    ]
+
+
+@pytest.mark.parametrize("label", ["service", "host", "env", "environment", "namespace", "cluster", "instance", "job"])
+@pytest.mark.parametrize("template", ["{instance}", "{job}", "{team}", "[{cluster}/][{namespace}/]{job}[/{instance}]"])
+def test_counters_that_any_label_tells_apart_are_never_one(label: str, template: str) -> None:
+    both = [
+        series({"__name__": "made_total", "team": "a", **JOB, label: which}, (value, MS))
+        for which, value in (("one", 1.0), ("two", 2.0))
+    ]
+    (chunk,) = step([request(both)], intake(INTAKE__PROMETHEUS_ENTITY=template))
+    found = {(e["entity"], name, m["value"]) for e in decoded(chunk.outputs) for name, m in e["metrics"].items()}
+    assert len({(entity, name) for entity, name, _ in found}) == 2
+    assert {value for *_, value in found} == {1.0, 2.0}
+
+
+def test_without_what_the_entity_needs_the_labels_beside_the_instance_stay_in_the_name() -> None:
+    both = [series({"__name__": "a_total", "instance": "x", "namespace": n}, (1.0, MS)) for n in ("shop", "bank")]
+    found, _, _ = read(request(both))
+    assert [(e["entity"], list(e["metrics"]), e["attributes"]["namespace"]) for e in found] == [
+        ("x", ["a_total{namespace=shop}"], "shop"),
+        ("x", ["a_total{namespace=bank}"], "bank"),
     ]
 
 

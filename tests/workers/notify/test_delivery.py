@@ -12,7 +12,7 @@ from tests.support.process import free_port
 from tests.support.receiver import Receiver
 from tests.workers.notify.given import Incident, target
 from workers.notify.breaker import Breaker
-from workers.notify.carriers.http import Answer, HttpCarrier, judge, waiting_time
+from workers.notify.carriers.http import Answer, HttpCarrier, judge
 from workers.notify.delivery import Delivery
 from workers.notify.errors import Refused, Slow, Unreachable
 from workers.notify.kinds import kind_of
@@ -180,9 +180,8 @@ def test_what_an_answer_means(status: int, retry_after: str, becomes: type[Excep
         judge(Answer(status, retry_after, "no"))
 
 
-def test_how_long_to_wait() -> None:
-    assert waiting_time("12", 0) == 12
-    assert waiting_time("Thu, 01 Jan 1970 00:01:40 GMT", 40) == 60
-    assert waiting_time("999999999", 0) == 3600
-    assert 10 <= waiting_time("soon", 0) <= 11
-    assert waiting_time("Thu, 01 Jan 1970 00:01:40 GMT", 9999) == 0
+@pytest.mark.parametrize(("said", "least", "most"), [("12", 12, 12), ("999999999", 3_600, 3_600), ("soon", 10, 11)])
+def test_a_target_that_asks_for_patience_gets_it_within_bounds(said: str, least: float, most: float) -> None:
+    with pytest.raises(Slow) as raised:
+        judge(Answer(503, said, "no"))
+    assert least <= raised.value.seconds <= most

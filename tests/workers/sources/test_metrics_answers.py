@@ -11,7 +11,7 @@ import pytest
 
 from workers.sources.replay.files import Reading
 from workers.sources.replay.play import load_tape
-from workers.sources.victoriametrics.answers import judge, read_answer, series_of, waiting_time
+from workers.sources.victoriametrics.answers import judge, read_answer, series_of
 from workers.sources.victoriametrics.errors import Away, Refused, SourceError, TooMuch
 from workers.sources.victoriametrics.quality import Quality
 from workers.sources.victoriametrics.slices import Slice, aligned, spans
@@ -59,7 +59,9 @@ def test_a_server_that_says_when_to_come_back_is_taken_at_its_word(status: int) 
     [("Thu, 01 Jan 1970 00:01:40 GMT", 40.0), ("99999999", 300.0), ("soon", 1.0), ("", 1.0), ("-5", 1.0)],
 )
 def test_a_time_to_wait_is_bounded_whatever_it_says(said: str, seconds: float) -> None:
-    assert waiting_time(said, 60.0) == seconds
+    told = judge(429, b"", said, 60.0)
+    assert isinstance(told, Away)
+    assert told.wait == seconds
 
 
 def test_no_address_of_the_servers_words_is_passed_on() -> None:

@@ -10,25 +10,27 @@ import pytest
 import structlog
 from pydantic import SecretStr
 from structlog.testing import capture_logs
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.support.process import free_port
 from tests.support.scripted import Reply, Scripted
 from workers.queries.model import Query, QueryFile
 from workers.settings_victoriametrics import VictoriaMetricsSettings
+from workers.sources.stopping import Interrupted
 from workers.sources.victoriametrics.client import Client
 from workers.sources.victoriametrics.collect import Collector, Wanted
 from workers.sources.victoriametrics.errors import Away, Refused, Resting, Slow, SourceError, TooMuch
 
 
 class Naps:
-    """A clock whose sleeps take no time, and which is ahead of the world's by `ahead` seconds."""
+    """A clock whose sleeps take no time but count, and which is ahead of the world's by `ahead` seconds."""
 
     def __init__(self, ahead: float = 0.0) -> None:
         self.naps: list[float] = []
         self.ahead = ahead
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return sum(self.naps)
 
     def time(self) -> float:
         return time.time() + self.ahead
@@ -39,7 +41,7 @@ class Naps:
 
 @contextmanager
 def client_of(server: Scripted, clock: Naps | None = None, /, **settings: object) -> Iterator[Client]:
-    own = VictoriaMetricsSettings.model_validate({"url": server.url, "timeout_s": 5.0, **settings})
+    own = VictoriaMetricsSettings.model_validate({"url": server.url, "timeout_s": 60.0, **settings})
     with Client(own, clock or Naps()) as client:
         yield client
 
@@ -61,8 +63,18 @@ def test_a_server_that_asks_for_patience_gets_it(status: int) -> None:
     asks = Reply(status, headers={"Retry-After": "7"})
     with Scripted(asks, Reply.vector(1.0)) as server, client_of(server, clock) as client:
         client.query("up")
-    assert len(clock.naps) == 1
-    assert 7.0 <= clock.naps[0] < 20.0
+        assert len(server.asked) == 2
+    assert 6.999 < sum(clock.naps) < 20.0
+
+
+def test_once_stopped_nothing_is_waited_for() -> None:
+    clock = Naps()
+    with Scripted(Reply(429, headers={"Retry-After": "300"})) as server:
+        own = VictoriaMetricsSettings(url=server.url, timeout_s=60.0, retries=20)
+        with Client(own, clock, lambda: sum(clock.naps) > 450) as client, pytest.raises(Interrupted):
+            client.query("up")
+        assert len(server.asked) == 2
+    assert sum(clock.naps) < 460
 
 
 def test_what_will_never_be_answered_is_asked_once() -> None:
@@ -103,6 +115,25 @@ def test_a_server_that_keeps_failing_is_left_alone() -> None:
         with pytest.raises(Resting, match="left alone for 30 s"):
             client.query("up")
         assert len(server.asked) == 3
+
+
+def test_a_server_that_is_back_is_asked_as_before() -> None:
+    bad, good = Reply(500), Reply.vector(1.0)
+    settings = {"retries": 0, "breaker_failures": 2, "breaker_pause_s": 0.001}
+    with Scripted(bad, bad, good, bad, good, bad, bad) as server, client_of(server, **settings) as client:
+        for _ in range(2):
+            with pytest.raises(Away):
+                client.query("up")
+        trial = Retrying(retry=retry_if_exception_type(Resting), stop=stop_after_delay(60), wait=wait_fixed(0.01))
+        assert trial(client.query, "up")
+        # It counts anew: one failure more is not enough, two in a row are.
+        with pytest.raises(Away, match="HTTP 500"):
+            client.query("up")
+        assert client.query("up")
+        for _ in range(2):
+            with pytest.raises(Away, match="HTTP 500"):
+                client.query("up")
+        assert len(server.asked) == 7
 
 
 def test_wrong_queries_do_not_open_the_breaker() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from schemas.columns import Events, Strings
 from workers.sources.columns import metric_events
-from workers.sources.pacing import Interrupted, paced, unpaced
+from workers.sources.pacing import paced, unpaced
+from workers.sources.stopping import Interrupted
 
 SECOND = 1_000_000
 

@@ -16,7 +16,7 @@ import orjson
 from schemas.columns import COUNTER, DELTA, GAUGE
 from schemas.faults import INVALID, MALFORMED, Unreadable, shown
 from workers.intake.event_rows import Metric
-from workers.intake.formats.machine import Point, PointFormat, number
+from workers.intake.formats.machine import Point, PointFormat, number, put_off
 from workers.intake.machines import Machines
 from workers.intake.moments import reader
 from workers.intake.template import Template
@@ -25,7 +25,6 @@ _TYPES = {"gauge": GAUGE, "counter": COUNTER, "derive": COUNTER, "absolute": DEL
 _time = reader("s")
 
 _SECOND = 1_000_000
-_LONGEST_STEP = 60 * _SECOND
 
 
 class CollectdFormat(PointFormat):
@@ -87,8 +86,7 @@ def _point(one: Any, rates: bool) -> Point:
         else:
             raise Unreadable(INVALID, "a rate needs interval (seconds); or set FAULTLINE_INTAKE__COLLECTD_RATES=false")
     tags = {"host": str(one.get("host") or ""), "instance": str(one.get("plugin_instance") or "")}
-    step = min(interval, _LONGEST_STEP) or 1
-    return Point(-(-time // step) * step, tags, metrics, interval_ms=interval // 1000)
+    return Point(put_off(time, interval), tags, metrics, interval_ms=interval // 1000)
 
 
 def _interval(value: object) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import orjson
@@ -21,13 +21,14 @@ from workers.intake.columns import NULL, EventColumns
 from workers.intake.mapping import KINDS, Mapping
 from workers.intake.moments import reader
 from workers.intake.plan import Place, Places, Plan, column, find, first_steps, known_keys, make_plan
+from workers.intake.remembered import Remembered
 from workers.intake.template import parse_template
 from workers.intake.time_columns import times_of
 
 _MOST_KEPT = 1_000
-_MOST_KEYS_KEPT = 200
+_LONGEST_KEPT = 16_384
+"""Characters of a document's keys together."""
 
-_Kept = TypeVar("_Kept")
 _MetricColumn = tuple[str, NDArray[np.bool_], NDArray[np.float64], NDArray[np.int8]]
 
 
@@ -43,8 +44,8 @@ class FieldsFormat:
         self._otherwise = parse_template(mapping.entity_else) if mapping.entity_else else None
         self._time = reader(mapping.timestamp.unit)
         self._steps = first_steps(mapping)
-        self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._known: Remembered[tuple[str, ...], tuple[str, ...]] = Remembered(_MOST_KEPT, _LONGEST_KEPT)
+        self._plans: Remembered[tuple[str, ...], Plan] = Remembered(_MOST_KEPT, _LONGEST_KEPT)
 
     def claims(self, value: bytes) -> bool:
         return value.startswith(b"{") or value.lstrip()[:1] == b"{"
@@ -83,20 +84,23 @@ class FieldsFormat:
         known = self._known.get(keys)
         if known is None:
             known = known_keys(keys, self._steps, self._mapping.patterns)
-            if len(keys) <= _MOST_KEYS_KEPT:
-                _keep(self._known, keys, known)
+            self._known.keep(keys, known, _size(keys))
         return known
 
     def _plan(self, keys: tuple[str, ...]) -> Plan:
         plan = self._plans.get(keys)
         if plan is None:
             plan = make_plan(self._mapping, keys)
-            _keep(self._plans, keys, plan)
+            self._plans.keep(keys, plan, _size(keys))
         return plan
 
     def _read(self, columns: EventColumns, group: _Group) -> None:
         times = self._times(group)
-        attributes = [(name, _codes(columns, column(group.rows, places))) for name, places in group.plan.attributes]
+        meanings = self._mapping.values
+        attributes = [
+            (name, _codes(columns, column(group.rows, places), meanings.get(name, {})))
+            for name, places in group.plan.attributes
+        ]
         metrics = [_metric(group, name, places) for name, places in group.plan.metrics]
         metrics += [_loose_metric(group, name, places[0]) for name, places in group.plan.patterns]
         entity = self._entities(columns, group, dict(attributes))
@@ -217,19 +221,19 @@ class _Group:
         return [row for row, record in enumerate(self.records) if record in self.faults] if self.faults else []
 
 
-def _keep(cache: dict[tuple[str, ...], _Kept], keys: tuple[str, ...], value: _Kept) -> None:
-    if len(cache) >= _MOST_KEPT:
-        cache.clear()
-    cache[keys] = value
+def _size(keys: tuple[str, ...]) -> int:
+    return sum(map(len, keys)) + len(keys)
 
 
-def _codes(columns: EventColumns, values: list[Any]) -> NDArray[np.int32]:
-    """Attribute values as codes of the shared dictionary; null and empty text are no value."""
+def _codes(columns: EventColumns, values: list[Any], meanings: dict[str, str]) -> NDArray[np.int32]:
+    """Attribute values, or their meanings, as codes of the shared dictionary; null and empty text are no value."""
     if len(set(map(type, values))) > 1:  # equal values of different types, 1 and true, are different texts
         values = [_text(value) for value in values]
     known = {}
     for value in dict.fromkeys(values):
         text = _text(value)
+        if meanings:
+            text = meanings.get(text.lower(), text)
         known[value] = columns.attr_values.code(text) if text else NULL
     return np.fromiter(map(known.__getitem__, values), np.int32, len(values))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +15,17 @@ from numpy.typing import NDArray
 
 from schemas.columns import COUNTER, GAUGE, Events, Fault
 from schemas.faults import INVALID, Unreadable, shown
+from schemas.limits import DEFAULT_LIMITS
 from workers.intake.event_rows import EventRows, Metric, Naming, labelled
 from workers.intake.machines import Machines
 from workers.intake.template import Template
 
 _NAMING_TAGS = frozenset({"host", "service", "env", "namespace"})
 """Tags that say whose metric it is; all others tell metrics of one name apart."""
+
+_LONGEST_STEP = 60_000_000
+_MOST_NAMES = 100_000
+_NOTHING = r"(?!)"
 
 
 class Point(NamedTuple):
@@ -40,6 +47,17 @@ class _Whose(NamedTuple):
     attributes: tuple[tuple[str, str], ...]
 
 
+class Names:
+    """Whether a name fits any of these patterns (`*` and `?`). Remembers its answers, boundedly: names come again."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        fits = re.compile("|".join(translate(pattern) for pattern in patterns) or _NOTHING).match
+        self._fits = lru_cache(_MOST_NAMES)(lambda name: fits(name) is not None)
+
+    def __call__(self, name: str) -> bool:
+        return self._fits(name)
+
+
 class PointFormat(ABC):
     """A `Format` whose records hold points. Points of one record with the same time and machine become one event of
     kind `host`, with what are base metrics of that profile, and one of kind `metric`, with all others."""
@@ -48,11 +66,12 @@ class PointFormat(ABC):
     marks: tuple[bytes, ...]
 
     def __init__(self, template: Template, machines: Machines, counters: Sequence[str] = ()) -> None:
-        """`counters` are patterns of names, without labels, that count up though the record does not say so."""
+        """`counters` are patterns of names, without labels, that count up though the record does not say so:
+        `counts` tells whether a name is one of them."""
         self._naming = Naming(template)
         self._machines = machines
         self._tags = _NAMING_TAGS | set(template.fields)
-        self._counters = tuple(counters)
+        self.counts = Names(counters)
 
     @abstractmethod
     def claims(self, value: bytes) -> bool: ...
@@ -77,11 +96,8 @@ class PointFormat(ABC):
         gathered: dict[_Whose, list[Metric]] = {}
         for point in self.points(value, arrived):
             whose = self._attributes(point)
-            labels = {
-                tag: text
-                for tag, text in point.tags.items()
-                if tag not in self._tags and tag not in self._machines.owner_tags
-            }
+            naming = self._machines.owner_tags(point.measurement)
+            labels = {tag: text for tag, text in point.tags.items() if tag not in self._tags and tag not in naming}
             for name, number, code in point.metrics:
                 base = self._machines.base(name, number, code, labels)
                 if base is None:
@@ -96,8 +112,8 @@ class PointFormat(ABC):
             if entity is None:
                 raise Unreadable(INVALID, f"no entity: the tags need {self._naming.needs}")
             of = f"{entity}/{part}" if part else entity
-            for start in range(0, len(metrics), _MOST_METRICS):
-                rows.add(record, time, of, kind, attributes, metrics[start : start + _MOST_METRICS])
+            for start in range(0, len(metrics), DEFAULT_LIMITS.metrics):
+                rows.add(record, time, of, kind, attributes, metrics[start : start + DEFAULT_LIMITS.metrics])
 
     def _attributes(self, point: Point) -> tuple[tuple[str, str], ...]:
         found = {tag: text for tag, text in point.tags.items() if tag in self._tags}
@@ -111,13 +127,14 @@ class PointFormat(ABC):
         return tuple(sorted(found.items()))
 
     def _type(self, name: str, type_code: int) -> int:
-        if type_code == GAUGE and any(fnmatchcase(name, pattern) for pattern in self._counters):
-            return COUNTER
-        return type_code
+        return COUNTER if type_code == GAUGE and self.counts(name) else type_code
 
 
-_MOST_METRICS = 256
-"""As many as one event may hold; more of one moment become further events of it."""
+def put_off(time: int, interval: int) -> int:
+    """`time` at the next whole interval (microseconds; 0: none is known), of more than a minute at the next whole
+    minute: so that what an agent reads in one go, and sends in pieces, is one sample."""
+    step = min(interval, _LONGEST_STEP) or 1
+    return -(-time // step) * step
 
 
 def number(name: str, value: object) -> float | None:

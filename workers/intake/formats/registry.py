@@ -41,6 +41,10 @@ class Given:
         return Machines(self.mappings.machines)
 
     @cached_property
+    def counters(self) -> tuple[str, ...]:
+        return (*self.mappings.machines.counters, *self.settings.counters)
+
+    @cached_property
     def fields(self) -> FieldsFormat:
         return FieldsFormat(self.mappings.fields, self.settings.entity)
 
@@ -64,15 +68,15 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "otlp_logs": lambda given: given.otlp("logs"),
     "avro": lambda given: AvroFormat(given.fields, given.resolver),
     "canonical": lambda given: CanonicalFormat(given.resolver),
-    "telegraf": lambda given: TelegrafFormat(given.template, given.machines, given.settings.counters),
+    "telegraf": lambda given: TelegrafFormat(given.template, given.machines, given.counters),
     "collectd": lambda given: CollectdFormat(given.template, given.machines, given.settings.collectd_rates),
-    "metricbeat": lambda given: MetricbeatFormat(given.template, given.machines, given.settings.counters),
-    "vector": lambda given: VectorFormat(given.template, given.machines, given.settings.counters),
+    "metricbeat": lambda given: MetricbeatFormat(given.template, given.machines, given.counters),
+    "vector": lambda given: VectorFormat(given.template, given.machines, given.counters),
     "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mappings.fields, given.fields),
     "fields": lambda given: given.fields,
     "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes),
-    "influx": lambda given: InfluxFormat(given.template, given.machines, given.settings.counters),
+    "influx": lambda given: InfluxFormat(given.template, given.machines, given.counters),
     "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }
 

@@ -1,8 +1,8 @@
 """Prometheus remote-write, version 1: a `prometheus.WriteRequest` in a block of snappy, as it is posted.
 
-A series' `__name__` and the labels that do not say whose it is are the metric's name; see `prometheus/series.py`. Of a
-native histogram `<name>_count` and `<name>_sum` are taken, not its buckets. Staleness markers, other NaN, infinities,
-metadata and exemplars say nothing here and are left out.
+A series' `__name__` and the labels that are no part of its entity are the metric's name; see `prometheus/series.py`.
+Of a native histogram `<name>_count` and `<name>_sum` are taken, not its buckets. Staleness markers, other NaN,
+infinities, metadata and exemplars say nothing here and are left out.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from workers.intake.limits import MOST_ITEMS, explained
 from workers.intake.merging import merged
 from workers.intake.prometheus.events import Points, events_of
 from workers.intake.prometheus.series import NO_ENTITY, Meaning, Owner, Series
+from workers.intake.remembered import Remembered
 from workers.intake.unpacking import block
 
 _FIRST_FIELDS = (b"\n", b"\x1a", b'"')
@@ -55,7 +56,7 @@ class RemoteWriteFormat:
     def __init__(self, meaning: Meaning, most_unpacked: int) -> None:
         self._meaning = meaning
         self._most = most_unpacked
-        self._known: dict[bytes, Series | Unreadable] = {}
+        self._known: Remembered[bytes, Series | Unreadable] = Remembered(_MOST_KEPT)
 
     def claims(self, value: bytes) -> bool:
         return looks_like_block(value)
@@ -174,9 +175,7 @@ class RemoteWriteFormat:
                 found = self._meaning.series(labels)
             except Unreadable as error:
                 found = error
-            if len(self._known) >= _MOST_KEPT:
-                self._known.clear()
-            self._known[labels] = found
+            self._known.keep(labels, found, len(labels))
         return found
 
 

@@ -26,7 +26,9 @@ class TelegrafFormat(PointFormat):
     marks = (b'"fields"',)
 
     def claims(self, value: bytes) -> bool:
-        return value[:1] == b"{" and b'"fields"' in value and b'"tags"' in value and b'"name"' in value
+        if value[:1] != b"{" or b'"fields"' not in value or b'"tags"' not in value or b'"name"' not in value:
+            return False
+        return b'"@timestamp"' not in value  # Beats' documents, to which people may add tags and fields
 
     def points(self, value: bytes, arrived: int) -> Iterator[Point]:
         try:

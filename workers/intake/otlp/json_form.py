@@ -1,7 +1,7 @@
 """OTLP's JSON to OTLP's protobuf, so that there is one decoder of both.
 
 By the OTLP specification: names in lowerCamelCase, 64-bit integers as text or numbers, enumerations as numbers (names
-are understood too), ids in hexadecimal, unknown fields ignored.
+are understood too, but for `severityNumber`), ids in hexadecimal, unknown fields ignored.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workers.intake.label_rules import LabelRule, fits
 from workers.intake.mapping_files import read_mapping
+from workers.intake.rule_labels import all_fit, any_fits
 
 SpanKind = Literal["unspecified", "internal", "server", "client", "producer", "consumer"]
 SPAN_KINDS: tuple[SpanKind, ...] = ("unspecified", "internal", "server", "client", "producer", "consumer")
@@ -37,18 +37,28 @@ class MetricRule(_Part):
     ratio: str = "ratio"
 
 
-class HostRule(LabelRule):
-    """One base metric of the profile `host`: which points it is made of, and how; see otlp.yaml."""
+class HostRule(_Part):
+    """One base metric of the profile `host`: which points it is made of, and how."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str = Field(min_length=1)
+    source: str = Field(min_length=1, alias="from")
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    without: dict[str, tuple[str, ...]] = Field(default_factory=dict, alias="except")
     among: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     how: Literal["sum", "share"] = "sum"
     by: str = ""
     take: Literal["sum", "max", "mean", "std"] = "sum"
     per_second: bool = False
 
+    def counts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a point with these labels is one of those that are summed."""
+        return all_fit(self.where, labels) and not any_fits(self.without, labels)
+
     def is_among(self, labels: Mapping[str, str]) -> bool:
-        """Whether a point with these labels is one of those that a share is taken of."""
-        return fits(self.among, labels)
+        """Whether it is one of those that a share is taken of."""
+        return all_fit(self.among, labels)
 
 
 class OtlpMapping(_Part):

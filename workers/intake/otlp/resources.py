@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.faults import INVALID, Unreadable
-from workers.intake.otlp.kept import Kept
 from workers.intake.otlp.mapping import OtlpMapping
 from workers.intake.otlp.values import attributes
+from workers.intake.remembered import Remembered
 from workers.intake.template import parse_template
 
-_MOST_KEPT = 64 << 20
-"""Bytes of resources that are remembered: some 50,000 of common length."""
+_MOST_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Resources:
         self._template = parse_template(mapping.entity.service or entity)
         self._metrics = parse_template(mapping.entity.metrics)
         self._otherwise = [parse_template(text) for text in mapping.entity.otherwise]
-        self._kept: Kept[bytes, Resource] = Kept(_MOST_KEPT)
+        self._kept: Remembered[bytes, Resource] = Remembered(_MOST_KEPT)
 
     def of(self, data: bytes) -> Resource:
         """The resource of a `Resource` message."""
@@ -46,7 +45,7 @@ class Resources:
                 found = self._read(attributes(data, 1))
             except Unreadable as error:
                 found = Resource("", "", "", {}, (error.error_class, f"the resource: {error.message}"))
-            self._kept.keep(data, found, 3 * len(data))  # with its attributes, and entities made of them
+            self._kept.keep(data, found, len(data))
         return found
 
     def _read(self, said: dict[str, str]) -> Resource:

@@ -12,12 +12,11 @@ from schemas.faults import INVALID, Unreadable
 from workers.intake.event_rows import labelled
 from workers.intake.kernels import otlp_layout as at
 from workers.intake.long_names import bounded
-from workers.intake.otlp.kept import Kept
 from workers.intake.otlp.mapping import HostRule, MetricRule
 from workers.intake.otlp.values import attributes
+from workers.intake.remembered import Remembered
 
-_MOST_KEPT = 128 << 20
-"""Bytes of series that are remembered: some 150,000 of common length."""
+_MOST_KEPT = 200_000
 
 _ODD = re.compile(r"[^a-zA-Z0-9_:]")
 _NOTE = re.compile(r"\{[^{}]*\}")
@@ -80,13 +79,13 @@ class SeriesBook:
         self._host: dict[str, list[tuple[int, HostRule]]] = {}
         for place, rule in enumerate(host):
             self._host.setdefault(rule.source, []).append((place, rule))
-        self._kept: Kept[Key, Series] = Kept(_MOST_KEPT)
+        self._kept: Remembered[Key, Series] = Remembered(_MOST_KEPT)
 
     def of(self, key: Key) -> Series:
         found = self._kept.get(key)
         if found is None:
             found = self._made(key)
-            self._kept.keep(key, found, len(key.name) + len(key.unit) + len(key.labels) + 2 * len(found.name))
+            self._kept.keep(key, found, len(key.name) + len(key.unit) + len(key.labels))
         return found
 
     def _made(self, key: Key) -> Series:
@@ -130,7 +129,7 @@ class SeriesBook:
             return ()
         found = []
         for place, rule in self._host.get(name, ()):
-            counts = rule.takes(labels)
+            counts = rule.counts(labels)
             among = rule.how == "share" and rule.is_among(labels)
             fits = type_code == COUNTER if rule.per_second else rule.how == "sum" or type_code == GAUGE
             if (counts or among) and fits:

@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from schemas.faults import INVALID, MALFORMED, Unreadable
+from workers.intake.protobuf_fields import FIXED64, LENGTH, VARINT, fields
 
 _DEEPEST = 16
-_LENGTH, _VARINT, _FIXED64, _FIXED32 = 2, 0, 1, 5
-
-
-def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    """The fields of a message: number, wire type, value (bytes, or an integer for a varint). Raises `Unreadable`."""
-    pos, end = 0, len(data)
-    while pos < end:
-        tag, pos = _varint(data, pos)
-        number, wire = tag >> 3, tag & 7
-        if wire == _LENGTH:
-            length, pos = _varint(data, pos)
-        elif wire == _VARINT:
-            value, pos = _varint(data, pos)
-            yield number, wire, value
-            continue
-        elif wire in (_FIXED64, _FIXED32):
-            length = 8 if wire == _FIXED64 else 4
-        else:
-            raise Unreadable(MALFORMED, "an attribute: bytes that are no field of a message")
-        if length > end - pos:
-            raise Unreadable(MALFORMED, "an attribute: reaches past its end")
-        yield number, wire, data[pos : pos + length]
-        pos += length
+_WHAT = "an attribute"
 
 
 def attributes(data: bytes, number: int) -> dict[str, str]:
@@ -44,8 +22,8 @@ def attributes(data: bytes, number: int) -> dict[str, str]:
     ones are left out. Raises `Unreadable`.
     """
     found: dict[str, str] = {}
-    for field, wire, value in fields(data):
-        if field == number and wire == _LENGTH:
+    for field, wire, value in fields(data, _WHAT):
+        if field == number and wire == LENGTH:
             key, content = _pair(value, 0)
             text = as_text(content)
             if key and text:
@@ -74,30 +52,30 @@ def any_value(data: bytes, depth: int = 0) -> Any:
     if depth > _DEEPEST:
         raise Unreadable(INVALID, f"an attribute: values are nested more than {_DEEPEST} deep")
     found: Any = None
-    for field, wire, value in fields(data):
-        if field == 1 and wire == _LENGTH:
+    for field, wire, value in fields(data, _WHAT):
+        if field == 1 and wire == LENGTH:
             found = _text(value)
-        elif field == 2 and wire == _VARINT:
+        elif field == 2 and wire == VARINT:
             found = bool(value)
-        elif field == 3 and wire == _VARINT:
+        elif field == 3 and wire == VARINT:
             found = value - (1 << 64) if value >= 1 << 63 else value
-        elif field == 4 and wire == _FIXED64:
+        elif field == 4 and wire == FIXED64:
             found = struct.unpack("<d", value)[0]
-        elif field == 5 and wire == _LENGTH:
-            found = [any_value(item, depth + 1) for n, w, item in fields(value) if n == 1 and w == _LENGTH]
-        elif field == 6 and wire == _LENGTH:
-            found = dict(_pair(item, depth + 1) for n, w, item in fields(value) if n == 1 and w == _LENGTH)
-        elif field == 7 and wire == _LENGTH:
+        elif field == 5 and wire == LENGTH:
+            found = [any_value(item, depth + 1) for n, w, item in fields(value, _WHAT) if n == 1 and w == LENGTH]
+        elif field == 6 and wire == LENGTH:
+            found = dict(_pair(item, depth + 1) for n, w, item in fields(value, _WHAT) if n == 1 and w == LENGTH)
+        elif field == 7 and wire == LENGTH:
             found = value
     return found
 
 
 def _pair(data: bytes, depth: int) -> tuple[str, Any]:
     key, content = "", None
-    for field, wire, value in fields(data):
-        if field == 1 and wire == _LENGTH:
+    for field, wire, value in fields(data, _WHAT):
+        if field == 1 and wire == LENGTH:
             key = _text(value)
-        elif field == 2 and wire == _LENGTH:
+        elif field == 2 and wire == LENGTH:
             content = any_value(value, depth)
     return key, content
 
@@ -107,16 +85,3 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise Unreadable(MALFORMED, "an attribute: not UTF-8") from None
-
-
-def _varint(data: bytes, pos: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if pos >= len(data) or shift > 63:
-            raise Unreadable(MALFORMED, "an attribute: ends in the middle of it")
-        byte = data[pos]
-        pos += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, pos
-        shift += 7

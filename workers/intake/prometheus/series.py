@@ -10,6 +10,7 @@ from schemas.columns import COUNTER, GAUGE
 from schemas.faults import MALFORMED, Unreadable
 from schemas.limits import DEFAULT_LIMITS
 from workers.intake.event_rows import labelled
+from workers.intake.protobuf_fields import LENGTH, fields
 from workers.intake.template import Template
 
 NO_NAME, NO_ENTITY, TOO_LONG = "without_name", "without_entity", "too_long"
@@ -19,9 +20,11 @@ _ATTRIBUTES = {"job": "service", "instance": "instance", "environment": "env"}
 """Labels that are attributes under a name of the vocabulary."""
 
 _WHOSE = frozenset({"host", "service", "env", "namespace", "cluster", *_ATTRIBUTES})
-"""Labels that say whose metric it is; all others tell metrics of one name apart."""
+"""Labels that are attributes, as are those of the entity template."""
 
 _NAME = "__name__"
+_LABELS = 1
+"""The field of a series that is a label each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,13 @@ class Meaning:
         """What labels mean, as they stand in a request. Raises `Unreadable`."""
         labels = dict(_labels(encoded))
         name = labels.pop(_NAME, "")
+        values = [labels.get(field) for field in self._entity.fields]
+        entity = self._entity.render(values)
+        # All labels tell series apart: one that is not part of the entity has to be part of the name.
+        in_entity = {"instance"} if entity is None else self._entity.shown(values)
+        entity = entity or labels.get("instance", "")
         whose = {_ATTRIBUTES.get(label, label): text for label, text in labels.items() if label in self._whose and text}
-        entity = self._entity.render([labels.get(field) for field in self._entity.fields]) or labels.get("instance", "")
-        marks = labelled("", {label: text for label, text in labels.items() if label not in self._whose})
+        marks = labelled("", {label: text for label, text in labels.items() if label not in in_entity})
         counts = any(fnmatchcase(name, pattern) for pattern in self._counters)
         why = NO_NAME if not name else NO_ENTITY if not entity else ""
         longest = max((len(name) + len(marks)) * 4, len(entity) * 4)
@@ -81,45 +88,19 @@ def _too_long(name: str, entity: str, whose: dict[str, str]) -> bool:
 
 
 def _labels(data: bytes) -> Iterator[tuple[str, str]]:
-    """Names and values of the labels among the fields of a series, in their order. The fields are known to be whole."""
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = _varint(data, at)
-        wire = tag & 7
-        if wire == 2:
-            size, at = _varint(data, at)
-            if tag == 10:
-                yield _label(data[at : at + size])
-            at += size
-        elif wire == 0:
-            _, at = _varint(data, at)
-        else:
-            at += 8 if wire == 1 else 4
+    """Names and values of the labels among the fields of a series, in their order."""
+    for number, wire, value in fields(data, "a label"):
+        if number == _LABELS and wire == LENGTH:
+            yield _label(value)
 
 
 def _label(data: bytes) -> tuple[str, str]:
-    texts = {10: b"", 18: b""}
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = _varint(data, at)
-        size, at = _varint(data, at)
-        if tag not in texts or at + size > end:
+    texts = {1: b"", 2: b""}
+    for number, wire, value in fields(data, "a label"):
+        if number not in texts or wire != LENGTH:
             raise Unreadable(MALFORMED, "a label that is no pair of name and value")
-        texts[tag] = data[at : at + size]
-        at += size
+        texts[number] = value
     try:
-        return texts[10].decode(), texts[18].decode()
+        return texts[1].decode(), texts[2].decode()
     except UnicodeDecodeError as error:
         raise Unreadable(MALFORMED, "a label is not UTF-8") from error
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(data):
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-    raise Unreadable(MALFORMED, "a label ends in the middle of a number")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 import httpx2
@@ -15,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from workers.notify.errors import Refused, Slow, Unreachable
 from workers.notify.kinds.kind import Message
 from workers.runtime.bounded import Bounded, Overrun
+from workers.runtime.retry_after import waiting_time
 
 log = structlog.get_logger(__name__)
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells whole addresses otherwise, and some are secret
@@ -97,25 +97,13 @@ def judge(answer: Answer) -> None:
     if 200 <= answer.status < 300:
         return
     if answer.status == _TOO_MANY or (answer.status >= _SERVER_ERRORS and answer.retry_after):
-        raise Slow(text, waiting_time(answer.retry_after, time.time()))
+        unsaid = _DEFAULT_WAIT + random.random()
+        raise Slow(text, waiting_time(answer.retry_after, time.time(), _LONGEST_WAIT, unsaid))
     if answer.status in _NOT_US or answer.status < 400:
         raise Unreachable(f"{text}. Is the address right, and the secret?")
     if answer.status == _TIMED_OUT or answer.status >= _SERVER_ERRORS:
         raise Unreachable(text)
     raise Refused(text)
-
-
-def waiting_time(retry_after: str, now: float) -> float:
-    """Seconds that a `Retry-After` asks for, a number or a date; bounded, whatever it says."""
-    try:
-        seconds = (
-            float(retry_after)
-            if retry_after.strip().isdigit()
-            else parsedate_to_datetime(retry_after).timestamp() - now
-        )
-    except (ValueError, TypeError):
-        seconds = _DEFAULT_WAIT + random.random()
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def _told(state: RetryCallState) -> None:

@@ -109,7 +109,7 @@ class SampleSender:
 
     def close(self, seconds: float = _FLUSH) -> None:
         """Wait for what is queued, for so long at most; what has not gone then is missed."""
-        self._producer.flush(seconds)
+        self._producer.flush(seconds if self._fatal is None else 0.0)
         if self.waiting:
             self._closing = True
             self._producer.purge()

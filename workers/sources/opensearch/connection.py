@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from opensearchpy import JSONSerializer, OpenSearch, TransportError, Urllib3HttpConnection
 
+from workers.runtime.retry_after import waiting_time
+
 _BUSY = (429, 502, 503, 504)
 """What a server, or a proxy before it, answers when asking again may help."""
+
+
+_LONGEST_WAIT = 300.0
 
 
 class AddressError(ValueError):
@@ -57,8 +63,9 @@ class Address:
         tls: dict[str, Any] = {
             "verify_certs": not self.insecure,
             "ssl_show_warn": False,
-            "ssl_assert_hostname": not self.insecure,
         }
+        if self.insecure:
+            tls["ssl_assert_hostname"] = False  # urllib3 takes False or a name; without either the host's own
         if self.ca_certs:
             tls["ca_certs"] = self.ca_certs
         return OpenSearch(
@@ -89,7 +96,7 @@ class PoliteConnection(Urllib3HttpConnection):
         status, headers, data = super().perform_request(method, url, *args, **kwargs)
         if status in _BUSY and status not in asked:
             error = BusyError(status, *_reason(data))
-            error.retry_after = _seconds(headers.get("retry-after"))
+            error.retry_after = waiting_time(headers.get("retry-after") or "", time.time(), _LONGEST_WAIT, 0.0)
             raise error
         return status, headers, data
 
@@ -120,11 +127,6 @@ def _reason(data: str) -> tuple[str, Any]:
         return str(error.get("type", "") if isinstance(error, dict) else error), found
     except (ValueError, AttributeError):
         return data[:200], None
-
-
-def _seconds(text: str | None) -> float:
-    """Of Retry-After only the number of seconds; a date would need a common clock."""
-    return min(float(text), 300.0) if text and text.isdigit() else 0.0
 
 
 # The client logs every failed request with its URL; what matters of it is in the exception.

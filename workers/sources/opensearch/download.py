@@ -12,7 +12,7 @@ from workers.sources.opensearch.connection import Address
 from workers.sources.opensearch.paging import Order, Pages, split
 from workers.sources.opensearch.raw import PartFile, PartPlan, RawIndex, remove
 from workers.sources.opensearch.server import Server, ServerError, Shard
-from workers.sources.pacing import Interrupted
+from workers.sources.stopping import Interrupted
 
 Told = Callable[[int], None]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,11 +18,13 @@ from opensearchpy import (
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_exponential, wait_random
 
+from workers.runtime.clock import SystemClock
 from workers.sources.opensearch.connection import Address, BusyError
+from workers.sources.stopping import sleep_unless
 
 Answer = TypeVar("Answer")
 _WAIT = wait_exponential(multiplier=0.2, max=15.0) + wait_random(0.0, 0.3)
-_SLICE = 0.2
+_CLOCK = SystemClock()
 _LARGE = ("circuit_breaking_exception", "data_too_large", "too_large")
 
 
@@ -59,7 +60,7 @@ class Shard:
 class Server:
     """One client, for one thread. Calls wait `Address.patience` seconds for a cluster that is away or busy.
 
-    `stopped` ends that waiting early. Raises `ServerError` throughout.
+    `stopped` ends that waiting early, by `Interrupted`. Raises `ServerError` throughout.
     """
 
     def __init__(self, address: Address, stopped: Callable[[], bool] = lambda: False) -> None:
@@ -181,24 +182,14 @@ class Server:
         retrying = Retrying(
             retry=retry_if_exception(_is_passing),
             wait=_patient,
-            stop=self._stop(),
-            sleep=self._sleep,
+            stop=stop_after_delay(self.address.patience),
+            sleep=lambda seconds: sleep_unless(self._stopped, seconds, _CLOCK),
             reraise=True,
         )
         try:
             return retrying(call)
         except TransportError as error:
             raise self._explained(doing, error) from error
-
-    def _stop(self) -> Callable[[RetryCallState], bool]:
-        late = stop_after_delay(self.address.patience)
-        return lambda state: self._stopped() or late(state)
-
-    def _sleep(self, seconds: float) -> None:
-        """In slices, so that a stop is heeded soon."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._stopped():
-            time.sleep(min(left, _SLICE))
 
     def _explained(self, doing: str, error: TransportError) -> ServerError:
         at = self.address.url

@@ -7,7 +7,8 @@ open on the server: a document keeps its place for as long as it is not written 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,11 @@ class PlaceError(ValueError):
 
 @dataclass(slots=True)
 class Place:
-    """How far a stream is. Sort values by `index/shard`, of documents with the time field and of those without."""
+    """How far a stream is. Sort values by `index/shard`, of documents with the time field and of those without.
+
+    `documents` is how many were sent in all; `sent` says so for each index, where it is known: positions of earlier
+    versions do not tell.
+    """
 
     time_field: str
     uuids: dict[str, str] = field(default_factory=dict)
@@ -35,6 +40,23 @@ class Place:
     timeless: dict[str, list[Any]] = field(default_factory=dict)
     documents: int = 0
     dead: int = 0
+    sent: dict[str, int] = field(default_factory=dict)
+
+    def count(self, hits: Sequence[Hit]) -> None:
+        """Take note of documents that go out."""
+        self.documents += len(hits)
+        for index, count in Counter(str(hit["_index"]) for hit in hits).items():
+            self.sent[index] = self.sent.get(index, 0) + count
+
+    def lacking(self, counted: Mapping[str, int]) -> dict[str, int]:
+        """How many documents of each index were not sent, going by how many the server counts in it.
+
+        An index that was deleted meanwhile makes up for no other. Empty where it is not known what was sent of each.
+        """
+        if sum(self.sent.values()) != self.documents:
+            return {}
+        pairs = ((index, count - self.sent.get(index, 0)) for index, count in counted.items())
+        return {index: more for index, more in pairs if more > 0}
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -44,6 +66,7 @@ class Place:
             "timeless": dict(self.timeless),
             "documents": self.documents,
             "dead": self.dead,
+            "sent": dict(self.sent),
         }
 
     @classmethod

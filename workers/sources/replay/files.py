@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import orjson
@@ -18,12 +16,12 @@ import pyarrow.parquet as pq
 from schemas.columns import Events
 from schemas.events import decode_events
 from workers.canonical import from_arrow, is_canonical
+from workers.sources.replay.forms import Form, form_of
+from workers.sources.replay.lines import Oddities, open_lines, table_of_lines
 from workers.sources.replay.tables import RESERVED, UnusableFile, is_number, metric_columns, table_events
 
 BLOCK = 20_000
 """Rows read at once."""
-
-SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +33,23 @@ class Reading:
     split: str = ""
 
 
-@dataclass(slots=True)
-class Oddities:
-    """What was left out while reading, for people: counts and the first reason per file."""
-
-    bad_lines: int = 0
-    first: str = ""
-    left_out: set[str] = field(default_factory=set)
-
-    def bad(self, place: str, reason: str) -> None:
-        self.bad_lines += 1
-        self.first = self.first or f"{place}: {reason}"
-
-
 def blocks_of(path: Path, reading: Reading, oddities: Oddities) -> Iterator[Events]:
     """The file's events in its own order. Raises `UnusableFile` before the first block when it cannot be replayed."""
-    name = path.name.lower()
-    if name.endswith((".parquet", ".pq")):
-        return _parquet(path, reading, oddities)
-    if name.endswith((".csv", ".csv.gz")):
-        return _csv(path, reading, oddities)
-    if name.endswith((".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")):
-        return _ndjson(path, reading, oddities)
-    raise UnusableFile(f"neither Parquet, CSV nor NDJSON (known endings: {' '.join(SUFFIXES)})")
+    reader = {Form.parquet: _parquet, Form.csv: _csv, Form.lines: _ndjson}[form_of(path)]
+    return reader(path, reading, oddities)
 
 
 def holds_events(path: Path) -> bool:
     """Whether the file holds canonical events rather than rows of a table. Raises OSError and ValueError."""
-    name = path.name.lower()
-    if name.endswith((".parquet", ".pq")):
-        return is_canonical(pq.read_schema(path))
-    if name.endswith((".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")):
-        with _open(path) as file:
-            first = next((line for line in file if line.strip()), b"")
-        return bool(first) and _looks_canonical(first)
-    return False
+    match form_of(path):
+        case Form.parquet:
+            return is_canonical(pq.read_schema(path))
+        case Form.csv:
+            return False
+        case Form.lines:
+            with open_lines(path) as file:
+                first = next((line for line in file if line.strip()), b"")
+            return bool(first) and _looks_canonical(first)
 
 
 def _parquet(path: Path, reading: Reading, oddities: Oddities) -> Iterator[Events]:
@@ -99,7 +79,7 @@ def _types(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
 
 
 def _ndjson(path: Path, reading: Reading, oddities: Oddities) -> Iterator[Events]:
-    with _open(path) as file:
+    with open_lines(path) as file:
         at = 0
         canonical: bool | None = None
         while lines := list(islice(file, BLOCK)):
@@ -112,12 +92,9 @@ def _ndjson(path: Path, reading: Reading, oddities: Oddities) -> Iterator[Events
                     oddities.bad(f"{path}, line {at + fault.record + 1}", fault.message)
                 yield events
             elif filled:
-                yield _from_table(_table_of_lines(path, at, filled, reading, oddities), reading)
+                table = table_of_lines(path, at, lines, oddities)
+                yield _from_table(table.select(_wanted(table.schema, reading, oddities)), reading)
             at += len(lines)
-
-
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _looks_canonical(line: bytes) -> bool:
@@ -126,34 +103,6 @@ def _looks_canonical(line: bytes) -> bool:
     except orjson.JSONDecodeError as error:
         raise UnusableFile(f"the first line is not JSON: {error}") from error
     return isinstance(row, dict) and "kind" in row and ("metrics" in row or "attributes" in row)
-
-
-def _table_of_lines(path: Path, at: int, lines: list[bytes], reading: Reading, oddities: Oddities) -> pa.Table:
-    rows = []
-    for number, line in enumerate(lines, at + 1):
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            oddities.bad(f"{path}, line {number}", str(error))
-            continue
-        if isinstance(row, dict):
-            rows.append({name: value for name, value in row.items() if not isinstance(value, (dict, list))})
-        else:
-            oddities.bad(f"{path}, line {number}", "not an object")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {name: _column([row.get(name) for row in rows]) for name in names}
-    table = pa.table(columns)
-    return table.select(_wanted(table.schema, reading, oddities))
-
-
-def _column(values: list[object]) -> pa.Array:
-    """Numbers as doubles where all are numbers, texts else: NDJSON may mix 1 and 1.0."""
-    given = [value for value in values if value is not None]
-    if given and all(isinstance(value, int) for value in given) and not any(isinstance(v, bool) for v in given):
-        return pa.array(values, pa.int64())
-    if all(isinstance(value, (int, float)) for value in given):
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())  # type: ignore[arg-type]
-    return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
 def _wanted(schema: pa.Schema, reading: Reading, oddities: Oddities) -> list[str]:

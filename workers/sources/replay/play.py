@@ -11,7 +11,9 @@ from pathlib import Path
 
 from schemas.columns import Events
 from workers.sources.columns import shift
-from workers.sources.replay.files import SUFFIXES, Oddities, Reading, Survey, blocks_of, survey
+from workers.sources.replay.files import Reading, Survey, blocks_of, survey
+from workers.sources.replay.forms import SUFFIXES
+from workers.sources.replay.lines import Oddities
 from workers.sources.replay.merge import Run, merge, sorted_runs
 from workers.sources.replay.tables import UnusableFile
 

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from workers.runtime.retry_after import waiting_time
 from workers.sources.victoriametrics.errors import Away, Refused, SourceError, TooMuch
 
 _TOO_MUCH = re.compile(
@@ -20,7 +21,7 @@ _TOO_MUCH = re.compile(
     re.I,
 )
 _BAD, _UNPROCESSABLE, _UNAVAILABLE, _TOO_MANY, _TIMED_OUT, _TOO_LARGE = 400, 422, 503, 429, 408, 413
-_LONGEST_WAIT = 300.0
+_LONGEST_WAIT, _UNSAID_WAIT = 300.0, 1.0
 _SAID = 300
 
 
@@ -81,7 +82,7 @@ def judge(status: int, body: bytes, retry_after: str, now: float) -> SourceError
     if status == _TOO_LARGE or (status in (_BAD, _UNPROCESSABLE) and _TOO_MUCH.search(said)):
         return TooMuch(text)
     if status == _TOO_MANY or (status == _UNAVAILABLE and retry_after):
-        return Away(text, waiting_time(retry_after, now))
+        return Away(text, waiting_time(retry_after, now, _LONGEST_WAIT, _UNSAID_WAIT))
     if status == _UNAVAILABLE and _TOO_MUCH.search(said):  # Prometheus says so of a query that takes too long
         return TooMuch(text)
     if status >= 500 or status == _TIMED_OUT:
@@ -92,16 +93,6 @@ def judge(status: int, body: bytes, retry_after: str, now: float) -> SourceError
             "/select/0/prometheus; redirects are not followed"
         )
     return Refused(said or text)
-
-
-def waiting_time(retry_after: str, now: float) -> float:
-    """Seconds that a `Retry-After` asks for, a number or a date; bounded, whatever it says."""
-    try:
-        text = retry_after.strip()
-        seconds = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - now
-    except (ValueError, TypeError):
-        seconds = 1.0
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def server_time(date: str) -> float | None:

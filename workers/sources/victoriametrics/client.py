@@ -16,6 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from workers.runtime.bounded import Bounded, Overrun
 from workers.runtime.clock import Clock, SystemClock
 from workers.settings_victoriametrics import VictoriaMetricsSettings
+from workers.sources.stopping import sleep_unless
 from workers.sources.victoriametrics.answers import Series, judge, read_answer, series_of, server_time
 from workers.sources.victoriametrics.errors import Away, Refused, Resting, Slow, TooMuch
 
@@ -46,12 +47,19 @@ class Clocks(NamedTuple):
 class Client:
     """Use as a context manager. Every method raises `SourceError`: `Away` after `retries`, `TooMuch`, `Refused`.
 
+    Once `stopped()` is true nothing is waited for any more: what would have to be raises `Interrupted`.
     Nothing that it says holds the address's user information or query, or any header.
     """
 
-    def __init__(self, settings: VictoriaMetricsSettings, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: VictoriaMetricsSettings,
+        clock: Clock | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._stopped = stopped
         parts = urlsplit(settings.url)
         self._base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
         self._http = self._new_client()
@@ -121,7 +129,7 @@ class Client:
             stop=stop_after_attempt(self._settings.retries + 1),
             wait=_wait,
             before_sleep=_said,
-            sleep=self._clock.sleep,
+            sleep=lambda seconds: sleep_unless(self._stopped, seconds, self._clock),
             reraise=True,
         )
         return attempts(self._through_breaker, lambda: self._once(path, form, get))

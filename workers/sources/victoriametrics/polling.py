@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from workers.runtime.clock import Clock
+from workers.sources.stopping import sleep_unless
 from workers.sources.victoriametrics.client import Client
 from workers.sources.victoriametrics.collect import Collector
 from workers.sources.victoriametrics.errors import Away
@@ -38,7 +39,8 @@ def polled(
     """Slices from behind `position` (epoch seconds, the last step that was taken) until stopped, as they come.
 
     While the server is away the position stays, and what was missed is asked for when it is back: nothing is lost. A
-    slice is asked for again if the reader did not take it. Raises `Refused` and `TooMuch`.
+    slice is asked for again if the reader did not take it. Raises `Refused` and `TooMuch`; `Interrupted` when stopped
+    while waiting for the server.
     """
     failures = 0
     while not stopped():
@@ -57,10 +59,4 @@ def polled(
             pause = max(error.wait, _PAUSES[min(failures, len(_PAUSES) - 1)])
             log.warning("the server is away, trying again", reason=str(error), seconds=round(pause, 1))
             failures += 1
-            _sleep(clock, pause, stopped)
-
-
-def _sleep(clock: Clock, seconds: float, stopped: Callable[[], bool]) -> None:
-    until = clock.monotonic() + seconds
-    while not stopped() and (left := until - clock.monotonic()) > 0:
-        clock.sleep(min(left, _NAP))
+            sleep_unless(stopped, pause, clock)

@@ -19,7 +19,7 @@ from workers.sources.opensearch.listing import ChoiceError, choose, listing
 from workers.sources.opensearch.paging import Order, Pages
 from workers.sources.opensearch.raw import RawError, documents
 from workers.sources.opensearch.server import Server, ServerError, Shard
-from workers.sources.pacing import Interrupted
+from workers.sources.stopping import Interrupted
 
 pytestmark = pytest.mark.integration
 
