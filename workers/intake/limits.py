@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 
 from schemas.columns import Events, Strings
 from schemas.faults import INVALID, TOO_LARGE
+from schemas.kernels.codes import TOO_MANY, explain
 from schemas.limits import DEFAULT_LIMITS, Limits
 
 Refusals = dict[int, tuple[str, str]]
 """Error class and message by row of the events."""
 
+MOST_ITEMS = 1_000_000
+"""Numbers of data points, spans or log records that one record may hold: a few bytes each once they are packed, but an
+event each in the worst case."""
+
+MOST_TIMES = 64
+"""How many sizes of a record its events may have in attributes: what it says once is said by each of them."""
 
 _NAMELESS = "?"
 """Stands for an empty name in an event that is refused."""
@@ -27,6 +34,15 @@ def record_too_large(size: int, most: int) -> str:
         f"the record is {size:,} bytes long, and at most {most:,} are taken; send smaller events, "
         "or raise FAULTLINE_INTAKE__MAX_RECORD_BYTES together with the topics' max.message.bytes"
     )
+
+
+def explained(code: int, fields: tuple[str, ...]) -> tuple[str, str]:
+    """As `schemas.kernels.codes.explain`, for kernels that answer TOO_MANY where a record has too many items."""
+    if code == TOO_MANY:
+        return TOO_LARGE, (
+            f"the record holds more than {MOST_ITEMS:,} numbers, spans or log records; send smaller batches"
+        )
+    return explain(code, fields)
 
 
 def filled(events: Events) -> tuple[Events, Refusals]:
@@ -46,6 +62,39 @@ def filled(events: Events) -> tuple[Events, Refusals]:
                 found[row] = INVALID, f"{what} has an empty name; name it, or leave it out"
             changed[column] = Strings(texts.codes, [text or _NAMELESS for text in texts.values])
     return (replace(events, **changed) if changed else events), found
+
+
+def slimmed(events: Events, sizes: Sequence[int]) -> tuple[Events, Refusals]:
+    """The events as they can be encoded without filling the memory, and those that are refused for what they would be.
+
+    `sizes` are those of the records in bytes. Refused are all events of a record whose entities and attributes come
+    to more than `MOST_TIMES` as much; they are left without either.
+    """
+    entity, text = ([len(one) for one in column.values] for column in (events.entity, events.attr_value))
+    most = np.array(sizes, np.int64) * MOST_TIMES
+    if len(events) * max(entity, default=0) + len(events.attr_row) * max(text, default=0) <= most.min(initial=0):
+        return events, {}
+    weight = np.array([*entity, 0], np.int64)[events.entity.codes]
+    weight += np.bincount(events.attr_row, np.array([*text, 0])[events.attr_value.codes], len(events)).astype(np.int64)
+    heavy = np.bincount(events.record, weight, len(sizes)) > most
+    rows = np.flatnonzero(heavy[events.record])
+    if not len(rows):
+        return events, {}
+    why = (
+        f"the record's events would have more than {MOST_TIMES} times its size in attributes; shorten what it says of "
+        "its resource, or send smaller batches"
+    )
+    codes = events.entity.codes.copy()
+    codes[rows] = len(events.entity.values)
+    there = ~heavy[events.record][events.attr_row]
+    slim = replace(
+        events,
+        entity=Strings(codes, [*events.entity.values, _NAMELESS]),
+        attr_row=events.attr_row[there],
+        attr_name=events.attr_name.take(np.flatnonzero(there)),
+        attr_value=events.attr_value.take(np.flatnonzero(there)),
+    )
+    return slim, dict.fromkeys(rows.tolist(), (TOO_LARGE, why))
 
 
 def refused(events: Events, encoded: Sequence[bytes], most_bytes: int, limits: Limits = DEFAULT_LIMITS) -> Refusals:

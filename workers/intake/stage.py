@@ -22,7 +22,7 @@ from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import CountingFormat, Format, LongNamesFormat
-from workers.intake.limits import filled, refused
+from workers.intake.limits import filled, refused, slimmed
 from workers.intake.long_names import bounded_names
 from workers.intake.mappings import Mappings
 from workers.intake.messages import bounded, with_messages
@@ -156,7 +156,9 @@ class IntakeStage:
         at = np.array(places, np.intp)[events.record]
         arrived = timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
+        events, heavy = slimmed(events, [len(value) for value in chosen])
         events, refusals = filled(events)
+        refusals |= heavy
         encoded = encode_events(replace(events, observed_at=arrived), self._framing)
         refusals |= refused(events, encoded, self._policy.most_bytes)
         keys, partitions = self._destinations(events)

@@ -15,11 +15,20 @@ from tests.workers.intake.otlp_making import ENTITY, decoded, metrics_request
 from tests.workers.intake.otlp_oracle import logs_requests, metrics_requests, trace_requests
 from tests.workers.intake.test_intake_stage import letters, outputs
 from workers.intake.formats.otlp import OtlpFormat
+from workers.intake.limits import MOST_ITEMS
 from workers.intake.otlp.mapping import load_otlp_mapping
 from workers.intake.otlp.signals import Signal
 
 SIGNALS: tuple[Signal, ...] = ("metrics", "traces", "logs")
 FORMATS = [OtlpFormat(load_otlp_mapping(""), ENTITY, signal) for signal in SIGNALS]
+
+
+def _length(content: bytes) -> bytes:
+    size, out = len(content), bytearray()
+    while size > 0x7F:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([*out, size]) + content
 
 
 def _good() -> bytes:
@@ -114,25 +123,92 @@ def test_what_is_wrong_is_said(value: bytes, error_class: str, why: str) -> None
     assert why in faults[0].message
 
 
-def test_attributes_nested_without_end_are_a_dead_letter() -> None:
-    deep = b""
-    for _ in range(2_000):
+def _deep(levels: int) -> bytes:
+    """A request with one point, of which an attribute holds lists within lists."""
+    deep = b"\n\x01x"
+    for _ in range(levels):
         deep = bytes([0x2A]) + _length(b"\n" + _length(deep))
     pair = b"\n\x01k\x12" + _length(deep)
     point = b"\x3a" + _length(pair) + b"\x31" + (1).to_bytes(8, "little")
     metric = b"\n\x01a\x2a" + _length(b"\n" + _length(point))
-    resource = b"\n\x14\n\x12\n\x0cservice.name\x12\x02\n\x00"
-    value = b"\n" + _length(resource + b"\x12" + _length(b"\x12" + _length(metric)))
-    _, faults, _ = decoded([value], FORMATS[0])
-    assert "nested" in faults[0].message or "no entity" in faults[0].message
+    return _request(b"\x12" + _length(metric))
 
 
-def _length(content: bytes) -> bytes:
-    size, out = len(content), bytearray()
-    while size > 0x7F:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([*out, size]) + content
+def _request(scope: bytes, host: str = "") -> bytes:
+    """A request of the service `shop` with one scope."""
+    said = b"".join(
+        b"\n" + _length(b"\n" + _length(key.encode()) + b"\x12" + _length(b"\n" + _length(text.encode())))
+        for key, text in (("service.name", "shop"), ("host.name", host))
+    )
+    return b"\n" + _length(b"\n" + _length(said) + b"\x12" + _length(scope))
+
+
+def test_attributes_nested_without_end_are_a_dead_letter() -> None:
+    events, faults, _ = decoded([_deep(16)], FORMATS[0])
+    assert (len(events), faults) == (1, [])
+    for levels in (17, 2_000):
+        _, faults, _ = decoded([_deep(levels)], FORMATS[0])
+        assert [fault.error_class for fault in faults] == ["invalid"]
+        assert "nested more than 16 deep" in faults[0].message
+
+
+def test_json_nested_without_end_is_a_dead_letter() -> None:
+    def record(levels: int) -> bytes:
+        body = b'{"arrayValue": {"values": [' * levels + b"{}" + b"]}}" * levels
+        log = b'{"timeUnixNano": "1", "body": ' + body + b"}"
+        named = b'{"attributes": [{"key": "service.name", "value": {"stringValue": "a"}}]}'
+        return b'{"resourceLogs": [{"resource": ' + named + b', "scopeLogs": [{"logRecords": [' + log + b"]}]}]}"
+
+    _, faults, _ = decoded([record(15)])
+    assert not faults
+    for levels in (19, 200):
+        _, faults, _ = decoded([record(levels)])
+        assert [fault.error_class for fault in faults] == ["invalid"]
+        assert "is nested more than 40 deep" in faults[0].message
+
+
+POINT = b"\n\x09\x31" + b"\0" * 8
+ENDLESS: dict[str, tuple[Signal, bytes, bytes]] = {
+    "log records": ("logs", b"", b"\x12\x00"),
+    "spans": ("traces", b"", b"\x12\x02\x30\x02"),
+    "metrics": ("metrics", b"", b"\x12\x00"),
+    "points": ("metrics", b"\n\x01a\x2a", POINT),
+    "resources of logs": ("logs", b"\n\x00", b""),
+    "resources of metrics": ("metrics", b"\n\x00", b""),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_record_of_endless_items_is_a_dead_letter_that_says_so(what: str) -> None:
+    signal, head, item = ENDLESS[what]
+    if what == "points":
+        value = _request(b"\x12" + _length(head + _length(item * (MOST_ITEMS + 1))))
+    else:
+        value = _request(item * (MOST_ITEMS + 1)) if item else head * (MOST_ITEMS + 1)
+    events, faults, _ = decoded([value], FORMATS[SIGNALS.index(signal)])
+    assert not len(events)
+    assert [fault.error_class for fault in faults] == ["too_large"]
+    assert "more than 1,000,000" in faults[0].message
+
+
+def test_quantiles_that_would_repeat_long_labels_without_end_are_a_dead_letter() -> None:
+    request, metrics = metrics_request()
+    point = metrics.add(name="s").summary.data_points.add(time_unix_nano=1)
+    point.attributes.add(key="k").value.string_value = "x" * 60_000
+    point.quantile_values.add(quantile=0.5, value=1)
+    _, faults, _ = decoded([request.SerializeToString()], FORMATS[0])
+    assert not faults
+    point.quantile_values.add(quantile=0.9, value=2)
+    _, faults, _ = decoded([request.SerializeToString()], FORMATS[0])
+    assert [fault.error_class for fault in faults] == ["too_large"]
+
+
+def test_what_a_resource_says_at_length_is_not_said_by_endless_events() -> None:
+    few, many = (_request(b"\x12\x02\x10\x09" * count, "x" * 5_000) for count in (20, 500))
+    found = letters([few, many, GOOD])
+    assert list(found) == [1]
+    assert "more than 64 times its size" in found[1]
+    assert len(outputs([few, many, GOOD])) == 21
 
 
 def test_the_worker_takes_otlp_beside_other_formats_and_counts_what_rules_leave_out() -> None:

@@ -257,6 +257,8 @@ def test_host_metrics_become_the_base_metrics_of_a_machine() -> None:
         gauge("system.memory.usage", used, state=state)
     for device in ("lo", "eth0", "eth1"):
         gauge("system.network.io", 1000.0, cumulative=True, device=device, direction="receive")
+    for state, number in (("LISTEN", 3.0), ("ESTABLISHED", 5.0), ("TIME_WAIT", 2.0)):
+        gauge("system.network.connections", number, protocol="tcp", state=state)
     gauge("system.disk.merged", 3.0, cumulative=True, device="sda")
     events, faults, _ = decoded([request.SerializeToString()])
     assert not faults
@@ -274,12 +276,72 @@ def test_host_metrics_become_the_base_metrics_of_a_machine() -> None:
         "memory_free_bytes": 700.0,
         "memory_used_ratio": 0.3,
         "network_receive_bytes": {"value": 2000.0, "type": "counter"},
+        "connections": 7.0,
+        "connections_listen": 3.0,
     }
     assert list(by_kind["metric"]["metrics"]) == [
         "system_memory_usage{state=slab_reclaimable}",
         "system_network_io{device=lo,direction=receive}",
         "system_disk_merged{device=sda}",
     ]
+
+
+def machine() -> tuple[ExportMetricsServiceRequest, Any]:
+    request = ExportMetricsServiceRequest()
+    group = request.resource_metrics.add()
+    group.resource.attributes.add(key="host.name").value.string_value = "web-1"
+    return request, group.scope_metrics.add().metrics
+
+
+def counted(metrics: Any, name: str, value: float, ms: int = 0, temporality: int = 2, **labels: str) -> None:
+    metric = metrics.add(name=name)
+    metric.sum.aggregation_temporality, metric.sum.is_monotonic = temporality, True
+    point = metric.sum.data_points.add(time_unix_nano=(NOON_US + ms * 1000) * 1000, as_double=value)
+    for key, text in labels.items():
+        point.attributes.add(key=key).value.string_value = text
+
+
+def host_metrics(request: ExportMetricsServiceRequest) -> tuple[dict[str, Any], dict[str, int]]:
+    events, faults, counts = decoded([request.SerializeToString()])
+    assert not faults
+    (found,) = (event["metrics"] for event in events_to_dicts(events) if event["kind"] == "host")
+    return found, dict(counts)
+
+
+@pytest.mark.parametrize("scrapes", [(0, 400), (400, 0), (0, 0)])
+def test_of_two_scrapes_that_are_one_event_the_last_one_counts(scrapes: tuple[int, int]) -> None:
+    request, metrics = machine()
+    for ms in scrapes:
+        grown = ms / 100 if scrapes[0] != scrapes[1] else 4.0
+        for device in ("sda", "sdb"):
+            counted(metrics, "system.disk.io", 1_000.0 + grown, ms, device=device, direction="read")
+        counted(metrics, "system.cpu.time", 10.0 + grown, ms, cpu="cpu0", state="user")
+        counted(metrics, "system.processes.created", 5.0, ms, temporality=1)
+    found, counts = host_metrics(request)
+    assert found == {
+        "disk_read_bytes": {"value": 2_008.0, "type": "counter"},
+        "cpu_ratio": {"value": 14.0, "type": "rate"},
+        "cpu_core_0_ratio": {"value": 14.0, "type": "rate"},
+        "cpu_user_ratio": {"value": 14.0, "type": "rate"},
+        "process_new": {"value": 10.0, "type": "delta"},
+    }
+    assert counts == {"points": 8, "points_replaced": 3}
+
+
+def test_partitions_and_links_that_pass_on_what_others_carry_count_no_second_time() -> None:
+    request, metrics = machine()
+    disks = ("sda", "sda1", "nvme0n1", "nvme0n1p2", "dm-0", "loop3", "md127", "vdb", "vdb14", "sr0")
+    for device in disks:
+        counted(metrics, "system.disk.operations", 10.0, device=device, direction="write")
+        counted(metrics, "system.disk.io_time", 3.0, device=device)
+    for device in ("eth0", "enp3s0", "wlan0", "lo", "docker0", "br-1f", "veth12", "ifb0"):
+        counted(metrics, "system.network.packets", 10.0, device=device, direction="transmit")
+    found, _ = host_metrics(request)
+    assert found == {
+        "disk_writes": {"value": 30.0, "type": "counter"},
+        "disk_busy_ratio": {"value": 3.0, "type": "rate"},
+        "network_transmit_packets": {"value": 30.0, "type": "counter"},
+    }
 
 
 def test_the_format_is_told_by_looks() -> None:

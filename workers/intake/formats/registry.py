@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from schemas.framing import Resolver
 from workers.intake.formats.avro import AvroFormat
@@ -27,23 +28,23 @@ from workers.intake.template import Template, parse_template
 from workers.settings import IntakeSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Given:
-    """What a format may be built from."""
+    """What a format may be built from; what several of them share is built once."""
 
     settings: IntakeSettings
     mappings: Mappings
     resolver: Resolver | None
 
-    @property
+    @cached_property
     def machines(self) -> Machines:
         return Machines(self.mappings.machines)
 
-    @property
+    @cached_property
     def counters(self) -> tuple[str, ...]:
         return (*self.mappings.machines.counters, *self.settings.counters)
 
-    @property
+    @cached_property
     def fields(self) -> FieldsFormat:
         return FieldsFormat(self.mappings.fields, self.settings.entity)
 
@@ -54,7 +55,7 @@ class Given:
     def prometheus(self) -> Meaning:
         return Meaning(parse_template(self.settings.prometheus_entity), self.settings.prometheus_counters)
 
-    @property
+    @cached_property
     def template(self) -> Template:
         return parse_template(self.mappings.fields.entity or self.settings.entity)
 

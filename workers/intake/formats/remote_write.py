@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from schemas.batch import Texts
 from schemas.columns import COUNTER, DELTA, GAUGE, Events, Fault
 from schemas.faults import INVALID, Unreadable
-from schemas.kernels.codes import REASONS, explain
+from schemas.kernels.codes import REASONS
 from schemas.strings import distinct
 from workers.intake.kernels.remote_write import (
     BUCKETS,
@@ -30,6 +30,7 @@ from workers.intake.kernels.remote_write import (
     SUM,
     read_requests,
 )
+from workers.intake.limits import MOST_ITEMS, explained
 from workers.intake.merging import merged
 from workers.intake.prometheus.events import Buckets, Points, events_of
 from workers.intake.prometheus.series import NO_ENTITY, Meaning, Owner, Series
@@ -42,7 +43,6 @@ _FIRST_FIELDS = (b"\n", b"\x1a", b'"')
 _TOGETHER = 8 << 20
 """Requests of so many bytes are read at once, so that memory stays bounded."""
 
-_MOST_POINTS = 1_000_000
 _MOST_KEPT = 200_000
 _VERSION_2 = FIELDS.index("version 2")
 _TYPES = {int(COUNT): COUNTER, int(SUM): COUNTER, int(BUCKETS): COUNTER, int(GAUGE_COUNT): GAUGE, int(GAUGE_SUM): GAUGE}
@@ -103,7 +103,7 @@ class RemoteWriteFormat:
 
     def _read(self, texts: Texts) -> Found:
         status, table, points, bits, native, bounds, counts = read_requests(
-            texts.buf, texts.starts, texts.ends, _MOST_POINTS
+            texts.buf, texts.starts, texts.ends, MOST_ITEMS
         )
         faults = {i: Fault(i, *_explained(int(status[i]))) for i in np.flatnonzero(status).tolist()}
         codes, spans = distinct(texts.raw, texts.buf, np.stack([table[:, 1], table[:, 2] - table[:, 1]], axis=1), 0)
@@ -225,7 +225,7 @@ def _explained(status: int) -> tuple[str, str]:
         return INVALID, (
             "remote write 2.0 is not read; set protobuf_message: prometheus.WriteRequest in Prometheus' remote_write"
         )
-    return explain(status, FIELDS)
+    return explained(status, FIELDS)
 
 
 def _rows_of(codes: list[int], column: NDArray[np.int32]) -> list[int]:

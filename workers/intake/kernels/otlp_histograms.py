@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from schemas.kernels.codes import BAD_BOUNDS, BUCKETS_DIFFER, NEGATIVE, NOT_ASCENDING, NOT_FINITE, TOO_MANY
 from schemas.kernels.compiled import Int, inlined, outlined
 from workers.intake.kernels.otlp_layout import USED_BOUNDS, USED_COUNTS
-from workers.intake.kernels.protobuf import Bytes, Integers, packed_varints, read_field
+from workers.intake.kernels.protobuf import LENGTH, VARINT, Bytes, Integers, packed_varints, read_field
 
 Numbers = NDArray[np.float64]
 
 MOST_COUNTS: Final = np.int64(1_024)
 """Buckets that an event may carry; more exponential ones are merged pair by pair, which doubles their width."""
 
-_VARINT = np.int64(0)
-_LENGTH = np.int64(2)
 _MOST_SCALE = np.int64(20)
 
 
@@ -52,9 +50,9 @@ def read_buckets(buf: Bytes, pos: Int, end: Int, counts: Integers, c: Int) -> tu
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
             return offset, first, pos
-        if field == 1 and wire == _VARINT:
+        if field == 1 and wire == VARINT:
             offset = (value >> 1) ^ -(value & 1)  # sint32
-        elif field == 2 and wire in (_LENGTH, _VARINT):
+        elif field == 2 and wire in (LENGTH, VARINT):
             c, failed = packed_varints(buf, wire, value, stop, counts, c)
             if failed < 0:
                 return offset, first, failed

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from schemas.kernels.codes import BAD_UTF8, REASONS
+from schemas.kernels.codes import BAD_UTF8, REASONS, TOO_MANY
 from schemas.kernels.compiled import Int, inlined, kernel, outlined
 from schemas.kernels.text import byte_at, is_utf8, word_at
 from workers.intake.kernels import otlp_layout as at
-from workers.intake.kernels.protobuf import Bytes, Integers, micros_at, read_field
+from workers.intake.kernels.protobuf import FIXED64, LENGTH, VARINT, Bytes, Integers, micros_at, read_field
 
 FIELDS: Final = ("the message", "a resource's items", "a scope's items", "a span", "a log record", "an attribute")
 """What a failure is about: field number f adds -f · REASONS to the reason."""
@@ -42,9 +42,6 @@ ATTRIBUTE_WIDTH: Final = np.int64(5)
 """Of a wanted attribute: its item, the number of its key, the field of its value, and that: the span of a text or
 message; of numbers and truth values their bits and 0."""
 
-_VARINT = np.int64(0)
-_FIXED64 = np.int64(1)
-_LENGTH = np.int64(2)
 _TEXT = np.int64(1)
 
 Tables = tuple[Integers, Integers, Integers, Integers, Integers]
@@ -52,9 +49,10 @@ Tables = tuple[Integers, Integers, Integers, Integers, Integers]
 
 @kernel
 def read_items(
-    buf: Bytes, starts: Integers, ends: Integers, what: Int, keys: Bytes, edges: Integers, kinds: Int, roots: Int
-) -> Tables:
-    """The spans or log records (`what`) of the records `buf[starts[i]:ends[i]]`.
+    buf: Bytes, starts: Integers, ends: Integers, what: Int, keys: Bytes, edges: Integers, kinds: Int, roots: Int,
+    most: Int,
+) -> Tables:  # fmt: skip
+    """The spans or log records (`what`) of the records `buf[starts[i]:ends[i]]`, of each at most `most`.
 
     Wanted attributes have the keys `keys[edges[k]:edges[k + 1]]`. Spans are taken whose kind is a bit of `kinds`, and
     if `roots` is not 0 those without a parent. Returns (status, resources, items, attributes, tallies): see above and
@@ -73,14 +71,15 @@ def read_items(
     used = np.zeros(at.TALLIES, np.int64)
     for i in range(n):
         before = used.copy()
+        limits = before + most
         pos: Int = starts[i]
         end: Int = ends[i]
         while pos >= 0 and pos < end:
             field, wire, value, stop, pos = read_field(buf, pos, end)
-            if pos >= 0 and field == 1 and wire == _LENGTH:
+            if pos >= 0 and field == 1 and wire == LENGTH:
                 failed = _read_resource(
-                    buf, value, stop, i, what, keys, edges, kinds, roots, used, resources, items, attributes
-                )
+                    buf, value, stop, i, what, keys, edges, kinds, roots, used, limits, resources, items, attributes
+                )  # fmt: skip
                 if failed < 0:
                     pos = failed
         if pos < 0:
@@ -100,10 +99,12 @@ def read_items(
 @outlined
 def _read_resource(
     buf: Bytes, pos: Int, end: Int, record: Int, what: Int, keys: Bytes, edges: Integers, kinds: Int, roots: Int,
-    used: Integers, resources: Integers, items: Integers, attributes: Integers,
+    used: Integers, limits: Integers, resources: Integers, items: Integers, attributes: Integers,
 ) -> Int:  # fmt: skip
-    """A `ResourceSpans` or `ResourceLogs`; 0, or the failure."""
+    """A `ResourceSpans` or `ResourceLogs`; 0, or the failure. `limits`: the most that `used` may come to."""
     resource: Int = used[at.USED_RESOURCES]
+    if resource >= limits[at.USED_RESOURCES]:
+        return np.int64(TOO_MANY)
     used[at.USED_RESOURCES] = resource + 1
     resources[resource, at.RECORD] = record
     resources[resource, at.RESOURCE_BYTES] = pos
@@ -112,7 +113,7 @@ def _read_resource(
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
             return pos - _IN_RESOURCE
-        if wire != _LENGTH:
+        if wire != LENGTH:
             continue
         if field == 1:
             resources[resource, at.RESOURCE_BYTES] = value
@@ -123,7 +124,7 @@ def _read_resource(
                 field, wire, value, last, inner = read_field(buf, inner, stop)
                 if inner < 0:
                     return inner - _IN_SCOPE
-                if field == 2 and wire == _LENGTH:
+                if field == 2 and wire == LENGTH:
                     item: Int = used[at.POINTS]
                     items[item, at.RECORD] = record
                     items[item, RESOURCE] = resource
@@ -135,6 +136,8 @@ def _read_resource(
                         failed = _read_log(buf, value, last, item, keys, edges, used, items, attributes)
                     if failed < 0:
                         return failed
+                    if used[at.POINTS] > limits[at.POINTS]:
+                        return np.int64(TOO_MANY)
     return np.int64(0)
 
 
@@ -151,25 +154,25 @@ def _read_span(
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
             return pos - _IN_SPAN
-        if field == 4 and wire == _LENGTH:
+        if field == 4 and wire == LENGTH:
             parent = stop - value
-        elif field == 6 and wire == _VARINT:
+        elif field == 6 and wire == VARINT:
             kind = value
-        elif field == 7 and wire == _FIXED64:
+        elif field == 7 and wire == FIXED64:
             items[item, START] = np.int64(word_at(buf, value))
-        elif field == 8 and wire == _FIXED64:
+        elif field == 8 and wire == FIXED64:
             items[item, TIME] = np.int64(word_at(buf, value))
-        elif field == 9 and wire == _LENGTH:
+        elif field == 9 and wire == LENGTH:
             failed = _read_attribute(buf, value, stop, item, keys, edges, used, attributes)
             if failed < 0:
                 return failed
-        elif field == 15 and wire == _LENGTH:
+        elif field == 15 and wire == LENGTH:
             inner = value
             while inner < stop:
                 part, wire, value, _, inner = read_field(buf, inner, stop)
                 if inner < 0:
                     return inner - _IN_SPAN
-                if part == 3 and wire == _VARINT:
+                if part == 3 and wire == VARINT:
                     items[item, LEVEL] = value
     if (kind >= 0 and kind < 32 and (kinds >> kind) & 1) or (roots != 0 and parent == 0):
         used[at.POINTS] += 1
@@ -190,14 +193,14 @@ def _read_log(
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
             return pos - _IN_LOG
-        if wire == _FIXED64:
+        if wire == FIXED64:
             if field == 1:
                 items[item, TIME] = micros_at(buf, value)
             elif field == 11:
                 observed = micros_at(buf, value)
-        elif field == 2 and wire == _VARINT:
+        elif field == 2 and wire == VARINT:
             items[item, LEVEL] = value
-        elif wire == _LENGTH:
+        elif wire == LENGTH:
             if field == 3:
                 if not is_utf8(buf, value, stop):
                     return np.int64(BAD_UTF8) - _IN_LOG
@@ -211,7 +214,7 @@ def _read_log(
                     part, wire, content, last, value = read_field(buf, value, stop)
                     if value < 0:
                         return value - _IN_LOG
-                    if part == _TEXT and wire == _LENGTH:
+                    if part == _TEXT and wire == LENGTH:
                         if not is_utf8(buf, content, last):
                             return np.int64(BAD_UTF8) - _IN_LOG
                         items[item, BODY] = content
@@ -239,7 +242,7 @@ def _read_attribute(
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if pos < 0:
             return pos - _IN_ATTRIBUTE
-        if wire == _LENGTH:
+        if wire == LENGTH:
             if field == 1:
                 key = _number_of(buf, value, stop - value, keys, edges)
             elif field == 2:
@@ -257,15 +260,15 @@ def _read_attribute(
         if content < 0:
             return content - _IN_ATTRIBUTE
         attributes[n, KIND] = field
-        if wire == _LENGTH and field == _TEXT:
+        if wire == LENGTH and field == _TEXT:
             if not is_utf8(buf, value, stop):
                 return np.int64(BAD_UTF8) - _IN_ATTRIBUTE
             attributes[n, CONTENT] = value
             attributes[n, CONTENT + 1] = stop - value
-        elif wire == _VARINT:
+        elif wire == VARINT:
             attributes[n, CONTENT] = value
             attributes[n, CONTENT + 1] = 0
-        elif wire == _FIXED64:
+        elif wire == FIXED64:
             attributes[n, CONTENT] = np.int64(word_at(buf, value))
             attributes[n, CONTENT + 1] = 0
     if attributes[n, KIND] > 0:

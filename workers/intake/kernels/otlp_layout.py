@@ -44,7 +44,6 @@ SUMMARY: Final = np.int64(11)
 """Shapes of a metric's data: the numbers of their fields in `Metric`."""
 
 DELTA_TEMPORALITY: Final = np.int64(1)
-CUMULATIVE: Final = np.int64(2)
 
 VALUE: Final = np.int64(0)
 COUNT: Final = np.int64(1)

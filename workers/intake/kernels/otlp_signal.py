@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from schemas.kernels.compiled import Int, inlined, kernel, outlined
-from workers.intake.kernels.protobuf import Bytes, Integers, read_field
+from workers.intake.kernels.protobuf import FIXED64, LENGTH, VARINT, Bytes, Integers, read_field
 
 NOTHING: Final = 0
 METRICS: Final = 1
@@ -22,9 +22,6 @@ TRACES: Final = 2
 LOGS: Final = 3
 UNCLEAR: Final = 4
 
-_VARINT = np.int64(0)
-_FIXED64 = np.int64(1)
-_LENGTH = np.int64(2)
 _SCHEMA_URL = np.int64(3)
 _DEPRECATED = np.int64(1000)
 
@@ -44,11 +41,11 @@ def is_request(buf: Bytes, end: int) -> bool:
     pos: Int = np.int64(0)
     while pos < end:
         field, wire, value, stop, pos = read_field(buf, pos, end)
-        if pos < 0 or field != 1 or wire != _LENGTH:
+        if pos < 0 or field != 1 or wire != LENGTH:
             return False
         while value < stop:
             field, wire, _, _, value = read_field(buf, value, stop)
-            if value < 0 or wire != _LENGTH or (field > _SCHEMA_URL and field != _DEPRECATED):
+            if value < 0 or wire != LENGTH or (field > _SCHEMA_URL and field != _DEPRECATED):
                 return False
     return end > 0
 
@@ -60,20 +57,20 @@ def _signal_of(buf: Bytes, pos: Int, end: Int) -> Int:
         field, wire, resource, resource_end, pos = read_field(buf, pos, end)
         if pos < 0:
             return np.int64(NOTHING)
-        while field == 1 and wire == _LENGTH and resource < resource_end:
+        while field == 1 and wire == LENGTH and resource < resource_end:
             inner, wire, scope, scope_end, resource = read_field(buf, resource, resource_end)
             if resource < 0:
                 return np.int64(NOTHING)
-            while inner == 2 and wire == _LENGTH and scope < scope_end:
+            while inner == 2 and wire == LENGTH and scope < scope_end:
                 part, kind, item, item_end, scope = read_field(buf, scope, scope_end)
                 if scope < 0:
                     return np.int64(NOTHING)
-                if part == 2 and kind == _LENGTH:
+                if part == 2 and kind == LENGTH:
                     signal = _signal_of_item(buf, item, item_end)
                     if signal != NOTHING:
                         return signal
                     nothing = np.int64(UNCLEAR)
-            wire = _LENGTH
+            wire = LENGTH
     return nothing
 
 
@@ -85,12 +82,12 @@ def _signal_of_item(buf: Bytes, pos: Int, end: Int) -> Int:
         field, wire, _, _, pos = read_field(buf, pos, end)
         if pos < 0:
             return np.int64(NOTHING)
-        if (wire == _FIXED64 and field in (1, 11)) or (wire == _VARINT and field == 2):
+        if (wire == FIXED64 and field in (1, 11)) or (wire == VARINT and field == 2):
             return np.int64(LOGS)
-        if wire == _FIXED64 and field in (7, 8):
+        if wire == FIXED64 and field in (7, 8):
             return np.int64(TRACES)
-        if wire == _LENGTH and field == 1:
+        if wire == LENGTH and field == 1:
             named = True
-        elif wire == _LENGTH and (field in (5, 7) or 9 <= field <= 11):
+        elif wire == LENGTH and (field in (5, 7) or 9 <= field <= 11):
             data = True
     return np.int64(METRICS) if named and data else np.int64(NOTHING)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import GAUGE, RATE
+from schemas.columns import DELTA, GAUGE, RATE
+from workers.intake.kernels.repeats import repeats
 from workers.intake.otlp.mapping import HostRule
 from workers.intake.otlp.rows import codes_of_rows
 from workers.intake.otlp.series import Series
@@ -90,3 +91,21 @@ class HostMetrics:
         _, kept = codes_of_rows(event[first][order], name)
         order = order[kept]
         return BaseMetrics(event[first][order], name[kept], found[order], kinds[first][order])
+
+
+def last_readings(
+    event: Integers, series: NDArray[np.int32], time: Integers, types: NDArray[np.int8]
+) -> NDArray[np.bool_]:
+    """Which numbers count where an event has several of one series: the last one; of deltas all, for they add up.
+
+    Two scrapes of a machine may lie so close together that they are one event.
+    """
+    kept = np.ones(len(event), np.bool_)
+    order = np.argsort(event, kind="stable")
+    if not repeats(event[order], series[order].astype(np.int64), int(series.max(initial=0)) + 1).any():
+        return kept
+    order = np.lexsort((time, series, event))
+    earlier, later = order[:-1], order[1:]
+    kept[earlier] = (event[earlier] != event[later]) | (series[earlier] != series[later])
+    kept |= types == DELTA
+    return kept

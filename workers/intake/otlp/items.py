@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from schemas.batch import Texts
 from schemas.columns import GAUGE, NULL_TIME, Events, Fault, Strings
 from schemas.faults import Unreadable
-from schemas.kernels.codes import explain
 from schemas.strings import distinct
 from workers.intake.columns import NULL, Dictionary
 from workers.intake.kernels import otlp_items as at
 from workers.intake.kernels.otlp_layout import POINTS, RECORD, RESOURCE_BYTES, SPANS_SKIPPED
+from workers.intake.limits import MOST_ITEMS, explained
 from workers.intake.otlp.mapping import SPAN_KINDS, OtlpMapping
 from workers.intake.otlp.resources import Resource, Resources
 from workers.intake.otlp.values import any_value, as_text
@@ -83,9 +83,9 @@ class ItemsDecoder:
         wanted = self._wanted
         edges = np.append(wanted.starts, wanted.ends[-1:])
         status, resources, items, attributes, tallies = at.read_items(
-            texts.buf, texts.starts, texts.ends, what, wanted.buf, edges, self._kinds, self._roots
+            texts.buf, texts.starts, texts.ends, what, wanted.buf, edges, self._kinds, self._roots, MOST_ITEMS
         )
-        faults = {int(i): explain(int(status[i]), at.FIELDS) for i in np.flatnonzero(status)}
+        faults = {int(i): explained(int(status[i]), at.FIELDS) for i in np.flatnonzero(status)}
         codes, spans = distinct(texts.raw, texts.buf, resources, RESOURCE_BYTES)
         owners = [self._resources.of(span) for span in spans]
         whose = codes[items[:, at.RESOURCE]]

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from schemas.batch import Texts
 from schemas.columns import NULL_TIME, Events, Fault, Strings
-from schemas.kernels.codes import explain
 from schemas.limits import DEFAULT_LIMITS
 from schemas.strings import distinct
 from workers.intake.columns import NULL, Dictionary
 from workers.intake.kernels import otlp_layout as at
-from workers.intake.kernels.otlp_metrics import FIELDS, read_metrics
+from workers.intake.kernels.otlp_metrics import read_metrics
+from workers.intake.kernels.otlp_points import FIELDS
 from workers.intake.kernels.repeats import repeats
-from workers.intake.otlp.host import HostMetrics
+from workers.intake.limits import MOST_ITEMS, explained
+from workers.intake.otlp.host import HostMetrics, last_readings
 from workers.intake.otlp.resources import Resource, Resources
 from workers.intake.otlp.rows import codes_of_rows
 from workers.intake.otlp.series import Key, Series, SeriesBook
@@ -48,11 +49,11 @@ class MetricsDecoder:
         self._together = together_ms * 1000
 
     def decode(self, texts: Texts, arrived: Integers) -> Found:
-        """As `Format.decode`. Counts `points`, `points_without_value` and `numbers_not_finite`."""
+        """As `Format.decode`. Counts `points`, `points_without_value`, `points_replaced` and `numbers_not_finite`."""
         status, resources, metrics, numbers, values, quantiles, histograms, bounds, counts, tallies = read_metrics(
-            texts.buf, texts.starts, texts.ends
+            texts.buf, texts.starts, texts.ends, MOST_ITEMS
         )
-        faults = {int(i): explain(int(status[i]), FIELDS) for i in np.flatnonzero(status)}
+        faults = {int(i): explained(int(status[i]), FIELDS) for i in np.flatnonzero(status)}
         whose, spans = distinct(texts.raw, texts.buf, resources, at.RESOURCE_BYTES)
         owners = [self._resources.of(span) for span in spans]
         points = np.concatenate([numbers[:, : at.ROLE], histograms[:, : at.ROLE]])
@@ -64,11 +65,14 @@ class MetricsDecoder:
         everything = _Entries(metric[:, at.RECORD], whose[metric[:, at.RESOURCE]], time, codes)
         self._refuse(everything, owners, series, faults)
         good = ~np.isin(everything.record, list(faults)) if faults else np.ones(len(codes), np.bool_)
-        events = self._events(everything, good, owners, series, len(numbers), values, histograms, bounds, counts)
+        events, replaced = self._events(
+            everything, good, owners, series, len(numbers), values, histograms, bounds, counts
+        )
         found = [Fault(record, *why) for record, why in sorted(faults.items())]
         sums = tallies.sum(axis=0)
         tally = {"points": at.POINTS, "points_without_value": at.NO_VALUE, "numbers_not_finite": at.NOT_FINITE}
-        return events, found, {name: int(sums[place]) for name, place in tally.items() if sums[place]}
+        counts_by_name = {name: int(sums[place]) for name, place in tally.items()} | {"points_replaced": replaced}
+        return events, found, {name: count for name, count in counts_by_name.items() if count}
 
     def _series(
         self,
@@ -131,7 +135,8 @@ class MetricsDecoder:
         histograms: Integers,
         bounds: NDArray[np.float64],
         counts: Integers,
-    ) -> Events:
+    ) -> tuple[Events, int]:
+        """Also how many readings of a machine are left out, because a later one is in the same event."""
         of_host = np.array([one.of_host for one in series], np.bool_)[entries.series]
         of_host &= np.array([bool(owner.host) for owner in owners], np.bool_)[entries.resource]
         event, heads = self._group(entries, of_host)
@@ -144,9 +149,10 @@ class MetricsDecoder:
         weight[size:] += sizes // _BUCKETS_OF_ONE
         part = _parts(event[rows], name_codes[entries.series[rows]], weight[rows])
         host_rows = np.flatnonzero(based)
-        base = self._host.of(
-            event[host_rows], entries.series[host_rows], values[host_rows], series, types[entries.series[host_rows]]
-        )
+        which = entries.series[host_rows]
+        last = last_readings(event[host_rows], which, entries.time[host_rows], types[which])
+        host_rows, which = host_rows[last], which[last]
+        base = self._host.of(event[host_rows], which, values[host_rows], series, types[which])
         # An event: its record, then what it is of, then its place among those that one moment's metrics fill.
         kind = np.concatenate([np.zeros(len(rows), np.int64), np.ones(len(base.event), np.int64)])
         of = np.concatenate([event[rows], base.event])
@@ -166,11 +172,11 @@ class MetricsDecoder:
         in_order = np.argsort(row[metric_rows], kind="stable")
         dist = np.flatnonzero(rows >= size)
         dist = dist[np.argsort(row[dist], kind="stable")]
-        which = rows[dist] - size
-        bound_start, flat_bounds = _taken(np.append(histograms[:, at.BOUND_START], len(bounds)), bounds, which)
-        count_start, flat_counts = _taken(np.append(histograms[:, at.COUNT_START], len(counts)), counts, which)
+        chosen = rows[dist] - size
+        bound_start, flat_bounds = _taken(np.append(histograms[:, at.BOUND_START], len(bounds)), bounds, chosen)
+        count_start, flat_counts = _taken(np.append(histograms[:, at.COUNT_START], len(counts)), counts, chosen)
         head = heads[of[first]]
-        return _events(
+        events = _events(
             owners,
             head,
             kind[first] == 1,
@@ -184,6 +190,7 @@ class MetricsDecoder:
             dist=(row[dist], name_codes[entries.series[rows[dist]]], types[entries.series[rows[dist]]]),
             buckets=(bound_start, flat_bounds, count_start, flat_counts),
         )
+        return events, int(np.count_nonzero(~last))
 
     def _group(self, entries: _Entries, of_host: NDArray[np.bool_]) -> tuple[Integers, Integers]:
         """Which group each entry is of, and record, resource, host or not, and time of each group, in that order."""
