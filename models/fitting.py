@@ -21,9 +21,9 @@ from models.manifest import Validation
 from models.model import Member, PeriodModel, fuse
 from models.naming import Naming, naming
 from models.periods import Places
-from models.populations import usual_below
+from models.populations import far_out, usual_below
 from models.scaling import Scaler
-from models.thresholds import AT_ONCE, Series, episode_rates, episodes_in
+from models.thresholds import AT_ONCE, KNOWN, Series, episode_rates, episodes_in
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -40,7 +40,8 @@ RANGE = (0.005, 0.995)
 @dataclass(frozen=True, slots=True)
 class FitPolicy:
     """How a model is fitted. `alpha` is the share of rows that may be flagged by chance, `rows_a_day` how many an
-    entity has before any are left out; `search` and `jobs` are for trees grown by labels (`models.growing`).
+    entity has before any are left out; `witness` tells whether anomalies are many, and has no part in the model;
+    `search` and `jobs` are for trees grown by labels (`models.growing`).
     """
 
     ensemble: Ensemble
@@ -48,6 +49,7 @@ class FitPolicy:
     alpha: float
     rows_a_day: float
     seed: int
+    witness: MemberName | None = None
     search: bool = False
     jobs: int = 1
 
@@ -86,8 +88,8 @@ class Data:
 class Fitted:
     """A model and its held-out figures; `score` and `series` are of the rows held out, as calibrated.
 
-    `two_populations`: whether among the scores were so many of what is no noise. `validation` is what labels say of it,
-    where they were used.
+    `anomalies_are_many`: whether among the scores were so many of what is no noise. `validation` is what labels say of
+    it, where they were used.
     """
 
     model: PeriodModel
@@ -96,7 +98,7 @@ class Fitted:
     score: Values
     series: Series
     validation: Validation | None = None
-    two_populations: bool = False
+    anomalies_are_many: bool = False
 
 
 def fit_period(
@@ -109,7 +111,10 @@ def fit_period(
     """
     ensemble = policy.ensemble
     every = (*ensemble.members, *ensemble.ranking)
-    held = held_out(data, every, by_days(data.at) or [last_fifth(len(data.used))], policy.seed)
+    witness = () if policy.witness is None else (policy.witness,)
+    folds = by_days(data.at) or [last_fifth(len(data.used))]
+    held = held_out(data, (*every, *witness), folds, policy.seed)
+    held, told = held[: len(every)], held[len(every) :]
     rows = np.flatnonzero(~np.isnan(held[0]))
     calibrations = [_calibrated(raw[rows], policy) for raw in held]
     deciding = list(zip(calibrations, held, strict=True))[: len(ensemble.members)]
@@ -138,9 +143,22 @@ def fit_period(
     if anomalous is not None and anomalous.any():
         known, unusual = _known(model, everything, anomalous)
         model = replace(model, known=known, valley=usual_below(np.append(score, unusual)))
-    two = any(math.isfinite(usual_below(raw)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
+    many = any(math.isfinite(usual_below(raw)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
+    many = many or any(_often_far(raw[rows], data.take(np.any(folds, axis=0)), policy) for raw in told)
     said = figures(score, final)
-    return Fitted(model, len(data.used), said, score, data.series.take(rows), two_populations=two)
+    return Fitted(model, len(data.used), said, score, data.series.take(rows), anomalies_are_many=many)
+
+
+def _often_far(raw: Values, data: Data, policy: FitPolicy) -> bool:
+    """Whether raw scores (n,) are far out in many rows, and at least `KNOWN` times as often as alarms are stated."""
+    far = data.take(far_out(raw))
+    stated = policy.alpha * policy.rows_a_day * _days(data)
+    return len(far.used) > 0 and episodes_in(far.series) >= KNOWN * stated
+
+
+def _days(data: Data) -> int:
+    """On how many days any entity has rows, each entity's counted by themselves."""
+    return len(np.unique(np.stack([data.series.entity.astype(np.int64), data.at.day]), axis=1)[0])
 
 
 def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> tuple[float, Values]:
@@ -150,8 +168,7 @@ def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> tuple[float
     values[:, model.columns] = there.used
     score = model.score(values, there.at).score
     far = np.flatnonzero(score >= AT_ONCE)
-    days = len(np.unique(np.stack([everything.series.entity.astype(np.int64), everything.at.day]), axis=1)[0])
-    return episodes_in(there.series.take(far)) / days, score
+    return episodes_in(there.series.take(far)) / _days(everything), score
 
 
 def figures(score: Values, calibration: Calibration) -> dict[str, float]:

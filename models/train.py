@@ -159,8 +159,16 @@ def train(
     anomalous = _anomalous(table, ensemble, policy)
     unusual = anomalous if table.label is None else anomalous | (table.label == ANOMALOUS)
     about = _about(table, int(np.count_nonzero(unusual)), policy)
+    instead = where_anomalies_are_many(ensemble.without_labels()) if policy.ensemble is None else None
     fit = FitPolicy(
-        ensemble, policy.contamination, about.alpha, about.rows_a_day, policy.seed, policy.search, policy.jobs
+        ensemble,
+        policy.contamination,
+        about.alpha,
+        about.rows_a_day,
+        policy.seed,
+        None if instead is None else instead.members[0],
+        policy.search,
+        policy.jobs,
     )
     told = progress or (lambda scope, period: None)
     remark = ""
@@ -177,8 +185,7 @@ def train(
         raise TrainingError(remark or f"{ensemble.members[0]} learns from labels, and none are given")
     named = anomalous if ensemble.cleaned_by != ALL_FEATURES else np.zeros_like(anomalous)
     fitted, about = _fit_periods(table, unusual, named, scope, fit, about, policy, told)
-    instead = where_anomalies_are_many(fit.ensemble) if policy.ensemble is None else None
-    if instead is not None and fitted[ALL].two_populations:
+    if instead is not None and fitted[ALL].anomalies_are_many:
         return train(table, scope, replace(policy, ensemble=instead), progress)
     return _bundle(table, scope, policy.calendar, fit.ensemble, fitted, about, remark)
 
