@@ -23,7 +23,8 @@ from models.naming import Naming, naming
 from models.periods import Places
 from models.populations import far_out, usual_below
 from models.scaling import Scaler
-from models.thresholds import AT_ONCE, KNOWN, Series, episode_rates, episodes_in
+from models.thresholds import AT_ONCE, KNOWN, Series, episode_rates, episodes_in, noise_below
+from models.views import columns_of
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -32,6 +33,9 @@ FOLDS = 3
 HELD_OUT = 0.2
 MIN_SHARE = 0.5
 """A feature is used if at least this share of the rows has it."""
+
+LEAST_METRICS = 3
+"""A witness that sees fewer is not asked."""
 
 RANGE = (0.005, 0.995)
 """Quantiles of the deviation from the expected value that the expected range spans."""
@@ -111,7 +115,7 @@ def fit_period(
     """
     ensemble = policy.ensemble
     every = (*ensemble.members, *ensemble.ranking)
-    witness = () if policy.witness is None else (policy.witness,)
+    witness = () if policy.witness is None or not _tells(policy.witness, data.named) else (policy.witness,)
     folds = by_days(data.at) or [last_fifth(len(data.used))]
     held = held_out(data, (*every, *witness), folds, policy.seed)
     held, told = held[: len(every)], held[len(every) :]
@@ -142,11 +146,20 @@ def fit_period(
     )
     if anomalous is not None and anomalous.any():
         known, unusual = _known(model, everything, anomalous)
-        model = replace(model, known=known, valley=usual_below(np.append(score, unusual)))
+        valley = usual_below(np.append(score, unusual))
+        if math.isinf(valley) and ensemble.cleaned_again:
+            # What was left out twice is not among the held-out scores: what these still reach is noise.
+            valley = noise_below(model.episodes, policy.alpha * policy.rows_a_day)
+        model = replace(model, known=known, valley=valley)
     many = any(math.isfinite(usual_below(raw)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
     many = many or any(_often_far(raw[rows], data.take(np.any(folds, axis=0)), policy) for raw in told)
     said = figures(score, final)
     return Fitted(model, len(data.used), said, score, data.series.take(rows), anomalies_are_many=many)
+
+
+def _tells(witness: MemberName, named: Naming) -> bool:
+    """Whether it sees enough metrics: by how far it is out alone, a restless metric looks like one with anomalies."""
+    return len(set(named.group[columns_of(witness.view, named.names)].tolist())) >= LEAST_METRICS
 
 
 def _often_far(raw: Values, data: Data, policy: FitPolicy) -> bool:
