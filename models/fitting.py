@@ -35,7 +35,7 @@ MIN_SHARE = 0.5
 """A feature is used if at least this share of the rows has it."""
 
 LEAST_METRICS = 3
-"""A witness that sees fewer is not asked."""
+"""Of a member that sees fewer nobody asks where anomalies are."""
 
 RANGE = (0.005, 0.995)
 """Quantiles of the deviation from the expected value that the expected range spans."""
@@ -115,7 +115,7 @@ def fit_period(
     """
     ensemble = policy.ensemble
     every = (*ensemble.members, *ensemble.ranking)
-    witness = () if policy.witness is None or not _tells(policy.witness, data.named) else (policy.witness,)
+    witness = () if policy.witness is None or not tells(policy.witness, data.named) else (policy.witness,)
     folds = by_days(data.at) or [last_fifth(len(data.used))]
     held = held_out(data, (*every, *witness), folds, policy.seed)
     held, told = held[: len(every)], held[len(every) :]
@@ -157,8 +157,8 @@ def fit_period(
     return Fitted(model, len(data.used), said, score, data.series.take(rows), anomalies_are_many=many)
 
 
-def _tells(witness: MemberName, named: Naming) -> bool:
-    """Whether it sees enough metrics: by how far it is out alone, a restless metric looks like one with anomalies."""
+def tells(witness: MemberName, named: Naming) -> bool:
+    """Whether it sees enough metrics: one alone that is restless looks like one with anomalies."""
     return len(set(named.group[columns_of(witness.view, named.names)].tolist())) >= LEAST_METRICS
 
 

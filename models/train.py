@@ -18,7 +18,7 @@ from models.cleaning import plainly_anomalous
 from models.contamination import anomalies, peaks, with_what_follows
 from models.ensembles import Ensemble, MemberName, default_for, where_anomalies_are_many
 from models.features.service import window_length
-from models.fitting import Data, FitPolicy, Fitted, by_days, fit_period, held_out
+from models.fitting import Data, FitPolicy, Fitted, by_days, fit_period, held_out, tells
 from models.growing import GRID
 from models.knowledge import BY_NAME, Knowledge, Rule
 from models.labelled import Labelled, fit_labelled
@@ -261,7 +261,7 @@ def _anomalous(table: VectorTable, ensemble: Ensemble, policy: TrainPolicy) -> M
         return plainly_anomalous(X, places, table.entity, policy.contamination)
     named, series = naming(table.names).take(columns), Series(table.entity, table.window_end)
     found = anomalies(ensemble.cleaned_by, named, X, places, series)
-    if ensemble.cleaned_again:
+    if ensemble.cleaned_again and tells(ensemble.members[0], named):
         found = _found_by_leader(found, named, X, places, series, ensemble.members[0], policy.seed)
     windows = [window_length(window) for window in windows_of(named.names)] if named.service else [0]
     return with_what_follows(found, series, windows[-1] - windows[0])
