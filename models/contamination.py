@@ -57,6 +57,12 @@ def anomalies(view: str, named: Naming, X: NDArray[np.float64], places: Places, 
     return found & ~_habitual(found, places, series.entity)
 
 
+def peaks(score: NDArray[np.float64], found: Mask, places: Places, series: Series) -> Mask:
+    """The same of anybody's scores (n,), measured by those that are not among what was `found` before."""
+    again = _peaks(score, np.flatnonzero(~found), series.entity)
+    return again & ~_habitual(again, places, series.entity)
+
+
 def _scaler(named: Naming, X: NDArray[np.float64], places: Places) -> Scaler:
     return Scaler.fit(X, places, TRUSTED, named.counts, named.of_kinds)
 

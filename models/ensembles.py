@@ -113,7 +113,8 @@ class Ensemble:
 
     `trimmed`: training data is freed of what is plainly anomalous first, as the view `cleaned_by` shows it. Members
     that ask for many near rows, and calibrate on the body of the scores alone, need no such help, and would miss the
-    rare but normal; but in a service's windows many anomalies leave no body.
+    rare but normal; but in a service's windows many anomalies leave no body. `cleaned_again`: what the first member
+    finds in days that it has not learned from is left out as well (`models.train`).
     """
 
     members: tuple[MemberName, ...]
@@ -122,6 +123,7 @@ class Ensemble:
     trimmed: bool = True
     ranking: tuple[MemberName, ...] = ()
     cleaned_by: str = ALL
+    cleaned_again: bool = False
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
@@ -179,6 +181,7 @@ NOW_LEADS = Ensemble(
     "exponential",
     ranking=THREE_VIEWS.ranking,
     cleaned_by=NOW,
+    cleaned_again=True,
 )
 """What is away from where it just was and from what the hour brings leads: where anomalies come many times a day, it
 matters when each is over, and steps back to normal are none. Where they are rare it sees too little of the others."""

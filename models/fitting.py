@@ -21,9 +21,10 @@ from models.manifest import Validation
 from models.model import Member, PeriodModel, fuse
 from models.naming import Naming, naming
 from models.periods import Places
-from models.populations import usual_below
+from models.populations import LEAST_DAYS, far_out, usual_below
 from models.scaling import Scaler
-from models.thresholds import AT_ONCE, Series, episode_rates, episodes_in
+from models.thresholds import AT_ONCE, KNOWN, Series, episode_rates, episodes_in, noise_below
+from models.views import columns_of
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -33,6 +34,9 @@ HELD_OUT = 0.2
 MIN_SHARE = 0.5
 """A feature is used if at least this share of the rows has it."""
 
+LEAST_METRICS = 3
+"""Of a member that sees fewer nobody asks where anomalies are."""
+
 RANGE = (0.005, 0.995)
 """Quantiles of the deviation from the expected value that the expected range spans."""
 
@@ -40,7 +44,8 @@ RANGE = (0.005, 0.995)
 @dataclass(frozen=True, slots=True)
 class FitPolicy:
     """How a model is fitted. `alpha` is the share of rows that may be flagged by chance, `rows_a_day` how many an
-    entity has before any are left out; `search` and `jobs` are for trees grown by labels (`models.growing`).
+    entity has before any are left out; `witness` tells whether anomalies are many, and has no part in the model;
+    `search` and `jobs` are for trees grown by labels (`models.growing`).
     """
 
     ensemble: Ensemble
@@ -48,6 +53,7 @@ class FitPolicy:
     alpha: float
     rows_a_day: float
     seed: int
+    witness: MemberName | None = None
     search: bool = False
     jobs: int = 1
 
@@ -86,8 +92,8 @@ class Data:
 class Fitted:
     """A model and its held-out figures; `score` and `series` are of the rows held out, as calibrated.
 
-    `two_populations`: whether among the scores were so many of what is no noise. `validation` is what labels say of it,
-    where they were used.
+    `anomalies_are_many`: whether among the scores were so many of what is no noise. `validation` is what labels say of
+    it, where they were used.
     """
 
     model: PeriodModel
@@ -96,7 +102,7 @@ class Fitted:
     score: Values
     series: Series
     validation: Validation | None = None
-    two_populations: bool = False
+    anomalies_are_many: bool = False
 
 
 def fit_period(
@@ -109,7 +115,10 @@ def fit_period(
     """
     ensemble = policy.ensemble
     every = (*ensemble.members, *ensemble.ranking)
-    held = held_out(data, every, by_days(data.at) or [last_fifth(len(data.used))], policy.seed)
+    witness = () if policy.witness is None or not tells(policy.witness, data.named) else (policy.witness,)
+    folds = by_days(data.at) or [last_fifth(len(data.used))]
+    held = held_out(data, (*every, *witness), folds, policy.seed)
+    held, told = held[: len(every)], held[len(every) :]
     rows = np.flatnonzero(~np.isnan(held[0]))
     days = len(np.unique(data.at.day[rows]))
     calibrations = [_calibrated(raw[rows], policy, days) for raw in held]
@@ -138,10 +147,34 @@ def fit_period(
     )
     if anomalous is not None and anomalous.any():
         known, unusual = _known(model, everything, anomalous)
-        model = replace(model, known=known, valley=usual_below(np.append(score, unusual), days))
-    two = any(math.isfinite(usual_below(raw, days)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
+        valley = usual_below(np.append(score, unusual), days)
+        if math.isinf(valley) and ensemble.cleaned_again:
+            # What was left out twice is not among the held-out scores: what these still reach is noise.
+            valley = noise_below(model.episodes, policy.alpha * policy.rows_a_day)
+        model = replace(model, known=known, valley=valley)
+    many = any(math.isfinite(usual_below(raw, days)) for raw in (fused, *(raw[rows] for _, raw in deciding)))
+    many = many or (
+        days >= LEAST_DAYS and any(_often_far(raw[rows], data.take(np.any(folds, axis=0)), policy) for raw in told)
+    )
     said = figures(score, final)
-    return Fitted(model, len(data.used), said, score, data.series.take(rows), two_populations=two)
+    return Fitted(model, len(data.used), said, score, data.series.take(rows), anomalies_are_many=many)
+
+
+def tells(witness: MemberName, named: Naming) -> bool:
+    """Whether it sees enough metrics: one alone that is restless looks like one with anomalies."""
+    return len(set(named.group[columns_of(witness.view, named.names)].tolist())) >= LEAST_METRICS
+
+
+def _often_far(raw: Values, data: Data, policy: FitPolicy) -> bool:
+    """Whether raw scores (n,) are far out in many rows, and at least `KNOWN` times as often as alarms are stated."""
+    far = data.take(far_out(raw))
+    stated = policy.alpha * policy.rows_a_day * _days(data)
+    return len(far.used) > 0 and episodes_in(far.series) >= KNOWN * stated
+
+
+def _days(data: Data) -> int:
+    """On how many days any entity has rows, each entity's counted by themselves."""
+    return len(np.unique(np.stack([data.series.entity.astype(np.int64), data.at.day]), axis=1)[0])
 
 
 def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> tuple[float, Values]:
@@ -151,8 +184,7 @@ def _known(model: PeriodModel, everything: Data, anomalous: Mask) -> tuple[float
     values[:, model.columns] = there.used
     score = model.score(values, there.at).score
     far = np.flatnonzero(score >= AT_ONCE)
-    days = len(np.unique(np.stack([everything.series.entity.astype(np.int64), everything.at.day]), axis=1)[0])
-    return episodes_in(there.series.take(far)) / days, score
+    return episodes_in(there.series.take(far)) / _days(everything), score
 
 
 def figures(score: Values, calibration: Calibration) -> dict[str, float]:

@@ -100,6 +100,14 @@ def episodes_in(series: Series) -> float:
     return float(_episodes(np.ones(len(order)), series.entity[order], minute, np.ones(1))[0])
 
 
+def noise_below(episodes: Values, target: float) -> float:
+    """The lowest level that held-out scores reach in half as many episodes (levels,) a day as stated, or fewer.
+
+    Half, since the highest of the noise has been left out along with the anomalies. `AT_ONCE` at most.
+    """
+    return min(_lowest(episodes, 1.0, 0.5 * target, LEVELS), AT_ONCE)
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What a model expects of any of its entities: `weighed` (levels,) the episodes of training and calibration with

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.calibration import Calibration
-from models.populations import usual_below
+from models.populations import LEAST, far_out, usual_below
 
 Values = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Values]
@@ -79,3 +79,24 @@ def test_anomalies_of_training_do_not_make_anomalies_usual() -> None:
     full = Calibration.fit(score, 1 / 600, tail="exponential")
     assert (full.score(score[odd]) >= 1.0).mean() > 0.95
     assert np.abs(full.score(score[~odd]) - clean.score(score[~odd])).max() < 0.1
+
+
+@given(st.floats(0.01, 1e6), st.floats(-1e3, 1e3), st.integers(0, 50))
+def test_anomalies_whose_strengths_lie_side_by_side_are_far_out_in_any_unit(
+    scale: float, shift: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    odd = rng.random(2_000) < 0.05
+    score = np.where(odd, np.exp(rng.uniform(np.log(3.0), np.log(80.0), 2_000)), rng.gamma(9.0, 1 / 9, 2_000))
+    far = far_out(scale * score + scale * shift)
+    assert odd[far].all()
+    assert np.mean(far[odd]) > 0.2
+
+
+def test_neither_noise_nor_a_few_rows_nor_rows_that_are_all_alike_are_far_out() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.gamma(9.0, 1 / 9, 5_000)
+    assert not far_out(noise).any()
+    few = np.append(noise, np.full(int(0.9 * LEAST * len(noise)), 1_000.0))
+    assert not far_out(few).any()
+    assert not far_out(np.append(np.ones(900), np.arange(100.0))).any(), "the lower half has no width"

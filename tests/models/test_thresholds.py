@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.thresholds import AT_ONCE, GAP_FROM, LEVELS, SIZE, Expectation, Series, Thresholds, episode_rates, published
+from models.thresholds import (
+    AT_ONCE,
+    GAP_FROM,
+    LEVELS,
+    SIZE,
+    Expectation,
+    Series,
+    Thresholds,
+    episode_rates,
+    noise_below,
+    published,
+)
 
 START = 1_772_409_600_000_000
 FIVE_MINUTES = 300_000_000
@@ -265,3 +276,10 @@ def test_a_change_for_good_is_given_up_above_a_gap_too() -> None:
     seen = published(shift, _thresholds(shift, expectation=model)).reshape(-1, 288)
     assert (seen[10:13] >= 1.0).all()
     assert (seen[21:24] < 1.0).all()
+
+
+def test_noise_ends_where_it_comes_half_as_often_as_stated_but_not_above_what_fires_at_once() -> None:
+    seldom = np.where(LEVELS < 1.1, 0.4, 0.2)
+    assert noise_below(seldom, 0.5) == LEVELS[np.searchsorted(LEVELS, 1.1 - 1e-9)]
+    assert noise_below(np.full(len(LEVELS), 9.0), 0.5) == AT_ONCE
+    assert noise_below(np.zeros(len(LEVELS)), 0.5) == LEVELS[0]
