@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.scored import TOP, Reasons, Scored
 from models.untrained import samples, service
 
-MODEL_ID, MODEL_VERSION = "fallback", "2"
+MODEL_ID, MODEL_VERSION = "fallback", "3"
 LARGEST = 10.0
 NEEDED = 30
 """Panes or samples before it judges."""
@@ -70,7 +70,7 @@ def _service(columns: service.Columns, values: Values, pane_us: NDArray[np.int64
 
 
 def _samples(columns: samples.Columns, values: Values) -> Scored:
-    parts, low, high = samples.judge(np.ascontiguousarray(values), columns.at)
+    parts, low, high, rising = samples.judge(np.ascontiguousarray(values), columns.at)
     if columns.held >= 0:
         missing = NEEDED - np.nan_to_num(values[:, columns.held], nan=0.0)
         parts[missing > 0] = 0.0
@@ -81,7 +81,7 @@ def _samples(columns: samples.Columns, values: Values) -> Scored:
     order = np.argsort(-parts, axis=1, kind="stable")[:, :TOP]
     picked = np.take_along_axis(parts, order, axis=1)
     metrics = metric[order]
-    up = np.take_along_axis(values, columns.at[order, samples.Z], axis=1) > 0
+    up = np.take_along_axis(rising, order, axis=1)
     lows, highs = np.take_along_axis(low, order, axis=1), np.take_along_axis(high, order, axis=1)
     return _finish(picked, metrics, values, lows, highs, up, missing, parts)
 

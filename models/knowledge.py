@@ -43,6 +43,8 @@ class Rule:
     """Vectors of fewer events say nothing about the metric."""
     valid: tuple[float, float] | None = None
     """Lowest and highest value there can be; one outside is no measurement."""
+    profile: Literal["host"] | None = None
+    """Where it holds, if not everywhere."""
 
 
 BY_NAME: tuple[Rule, ...] = (
@@ -53,8 +55,24 @@ BY_NAME: tuple[Rule, ...] = (
         Rule(pattern, direction="up")
         for pattern in ("*err", "*errs*", "*error*", "*retrans*", "*timeout*", "*overflow*", "*dropped*", "*failed*")
     ),
+    *(
+        Rule(name, profile="host", least=least, least_ratio=ratio)
+        for name, least, ratio in (
+            ("cpu_ratio", 0.1, None),
+            ("load_1", 2.0, None),
+            ("memory_used_ratio", 0.03, None),
+            ("disk_busy_ratio", 0.15, None),
+            ("disk_*_bytes", 4 * 2**20, 3.0),
+            ("network_*_bytes", 2**20, 0.9),
+            ("network_*_packets", 500.0, 0.6),
+            ("process_count", 10.0, 0.1),
+            ("connections", 20.0, 0.5),
+        )
+    ),
 )
-"""What the names of metrics say by themselves: nobody is called because errors became fewer."""
+"""What the names of metrics say by themselves: nobody is called because errors became fewer, nor because a machine
+writes twice as much to its disks for some minutes as it does at that hour.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +119,7 @@ class Knowledge:
     def __init__(self, rules: Sequence[Rule] = BY_NAME) -> None:
         self.rules = tuple(rules)
         self._own = any(rule.entity != "*" for rule in self.rules)
+        self.has_limits = any(rule.valid is not None for rule in self.rules)
         self._columns_of = lru_cache(maxsize=1_000)(_columns)
         self._limits_of = lru_cache(maxsize=10_000)(_limits)
         self._matching = lru_cache(maxsize=100_000)(self._matching_entity)
@@ -147,10 +166,10 @@ class Knowledge:
         return self._limits_of(self.matching(entity), metric)
 
 
-def _known(rules: Sequence[Rule], metric: str) -> _Known:
+def _known(rules: Sequence[Rule], metric: str, host: bool = False) -> _Known:
     known = _Known()
     for rule in rules:
-        if fnmatchcase(metric, rule.metric):
+        if (rule.profile is None or host) and fnmatchcase(metric, rule.metric):
             known = known.with_rule(rule)
     return known
 
@@ -162,7 +181,9 @@ def _limits(rules: tuple[Rule, ...], metric: str) -> tuple[float, float] | None:
 def _columns(rules: tuple[Rule, ...], naming: Naming) -> _Columns | None:
     """What these rules mean for a list of features; None where they say nothing of any."""
     known: Mapping[int, _Known] = {
-        group: _known(rules, naming.metrics[group]) for group in set(naming.group[naming.level].tolist()) if group >= 0
+        group: _known(rules, naming.metrics[group], naming.host)
+        for group in set(naming.group[naming.level].tolist())
+        if group >= 0
     }
     judged = sorted(group for group, one in known.items() if one.judges)
     if not judged:

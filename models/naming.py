@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features.host import BASE
 from models.features.known import FEATURE_SETS
 from models.logs.names import NEW, SAID
 
 _CONTEXT = frozenset({"time", "sample", "panes", SAID.removesuffix("__")})
 """Not of any metric: where a vector lies in time, how much stands behind it, and which new messages it tells of."""
+
+_MACHINE = frozenset(feature.name for feature in BASE)
 
 _KIND = "__count"
 
@@ -35,6 +38,8 @@ class Naming:
     """The metrics' own names, by the number of their group."""
     service: bool
     """Whether they are of a service."""
+    host: bool = False
+    """Whether they are of a machine."""
 
     @property
     def counts(self) -> NDArray[np.bool_]:
@@ -50,7 +55,7 @@ class Naming:
     def take(self, columns: NDArray[np.int64]) -> Naming:
         """Some of the features, of the same metrics: what a few of them are called does not tell whose they are."""
         names = tuple(self.names[column] for column in columns.tolist())
-        return Naming(names, self.group[columns], self.level[columns], self.groups, self.metrics, self.service)
+        return replace(self, names=names, group=self.group[columns], level=self.level[columns])
 
 
 @lru_cache(maxsize=10_000)
@@ -71,7 +76,8 @@ def naming(names: tuple[str, ...]) -> Naming:
             continue
         group[i] = found.setdefault(metric, len(found))
         level[i] = _is_level(name) if service else "__" not in name
-    return Naming(names, group, level, len(found), tuple(found), service)
+    host = not service and _MACHINE.issubset(found)
+    return Naming(names, group, level, len(found), tuple(found), service, host)
 
 
 @lru_cache(maxsize=1_000)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features.lasting import LASTING
 from models.features.series import STATISTICS
 from models.logs.names import NEW, SAID
 from models.naming import feature_names, naming
@@ -15,7 +16,7 @@ from models.shelf import Shelf
 from models.views import ROLLING, STEPS
 from schemas.columns import Vectors
 
-_STATISTICS = frozenset(feature.name for feature in STATISTICS)
+_STATISTICS = frozenset(feature.name for feature in (*STATISTICS, *LASTING))
 
 LEARNED_STATISTICS = frozenset({"", *ROLLING, *STEPS})
 """Of a metric's rolling statistics, those that models learn from.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.features.generic import COMMON, write_common
 from models.features.history import RING, History
+from models.features.lasting import LASTING, write_lasting
 from models.features.series import INDEX, STATISTICS, WIDTH, write_series
 from models.features.sets import Feature, FeatureSet
 
@@ -83,7 +84,8 @@ ROLLED = (
 )
 """The base metrics whose statistics are features as well."""
 
-ROLLED_STATISTICS = tuple(f for f in STATISTICS if f.name and not f.name.endswith("_1h"))
+PICKED = tuple(f for f in STATISTICS if f.name and not f.name.endswith("_1h"))
+ROLLED_STATISTICS = (*PICKED, *LASTING)
 
 RATIOS = (
     Feature("network_receive_bytes__per_packet", "bytes", "network_receive_bytes / network_receive_packets"),
@@ -107,7 +109,7 @@ RATIOS = (
 
 HOST = FeatureSet(
     "host",
-    2,
+    3,
     (
         *BASE,
         *(Feature(f"{name}__{f.name}", f.unit, f.formula) for name in ROLLED for f in ROLLED_STATISTICS),
@@ -119,7 +121,8 @@ HOST = FeatureSet(
 HOST_WIDTH = len(HOST.features)
 
 _ROLLED = np.array([BASE_INDEX[name] for name in ROLLED])
-_PICKED = np.array([INDEX[f.name] for f in ROLLED_STATISTICS])
+_PICKED = np.array([INDEX[f.name] for f in PICKED])
+_MEAN_1H, _STD_1H = INDEX["mean_1h"], INDEX["std_1h"]
 
 
 def _column(text: str) -> tuple[int, int]:
@@ -152,6 +155,8 @@ def write_host(h: History, e: int, out: NDArray[np.float64], at: int) -> int:
         for j in _PICKED:
             out[at] = statistics[j]
             at += 1
+        hour = statistics[_MEAN_1H], statistics[_STD_1H]
+        at = write_lasting(h, e, h.first[e] + i, hour[0], hour[1], scratch, out, at)
     for r in range(len(_TERMS)):
         divisor = _sum(out, start, _TERMS[r, 1])
         ratio = _sum(out, start, _TERMS[r, 0]) / divisor if divisor != 0.0 else math.nan

@@ -63,7 +63,8 @@ CHANGE, HOUR = INDEX["delta"], INDEX["mean_1h"]
 
 
 @njit(cache=True)
-def _limited_z(x: float, centre: float, spread: float) -> float:
+def limited_z(x: float, centre: float, spread: float) -> float:
+    """How far x is from the centre in spreads of at least 1 % of it, at most `Z_LIMIT`."""
     z = (x - centre) / max(spread, 0.01 * abs(centre), 1e-9)
     return min(max(z, -Z_LIMIT), Z_LIMIT)
 
@@ -131,7 +132,7 @@ def _write_change(known: NDArray[np.float64], n: int, seconds: float, out: NDArr
         for i in range(1, n):
             total += known[i]
         mean = total / (n - 1)
-        z = _limited_z(known[0], mean, _spread(known, 1, n, mean))
+        z = limited_z(known[0], mean, _spread(known, 1, n, mean))
     out[at + STEPS], out[at + STEPS + 1] = derivative, abs(derivative)
     out[at + STEPS + 2] = z
     out[at + STEPS + 3] = math.nan if math.isnan(z) else (1.0 if abs(z) > SPIKE_Z else 0.0)
@@ -165,7 +166,7 @@ def write_series(h: History, e: int, s: int, scratch: NDArray[np.float64], out: 
     else:
         seconds = (h.time[e, newest] - h.time[e, before]) / 1e6 if before >= 0 else math.nan
         _write_change(scratch, n, seconds, out, at + CHANGE)
-        out[at + HOUR - 1] = math.nan if math.isnan(h.centre[s]) else _limited_z(x, h.centre[s], h.spread[s])
+        out[at + HOUR - 1] = math.nan if math.isnan(h.centre[s]) else limited_z(x, h.centre[s], h.spread[s])
     _write_hour(h, e, s, h.time[e, newest] // PANE_US, out, at + HOUR)
     for i in range(at, at + WIDTH):
         if not math.isfinite(out[i]):
@@ -190,13 +191,14 @@ def refresh_baseline(h: History, e: int, pane: int) -> None:
         h.centre[s], h.spread[s] = math.nan, math.nan
         if n >= MIN_DAY_PANES:
             known = np.sort(held[:n])
-            centre = _middle(known)
+            centre = middle(known)
             h.centre[s] = centre
-            h.spread[s] = 1.4826 * _middle(np.sort(np.abs(known - centre)))
+            h.spread[s] = 1.4826 * middle(np.sort(np.abs(known - centre)))
 
 
 @njit(cache=True)
-def _middle(ordered: NDArray[np.float64]) -> float:
+def middle(ordered: NDArray[np.float64]) -> float:
+    """The median of values in ascending order, at least one."""
     half = len(ordered) // 2
     if len(ordered) % 2 == 1:
         return float(ordered[half])

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.fallback import NO_RULE, UNTRAINED, score_untrained
+from models.features.frame import host_features
 from models.features.generic import generic_names
 from models.features.series import STATISTICS
 from models.scored import Scored
@@ -184,6 +185,39 @@ class TestSamples:
         still[-1] = 1.0
         scored = self._score(self._vector(cpu_ratio=np.random.default_rng(2).random(30), queue=still))
         assert 0.0 < scored.score[0] <= 0.5
+
+
+class TestMachines:
+    """A processor that starts up, rests, is burnt for half a minute and rests again, sample by sample."""
+
+    BURN, OVER, SECONDS = 90, 120, 240
+
+    def _scored(self, step: int, seed: int, starting: float = 10.0) -> Scored:
+        rng = np.random.default_rng(seed)
+        t = np.arange(0, self.SECONDS, step)
+        cpu = np.abs(0.08 + 0.02 * rng.standard_normal(len(t)))
+        cpu[t < starting] = 0.9
+        cpu[(t >= self.BURN) & (t < self.OVER)] = 0.98
+        names, values = host_features(1_700_000_400_000_000 + t * 1_000_000, cpu[:, None], ["cpu_ratio"])
+        return score_untrained(names, values, np.full(len(t), step * 1_000_000, np.int64))
+
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("step", [1, 5])
+    def test_a_burn_opens_at_its_beginning_and_neither_start_nor_end_does(self, step: int, seed: int) -> None:
+        score = self._scored(step, seed).score
+        assert not (score[: self.BURN // step] >= 1.0).any()
+        assert _opens(score[self.BURN // step : self.BURN // step + 5])
+        assert not (score[self.OVER // step :] >= 1.0).any()
+
+    def test_a_start_within_the_memory_does_not_hide_it(self) -> None:
+        assert _opens(self._scored(5, 0, starting=20.0).score[self.BURN // 5 : self.BURN // 5 + 5])
+
+    def test_what_lasts_is_told_with_what_came_before_it(self) -> None:
+        scored = self._scored(5, 0)
+        third = self.BURN // 5 + 2
+        assert scored.reasons.up[third, 0]
+        assert scored.reasons.actual[third, 0] == 0.98
+        assert 0.1 < scored.reasons.high[third, 0] < 0.4
 
 
 def test_features_without_a_rule_score_nothing_and_say_so() -> None:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.features.generic import generic_names
+from models.features.host import HOST
 from models.knowledge import BY_NAME, Knowledge, Rule
 from models.naming import naming
 
@@ -54,6 +56,43 @@ def test_later_rules_override_earlier_ones_field_by_field() -> None:
     assert left_out(rules, LOW) == WHOLE_CPU
     barely = [50.5, 50.0, 1.0, 4.0, 0.0, 12.0]
     assert left_out(rules, barely) == WHOLE_CPU  # `least` of the first rule still holds
+
+
+@pytest.mark.parametrize(
+    ("metric", "usual", "harmless", "trouble"),
+    [
+        ("cpu_ratio", 0.3, 0.39, 0.45),
+        ("disk_busy_ratio", 0.05, 0.14, 0.3),
+        ("memory_used_ratio", 0.5, 0.52, 0.6),
+        ("load_1", 1.0, 2.5, 4.0),
+        ("disk_write_bytes", 1e8, 3.9e8, 4.1e8),
+        ("disk_read_bytes", 0.0, 4e6, 5e6),
+        ("network_transmit_bytes", 1e8, 0.2e8, 0.0),
+        ("network_receive_packets", 1e5, 1.5e5, 1.7e5),
+        ("process_count", 200.0, 215.0, 250.0),
+        ("connections", 12.0, 25.0, 40.0),
+    ],
+)
+def test_a_machine_that_does_a_little_more_than_usual_is_in_no_trouble(
+    metric: str, usual: float, harmless: float, trouble: float
+) -> None:
+    names = naming(HOST.names)
+    at = HOST.names.index(metric)
+    expected = np.full((1, len(HOST.names)), np.nan)
+    expected[0, at] = usual
+    values = expected.copy()
+    values[0, at] = harmless
+    mask = Knowledge().harmless(names, ["vm"], values, expected, np.ones(1, np.int64))
+    assert mask is not None
+    assert {HOST.names[i].partition("__")[0] for i in np.flatnonzero(mask[0])} == {metric}
+    values[0, at] = trouble
+    assert Knowledge().harmless(names, ["vm"], values, expected, np.ones(1, np.int64)) is None
+
+
+def test_what_machines_are_known_for_is_not_said_of_others_metrics() -> None:
+    names = naming(generic_names(("load_1", "queue")))
+    expected = np.ones((1, len(names.names)))
+    assert Knowledge().harmless(names, ["vm"], 1.5 * expected, expected, np.ones(1, np.int64)) is None
 
 
 def test_a_missing_value_is_no_reason_to_leave_its_metric_out() -> None:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
+from models.knowledge import Knowledge
 from models.model import PeriodModel
 from models.periods import Places
+from models.possible import Limits, cut
 from models.scored import Scored
 from models.severity import SeverityCuts
 from schemas.columns import Vectors
@@ -41,5 +43,11 @@ class Judged:
     by: Learned | None = None
     untrained: NDArray[np.float64] | None = None
 
-    def records(self, cuts: SeverityCuts) -> Iterator[tuple[int, Record]]:
+    def records(self, cuts: SeverityCuts, knowledge: Knowledge) -> Iterator[tuple[int, Record]]:
+        """The score of each row; what was expected is cut to what is possible."""
+
+        def said(row: int, metric: str) -> Limits | None:
+            return knowledge.limits(self.block.entity[int(self.rows[row])], metric)
+
+        cut(self.scored.reasons, self.names, said if knowledge.has_limits else None)
         return score_records(self.block, self.rows.tolist(), self.names, self.scored, self.said, cuts)

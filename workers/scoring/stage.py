@@ -168,7 +168,7 @@ class ScoringStage:
         for block in blocks:
             self._write(block, unjudged_records(block, cuts, counts), kept, outputs, counts)
         for one in found.judged:
-            self._write(one.block, one.records(cuts), kept, outputs, counts)
+            self._write(one.block, one.records(cuts, knowledge), kept, outputs, counts)
         watched = self._watch_drift(state, found.judged, records.offsets[kept], watermarks, counts)
         drifts = [drift for _, drift in watched.records]
         encoded = encode("Drift", drifts, self._policy.form, self._framing)
