@@ -34,6 +34,7 @@ from workers.cli.opensearch_steps import clean, combine, features
 from workers.cli.output import print_json
 from workers.cli.voice import Voice
 from workers.settings import load_settings
+from workers.sources.opensearch.contact import Contact
 from workers.sources.opensearch.listing import listing
 from workers.sources.opensearch.server import Server
 from workers.sources.stopping import stop_on_signals
@@ -77,16 +78,17 @@ def list_indices(
 
     Example: faultline opensearch list --es-url https://search:9200
     """
+    voice = Voice.of(False, False)
     address = address_of(load_settings(), es_url, user, password_file, ca_certs, insecure)
     with stop_on_signals() as stop, plain_errors():
-        server = Server(address, stop)
+        server = Server(address, stop, Contact(voice.say))
         version = server.version()
         known = listing(server, hidden)
     if as_json:
         print_json({"cluster": address.url, "version": version, "indices": [asdict(one) for one in known]})
         return
     show(known)
-    Voice.of(False, False).say(f"{len(known)} indices of {address.url} ({version})")
+    voice.say(f"{len(known)} indices of {address.url} ({version})")
 
 
 @app.command()
@@ -115,7 +117,7 @@ def download(
     voice = Voice.of(quiet, as_json)
     address = address_of(load_settings(), es_url, user, password_file, ca_certs, insecure)
     with stop_on_signals() as stop, plain_errors():
-        chosen = pick(Server(address, stop), voice, indices, serials, interactive(non_interactive))
+        chosen = pick(Server(address, stop, Contact(voice.say)), voice, indices, serials, interactive(non_interactive))
         place = output_dir or Folders(data_dir).raw
         done = fetch(address, place, chosen, slices, force_download, voice, stop)
     documents = sum(one.docs for one in done)

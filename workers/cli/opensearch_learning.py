@@ -53,6 +53,7 @@ from workers.cli.train import ensemble_of, promote_all
 from workers.cli.voice import Voice
 from workers.settings import Settings, load_settings
 from workers.sources.opensearch.connection import Address
+from workers.sources.opensearch.contact import Contact
 from workers.sources.opensearch.server import Server
 from workers.sources.stopping import stop_on_signals
 
@@ -83,7 +84,7 @@ class Pipeline:
                 )
             return wanted
         with stop_on_signals() as stop:
-            chosen = pick(Server(address, stop), self.voice, indices, serials, asking)
+            chosen = pick(Server(address, stop, Contact(self.voice.say)), self.voice, indices, serials, asking)
             fetch(address, self.folders.raw, chosen, slices, force, self.voice, stop)
         return chosen
 
