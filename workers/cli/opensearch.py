@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from rich.prompt import Prompt
 
 from workers.cli.failures import Failure
 from workers.cli.opensearch_access import address_of, interactive, pick, plain_errors, show
 from workers.cli.opensearch_fetching import fetch
 from workers.cli.opensearch_learning import judge_command, train_command
+from workers.cli.opensearch_mode import ModeGroup
 from workers.cli.opensearch_options import (
     DATA,
     AsJson,
@@ -40,28 +40,25 @@ from workers.sources.opensearch.server import Server
 from workers.sources.stopping import stop_on_signals
 
 app = typer.Typer(
-    invoke_without_command=True,
+    cls=ModeGroup,
     help="""Learn from the API and log events in OpenSearch: list, download, clean, features, combine, train, test.
 
-`train` and `test` do all steps in turn; each is a command of its own as well. Without any, a terminal is asked whether
-to train or to test; when piped, it trains. Nothing here needs Kafka; to score the
-indices live, see `faultline source opensearch`.
+`train` and `test` do all steps in turn; each is a command of its own as well. Without any, flags are those of `train`
+or, with `--mode test`, of `test`; a terminal is asked which, and when piped it trains. Nothing here needs Kafka; to
+score the indices live, see `faultline source opensearch`.
 
 Example: faultline opensearch train --es-url https://search:9200 --indices events-20251024,events-20251026 --combine""",
 )
 
 
 @app.callback()
-def choose_mode(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is not None:
-        return
-    mode = "train"
-    if interactive(False):
-        mode = Prompt.ask("Train a model, or test data by one?", choices=["train", "test"], default="train")
-    if mode == "train":
-        train_command()
-    else:
-        judge_command()
+def opensearch(
+    mode: Annotated[
+        Literal["train", "test"] | None,
+        typer.Option("--mode", help="Without a command: train or test, with the flags of that command."),
+    ] = None,
+) -> None:
+    """Nothing of its own: `ModeGroup` has made a command of the mode."""
 
 
 @app.command("list")
