@@ -197,7 +197,7 @@ class Server:
             reraise=True,
         )
         try:
-            return retrying(self._noted, call)
+            return retrying(lambda: self._noted(call))
         except TransportError as error:
             raise self._explained(doing, error) from error
 
@@ -269,8 +269,10 @@ def _is_passing(error: BaseException) -> bool:
 
 def _is_nobody_there(error: BaseException | None) -> bool:
     """Whether no connection could be made at all: refused, no such name, no way there."""
-    causes = getattr(error, "args", ())
-    return isinstance(error, ConnectionError) and len(causes) > 2 and isinstance(causes[2], NewConnectionError)
+    if not isinstance(error, ConnectionError):
+        return False
+    args: Sequence[Any] = error.args
+    return len(args) > 2 and isinstance(args[2], NewConnectionError)
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:
