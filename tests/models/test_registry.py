@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -152,3 +154,20 @@ def test_a_period_is_checked_against_its_hash_when_it_is_loaded(tmp_path: Path) 
     (tmp_path / "generic" / "global" / version / "periods" / "all.npz").write_bytes(b"other")
     with pytest.raises(BundleError, match="damaged"):
         store.model(opened, ALL)
+
+
+def test_the_example_of_the_documentation_lists_and_opens_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry, first = _saved(tmp_path / "registry")
+    _, second = _saved(tmp_path / "registry", seed=1)
+    registry.promote("generic", GLOBAL, Aliases(first))
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Registry(" in block)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/models.md", "exec"), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[2]: line.split()[3] for line in lines} == {first: "champion", second: "None"}
+    assert list(names["champions"]) == [("generic", GLOBAL)]
+    assert names["champions"]["generic", GLOBAL].features

@@ -35,6 +35,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no words: onl
 Url = Annotated[str, typer.Option(help="Another archive than FAULTLINE_ARCHIVE__URL: a folder or fsspec URL.")]
 Kind = Annotated[str, typer.Option(help="Only vectors, scores or events.")]
 Profile = Annotated[str, typer.Option(help="Only this profile.")]
+_MOST_TOLD = 20
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
 
@@ -169,6 +170,9 @@ def expire_archive(
 def erase_entity(
     entity: Annotated[str, typer.Option(help="Whose rows: the whole name.")],
     until: Annotated[str, typer.Option(help="Rows of event times before then; default: now.")] = "",
+    with_parts: Annotated[
+        bool, typer.Option("--parts", help="Also all names below it: web-1/eth0 of web-1, a service's instances.")
+    ] = False,
     history: Annotated[bool, typer.Option("--history", help="Its incidents in the history's database, too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     url: Url = "",
@@ -177,7 +181,8 @@ def erase_entity(
 ) -> None:
     """Rewrite every file without an entity's rows, for good: what is replayed later does not bring them back.
 
-    What else knows of an entity, and how it goes from there, is in docs/archive.md.
+    Names below it (web-1/eth0 of web-1) are entities of their own: they are told, and go with --parts. What else knows
+    of an entity, and how it goes from there, is in docs/archive.md.
 
     Example: faultline archive erase --entity shop/checkout --yes
     """
@@ -185,19 +190,47 @@ def erase_entity(
         raise WrongUse("--entity is empty")
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     ends = _micros(until, "--until") or int(time.time() * 1e6)
-    erasure = Erasure(entity, ends, author())
+    names, below = [entity], set[str]()
     with _archive(settings, url) as store:
-        if not yes:
+        if with_parts or not yes:
             with voice.counter("looking", None, "files") as counter:
-                found = list(_counted(holding(store, erasure), counter))
-            _ask(found, entity)
+                found = list(_counted(holding(store, *_erasures(names, ends), parts=below), counter))
+            if with_parts and below:
+                names += sorted(below)
+                found = list(filter(None, holding(store, *_erasures(names, ends))))
+                below = set()
+            if not yes:
+                _ask(found, names, below)
         with voice.counter("erasing", None, "files") as counter:
-            done = list(_counted(erase(store, erasure), counter))
-    incidents = erase_from_history(settings, entity, ends) if history else None
+            done = list(_counted(erase(store, *_erasures(names, ends), parts=below), counter))
+    incidents = sum(erase_from_history(settings, name, ends) for name in names) if history else None
     rows = sum(one.rows for one in done)
-    document: dict[str, object] = {"entity": entity, "rows": rows, "files": len(done), "incidents": incidents}
+    document: dict[str, object] = {
+        "entity": entity,
+        "parts": names[1:],
+        "rows": rows,
+        "files": len(done),
+        "incidents": incidents,
+        "also_there": sorted(below),
+    }
     also = "" if incidents is None else f", and {incidents:,} incidents of the history"
-    voice.report(f"{rows:,} rows of {entity} erased from {len(done):,} files{also}", document)
+    voice.report(f"{rows:,} rows of {_told(names)} erased from {len(done):,} files{also}", document)
+    if below:
+        voice.say(_also_there(below))
+
+
+def _erasures(names: list[str], until: int) -> list[Erasure]:
+    return [Erasure(name, until, author()) for name in names]
+
+
+def _told(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1:,} parts of it" if len(names) > 1 else "")
+
+
+def _also_there(below: set[str]) -> str:
+    known = sorted(below)
+    more = f" and {len(known) - _MOST_TOLD:,} more" if len(known) > _MOST_TOLD else ""
+    return f"also there: {', '.join(known[:_MOST_TOLD])}{more}; erase them too by --parts"
 
 
 def _counted(found: Iterator[Found | None], counter: Any) -> Iterator[Found]:
@@ -207,12 +240,14 @@ def _counted(found: Iterator[Found | None], counter: Any) -> Iterator[Found]:
             yield one
 
 
-def _ask(found: list[Found], entity: str) -> None:
+def _ask(found: list[Found], names: list[str], below: set[str]) -> None:
     rows = Counter[str]()
     for one in found:
         rows[one.file.folder.kind] += one.rows
     told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(rows.items())) or "no rows"
-    print(f"{entity}: {told} in {len(found):,} files", file=sys.stderr)
+    print(f"{_told(names)}: {told} in {len(found):,} files", file=sys.stderr)
+    if below:
+        print(_also_there(below), file=sys.stderr)
     if not sys.stdin.isatty():
         raise WrongUse("nothing was erased. Say --yes to erase without being asked")
     if not typer.confirm("Erase them for good?", err=True):

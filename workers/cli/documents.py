@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import NULL_TIME, Events, Strings
-from schemas.events import encode_events
 from schemas.faults import INVALID, UNKNOWN_FORM
 from workers.cli.failures import WrongUse
+from workers.intake.finishing import Finish
 from workers.intake.formats.registry import build_formats
 from workers.intake.formats.wire import Format
-from workers.intake.limits import refused
 from workers.intake.mapping_files import MappingError
 from workers.intake.mappings import Mappings
+from workers.intake.messages import with_messages
 from workers.intake.template import TemplateError
 from workers.settings import Settings
 from workers.sources.columns import Rows, concat, metric_events, take
@@ -38,15 +38,19 @@ class Read:
 
 
 class DocumentReader:
-    """Reads documents, JSON bytes, as intake would. `mapping` names another mapping of fields than the settings'."""
+    """Reads documents, JSON bytes, as intake would: by its mapping, rules of redaction, bounds of texts and limits.
+
+    `mapping` names another mapping of fields than the settings'.
+    """
 
     def __init__(self, settings: Settings, mapping: str = "") -> None:
-        intake = settings.intake.model_copy(update={"mapping": mapping or settings.intake.mapping})
+        intake = with_messages(settings)
+        intake = intake.model_copy(update={"mapping": mapping or intake.mapping})
         try:
             self._formats = build_formats(intake, Mappings.load(intake), None)
         except (MappingError, TemplateError) as error:
             raise WrongUse(str(error)) from error
-        self._most_bytes = intake.max_record_bytes
+        self._finish = Finish.of(intake)
 
     def read(self, documents: Sequence[bytes]) -> Read:
         faults: dict[int, Fault] = {}
@@ -55,12 +59,16 @@ class DocumentReader:
         empty = set(range(len(documents)))
         for wire, mine in self._sorted(documents, faults).items():
             arrived = np.full(len(mine), NULL_TIME)
-            events, bad = wire.decode([documents[place] for place in mine], arrived)
+            chosen = [documents[place] for place in mine]
+            events, bad = wire.decode(chosen, arrived)
             faults |= {mine[fault.record]: (fault.error_class, fault.message) for fault in bad}
             if len(events):
+                document = np.array(mine, np.int32)[events.record]
+                empty.difference_update(document.tolist())
+                sizes = [len(one) for one in chosen]
+                events, document = self._finished(events, document, wire, sizes, faults)
                 parts.append(events)
-                places.append(np.array(mine, np.int32)[events.record])
-                empty.difference_update(places[-1].tolist())
+                places.append(document)
         faults |= dict.fromkeys(empty - faults.keys(), (INVALID, "it holds nothing that could be an event"))
         if not parts:
             return Read(_nothing(), np.empty(0, np.int32), faults)
@@ -68,9 +76,7 @@ class DocumentReader:
         if len(parts) > 1:
             order = np.argsort(document, kind="stable")
             events, document = take(events, order), document[order]
-        # The events were observed long ago; when they were read here says nothing of them.
-        events = replace(events, observed_at=np.full(len(events), NULL_TIME))
-        return self._within_limits(events, document, faults)
+        return Read(events, document, faults)
 
     def _sorted(self, documents: Sequence[bytes], faults: dict[int, Fault]) -> dict[Format, list[int]]:
         found: dict[Format, list[int]] = {}
@@ -82,15 +88,24 @@ class DocumentReader:
                 found.setdefault(wire, []).append(place)
         return found
 
-    def _within_limits(self, events: Events, document: NDArray[np.int32], faults: dict[int, Fault]) -> Read:
-        """Without what no worker would take; a document goes as a whole."""
-        refusals = refused(events, encode_events(events), self._most_bytes)
+    def _finished(
+        self,
+        events: Events,
+        document: NDArray[np.int32],
+        wire: Format,
+        sizes: Sequence[int],
+        faults: dict[int, Fault],
+    ) -> tuple[Events, NDArray[np.int32]]:
+        """The events as intake would write them; a document of which one is refused goes as a whole."""
+        # The events were observed long ago; when they were read here says nothing of them.
+        finished = self._finish.finished(events, wire, np.full(len(events), NULL_TIME), sizes)
+        events, refusals = finished.events, finished.refusals
         for row in sorted(refusals, reverse=True):
             faults[int(document[row])] = refusals[row]
         if refusals:
             keep: Rows = np.flatnonzero(~np.isin(document, sorted(faults)))
             events, document = take(events, keep), document[keep]
-        return Read(events, document, faults)
+        return events, document
 
 
 def _nothing() -> Events:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from rich.prompt import Prompt
 
 from workers.cli.failures import Failure
 from workers.cli.opensearch_access import address_of, interactive, pick, plain_errors, show
 from workers.cli.opensearch_fetching import fetch
 from workers.cli.opensearch_learning import judge_command, train_command
+from workers.cli.opensearch_mode import ModeGroup
 from workers.cli.opensearch_options import (
     DATA,
     AsJson,
@@ -34,33 +34,31 @@ from workers.cli.opensearch_steps import clean, combine, features
 from workers.cli.output import print_json
 from workers.cli.voice import Voice
 from workers.settings import load_settings
+from workers.sources.opensearch.contact import Contact
 from workers.sources.opensearch.listing import listing
 from workers.sources.opensearch.server import Server
 from workers.sources.stopping import stop_on_signals
 
 app = typer.Typer(
-    invoke_without_command=True,
+    cls=ModeGroup,
     help="""Learn from the API and log events in OpenSearch: list, download, clean, features, combine, train, test.
 
-`train` and `test` do all steps in turn; each is a command of its own as well. Without any, a terminal is asked whether
-to train or to test; when piped, it trains. Nothing here needs Kafka; to score the
-indices live, see `faultline source opensearch`.
+`train` and `test` do all steps in turn; each is a command of its own as well. Without any, flags are those of `train`
+or, with `--mode test`, of `test`; a terminal is asked which, and when piped it trains. Nothing here needs Kafka; to
+score the indices live, see `faultline source opensearch`.
 
 Example: faultline opensearch train --es-url https://search:9200 --indices events-20251024,events-20251026 --combine""",
 )
 
 
 @app.callback()
-def choose_mode(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is not None:
-        return
-    mode = "train"
-    if interactive(False):
-        mode = Prompt.ask("Train a model, or test data by one?", choices=["train", "test"], default="train")
-    if mode == "train":
-        train_command()
-    else:
-        judge_command()
+def opensearch(
+    mode: Annotated[
+        Literal["train", "test"] | None,
+        typer.Option("--mode", help="Without a command: train or test, with the flags of that command."),
+    ] = None,
+) -> None:
+    """Nothing of its own: `ModeGroup` has made a command of the mode."""
 
 
 @app.command("list")
@@ -77,16 +75,17 @@ def list_indices(
 
     Example: faultline opensearch list --es-url https://search:9200
     """
+    voice = Voice.of(False, False)
     address = address_of(load_settings(), es_url, user, password_file, ca_certs, insecure)
     with stop_on_signals() as stop, plain_errors():
-        server = Server(address, stop)
+        server = Server(address, stop, Contact(voice.say))
         version = server.version()
         known = listing(server, hidden)
     if as_json:
         print_json({"cluster": address.url, "version": version, "indices": [asdict(one) for one in known]})
         return
     show(known)
-    Voice.of(False, False).say(f"{len(known)} indices of {address.url} ({version})")
+    voice.say(f"{len(known)} indices of {address.url} ({version})")
 
 
 @app.command()
@@ -115,7 +114,7 @@ def download(
     voice = Voice.of(quiet, as_json)
     address = address_of(load_settings(), es_url, user, password_file, ca_certs, insecure)
     with stop_on_signals() as stop, plain_errors():
-        chosen = pick(Server(address, stop), voice, indices, serials, interactive(non_interactive))
+        chosen = pick(Server(address, stop, Contact(voice.say)), voice, indices, serials, interactive(non_interactive))
         place = output_dir or Folders(data_dir).raw
         done = fetch(address, place, chosen, slices, force_download, voice, stop)
     documents = sum(one.docs for one in done)

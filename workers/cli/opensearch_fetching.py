@@ -8,6 +8,7 @@ from pathlib import Path
 from workers.cli.failures import Failure
 from workers.cli.voice import Voice
 from workers.sources.opensearch.connection import Address
+from workers.sources.opensearch.contact import Contact
 from workers.sources.opensearch.download import Download, Downloaded
 from workers.sources.stopping import Interrupted
 
@@ -21,8 +22,11 @@ def fetch(
     voice: Voice,
     stopped: Callable[[], bool],
 ) -> list[Downloaded]:
-    """Download what is not in the folder yet. Raises `Failure` on a stop, `ServerError` and `RawError`."""
-    download = Download(address, place, slices, stopped)
+    """Download what is not in the folder yet, from a cluster that has answered.
+
+    Raises `Failure` on a stop, `ServerError` and `RawError`.
+    """
+    download = Download(address, place, slices, stopped, Contact(voice.say, reached=True))
     done: list[Downloaded] = []
     for index in indices:
         total = None if download.is_cached(index) and not force else download.server.count(index)

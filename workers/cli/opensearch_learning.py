@@ -47,12 +47,14 @@ from workers.cli.opensearch_options import (
     file_name,
     words_of,
 )
+from workers.cli.opensearch_records import Records
 from workers.cli.opensearch_steps import ask, clean_one, downloaded
 from workers.cli.promoting import open_registry
 from workers.cli.train import ensemble_of, promote_all
 from workers.cli.voice import Voice
 from workers.settings import Settings, load_settings
 from workers.sources.opensearch.connection import Address
+from workers.sources.opensearch.contact import Contact
 from workers.sources.opensearch.server import Server
 from workers.sources.stopping import stop_on_signals
 
@@ -83,7 +85,7 @@ class Pipeline:
                 )
             return wanted
         with stop_on_signals() as stop:
-            chosen = pick(Server(address, stop), self.voice, indices, serials, asking)
+            chosen = pick(Server(address, stop, Contact(self.voice.say)), self.voice, indices, serials, asking)
             fetch(address, self.folders.raw, chosen, slices, force, self.voice, stop)
         return chosen
 
@@ -117,9 +119,9 @@ class Pipeline:
         of = f"_{file_name(_stem(features))}" if several else ""
         target = (out or self.folders.artifacts) / f"model_{file_name(model_tag)}{of}_anomalies.json"
         beside = features.with_name(f"{_stem(features)}_metadata.csv")
-        places = sorted(path for path in self.folders.raw.glob("*") if path.is_dir())
-        with_record = export(anomalies, summary, metadata or beside, places, target)
-        summary |= {"anomalies_file": str(target), "with_document": with_record}
+        records = Records(self.folders, _stem(features))
+        summary |= export(anomalies, summary, metadata or beside, records, target)
+        summary["anomalies_file"] = str(target)
         self.voice.say(_sentence(summary))
         return summary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from models.train import TrainedBundle, TrainPolicy
 from schemas.times import format_times
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.opensearch_features import KEY, PROFILE, read_features, table_of
+from workers.cli.opensearch_records import CLEANED, DOCUMENT, Records
 from workers.cli.train import Scope, learn
 from workers.cli.voice import Voice
 from workers.knowing import knowledge_of
 from workers.settings import Settings
 from workers.sources.opensearch.connection import dump
-from workers.sources.opensearch.raw import RawError, documents, write_whole
+from workers.sources.opensearch.raw import write_whole
 
 MEMBERS = ("isolation_forest", "local_outlier_factor", "one_class_svm")
 
@@ -130,18 +132,19 @@ def _summary(rows: pd.DataFrame, flags: NDArray[np.bool_], members: Sequence[str
 
 
 def export(
-    anomalies: pd.DataFrame, summary: Mapping[str, Any], metadata: Path | None, raw: Sequence[Path], target: Path
-) -> int:
-    """Write what was flagged as JSON, each with its document where that can be found; how many had one."""
+    anomalies: pd.DataFrame, summary: Mapping[str, Any], metadata: Path | None, records: Records, target: Path
+) -> dict[str, int]:
+    """Write what was flagged as JSON, each with its document or cleaned row; how many had which."""
     rows = anomalies.sort_values(["timestamp", "entity", "sequence"])
     known = _metadata(metadata)
     about = [known.get(key, {}) for key in zip(rows["entity"], rows["timestamp"], rows["sequence"], strict=True)]
-    originals = _originals({str(one["id"]) for one in about if one.get("id")}, raw)
+    kept = records.of({str(one["id"]) for one in about if one.get("id")})
     times = format_times(rows["timestamp"].to_numpy(np.int64))
     members = [name.removeprefix("score ") for name in rows.columns if name.startswith("score ")]
     found = []
     for row, time, one in zip(rows.to_dict("records"), times, about, strict=True):
         identity = str(one.get("id") or "")
+        source, record = kept.get(identity, (None, None))
         found.append(
             {
                 "entity": row["entity"],
@@ -157,14 +160,16 @@ def export(
                 },
                 "index": one.get("index") or None,
                 "id": identity.partition("/")[2] or None,
-                "record": originals.get(identity),
+                "record_from": source,
+                "record": record,
             }
         )
     lines = b",\n".join(dump(one) for one in found)
     head = orjson.dumps(summary, option=orjson.OPT_INDENT_2)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, b'{"summary": ' + head + b',\n"anomalies": [\n' + lines + b"\n]}\n")
-    return len(originals)
+    have = Counter(one["record_from"] for one in found)
+    return {"with_document": have[DOCUMENT], "with_cleaned_row": have[CLEANED]}
 
 
 def _metadata(path: Path | None) -> dict[tuple[str, int, int], dict[str, Any]]:
@@ -178,20 +183,3 @@ def _metadata(path: Path | None) -> dict[tuple[str, int, int], dict[str, Any]]:
         return dict(zip(keys, about, strict=True))
     except (KeyError, ValueError) as error:
         raise WrongUse(f"{path}: not what `faultline opensearch features` writes: {error}") from error
-
-
-def _originals(wanted: set[str], raw: Sequence[Path]) -> dict[str, Any]:
-    """The documents with these identities (index/_id), of the downloads that are here."""
-    found: dict[str, Any] = {}
-    by_index = {identity.partition("/")[0] for identity in wanted}
-    for folder in raw:
-        if folder.name not in by_index:
-            continue
-        try:
-            for document in documents(folder):
-                identity = f"{document['_index']}/{document['_id']}"
-                if identity in wanted:
-                    found[identity] = document["_source"]
-        except RawError:  # gone or half there: the anomaly is told without its document
-            continue
-    return found

@@ -61,12 +61,13 @@ def opensearch(
     with needing("faultline source opensearch", "opensearch"):
         from workers.cli.opensearch_access import address_of, interactive, pick, plain_errors
         from workers.cli.opensearch_streaming import Streaming, source_id
+        from workers.sources.opensearch.contact import Contact
         from workers.sources.opensearch.server import Server
     voice = Voice.of(quiet, as_json)
     target = Target.of(topic, raw, not no_end)
     address = address_of(target.settings, es_url, user, password_file, ca_certs, insecure)
     with stop_on_signals() as stop, plain_errors():
-        server = Server(address, stop)
+        server = Server(address, stop, Contact(voice.say))
         chosen = pick(server, voice, indices, serials, interactive(non_interactive))
         name = name or source_id(address.url, indices or serials or ",".join(chosen), target.topic)
         streaming = Streaming(target, server, chosen, time_field, str(Path(mapping)) if mapping else "")

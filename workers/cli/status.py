@@ -71,12 +71,17 @@ def status(
     Lag is in committed records. The watermark is the event time up to which a partition is complete; the oldest one
     says how late the latest news is. Lag with no member: start the worker. Lag with members: add some, or look at
     the logs. No lag and an old watermark: the producers are quiet, or their clocks are wrong. Where a scope has a
-    challenger, its latest scores stand beside the champion's. Drift is what the last two days' records say.
+    challenger, its latest scores stand beside the champion's. Drift is what the last two days' records say. Without
+    Kafka the models are told all the same, and the exit code is 1.
 
     Example: faultline status --json | jq '.workers[] | select(.lag > 100000)'
     """
     settings = load_settings()
-    admin = connect(settings)
+    try:
+        admin = connect(settings)
+    except Failure as away:
+        _without_kafka(settings, as_json, str(away))
+        raise
     workers = [worker_status(admin, settings, name, topics) for name, topics in inputs(settings).items()]
     more = [worker_status(admin, settings, name, topics) for name, topics in optional_inputs(settings).items()]
     workers += [worker for worker in more if worker.state != "absent"]
@@ -88,6 +93,7 @@ def status(
         print_json(
             {
                 "workers": [_document(worker) for worker in workers],
+                "kafka_error": None,
                 "models": models,
                 "models_error": trouble,
                 "shadow": None if found is None else shadow.document(found),
@@ -112,11 +118,7 @@ def status(
             )
     if owners:
         print_table(("worker", "process", "host", "partitions"), _owners(workers), title="\nowners")
-    print_table(
-        ("profile", "scope", "champion", "challenger"),
-        [tuple(model.values()) for model in models] or [(trouble or "none: the untrained fallback scores", "", "", "")],
-        title=f"\nmodels in {without_secrets(settings.registry.url) or '(no registry)'}",
-    )
+    _print_models(settings, models, trouble)
     if found is not None:
         print_table(
             ("profile", "scope", "role", "version", "vectors", "mean score", "anomalous", "same verdict"),
@@ -132,6 +134,23 @@ def status(
     if rules or unheard is not None:
         told = f"{rules:,} rules hold incidents back (`faultline feedback list`)" if unheard is None else unheard
         console().print(f"\nfeedback: {told}", markup=False)
+
+
+def _without_kafka(settings: Settings, as_json: bool, why: str) -> None:
+    """What can be told while Kafka is away: the models."""
+    models, trouble = _models(settings)
+    if as_json:
+        print_json({"workers": None, "kafka_error": why, "models": models, "models_error": trouble})
+    else:
+        _print_models(settings, models, trouble)
+
+
+def _print_models(settings: Settings, models: Sequence[dict[str, str | None]], trouble: str | None) -> None:
+    print_table(
+        ("profile", "scope", "champion", "challenger"),
+        [tuple(model.values()) for model in models] or [(trouble or "none: the untrained fallback scores", "", "", "")],
+        title=f"\nmodels in {without_secrets(settings.registry.url) or '(no registry)'}",
+    )
 
 
 def _models(settings: Settings) -> tuple[list[dict[str, str | None]], str | None]:

@@ -16,19 +16,16 @@ import orjson
 from numpy.typing import NDArray
 
 from schemas.columns import Events
-from schemas.events import encode_events
 from schemas.faults import UNKNOWN_FORM
 from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
+from workers.intake.finishing import Finish
 from workers.intake.formats.registry import build_formats
-from workers.intake.formats.wire import CountingFormat, Format, LongNamesFormat
-from workers.intake.limits import filled, refused, slimmed
-from workers.intake.long_names import bounded_names
+from workers.intake.formats.wire import CountingFormat, Format
 from workers.intake.mappings import Mappings
-from workers.intake.messages import bounded, with_messages
+from workers.intake.messages import with_messages
 from workers.intake.opening import Opened, opened
 from workers.intake.partitioning import partitions_of
-from workers.intake.redaction import Redaction
 from workers.intake.sorting import Sorter
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
@@ -49,15 +46,14 @@ class IntakeState:
 class IntakePolicy:
     """What the settings say. `partitions` is the count of the events topic, which decides where keys live.
 
-    `most_bytes`: of a record, raw or canonical; `most_unpacked`: of what a producer compressed; `message_bytes`: of a
-    log event's text. `by_topic`: formats by raw topic, where they are not told by their bytes.
+    `most_bytes`: of a raw record; `most_unpacked`: of what a producer compressed. `by_topic`: formats by raw topic,
+    where they are not told by their bytes.
     """
 
     topic: str
     partitions: int
     most_bytes: int
     most_unpacked: int
-    message_bytes: int
     by_topic: Mapping[str, str]
     config_hash: str
 
@@ -72,18 +68,11 @@ class IntakeStage:
     name = "intake"
     state_topic: str | None = None
 
-    def __init__(
-        self,
-        policy: IntakePolicy,
-        formats: Sequence[Format],
-        framing: Writer | None = None,
-        redaction: Redaction | None = None,
-    ) -> None:
+    def __init__(self, policy: IntakePolicy, formats: Sequence[Format], finish: Finish) -> None:
         self._policy = policy
-        self._redaction = redaction
+        self._finish = finish
         self._sorter = Sorter(formats, policy.by_topic)
         self.config_hash = policy.config_hash
-        self._framing = framing
 
     def start(self, partition: int, watermark: int, logged: list[Logged]) -> IntakeState:
         return IntakeState(watermark)
@@ -148,19 +137,11 @@ class IntakeStage:
         dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
         if not len(events):
             return
-        if self._redaction is not None:
-            events = self._redaction.applied(events)
-        if isinstance(wire, LongNamesFormat):
-            events = bounded_names(events)
-        events = bounded(events, self._policy.message_bytes)
         at = np.array(places, np.intp)[events.record]
         arrived = timestamps[at]
         state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
-        events, heavy = slimmed(events, [len(value) for value in chosen])
-        events, refusals = filled(events)
-        refusals |= heavy
-        encoded = encode_events(replace(events, observed_at=arrived), self._framing)
-        refusals |= refused(events, encoded, self._policy.most_bytes)
+        finished = self._finish.finished(events, wire, arrived, [len(value) for value in chosen])
+        events, encoded, refusals = finished.events, finished.encoded, finished.refusals
         keys, partitions = self._destinations(events)
         codes = events.entity.codes.tolist()
         fields = (map(keys.__getitem__, codes), encoded, repeat(()), map(partitions.__getitem__, codes))
@@ -236,9 +217,7 @@ def build(
         count,
         intake.max_record_bytes,
         intake.max_unpacked_bytes,
-        intake.message_bytes or 0,
         intake.formats,
         stable_id(_VERSION, rules.decode(), topic, count, str(framing)),
     )
-    redaction = Redaction(intake.redact, key) if intake.redact else None
-    return IntakeStage(policy, build_formats(intake, mappings, resolver), framing, redaction)
+    return IntakeStage(policy, build_formats(intake, mappings, resolver), Finish.of(intake, framing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -132,6 +133,24 @@ def test_an_entity_is_erased_from_every_file_and_a_replay_does_not_bring_it_back
     assert in_archive(fill(str(tmp_path))) == kept
     list(compact(store, ALL))
     assert in_archive(store) == kept
+    assert findings(store) == []
+
+
+def test_names_below_an_erased_one_stay_and_are_told_unless_they_are_erased_too(tmp_path: Path) -> None:
+    names = ["web-1", "web-1/eth0", "web-1/eth1", "web-10", "web-1x/eth0"]
+    data = made_up(50, entities=5)
+    pod = Pod(str(tmp_path), SystemClock())
+    pod.feed(encode_vectors(replace(data, entity=[names[row % 5] for row in range(50)])), 0)
+    pod.feed(encode_vectors(later(replace(data, entity=["web-1/late"] * 50), 2 * DAY)), 50)
+    pod.finish()
+    store, below = Store(str(tmp_path)), set[str]()
+    whole = Erasure("web-1", START + DAY)
+    list(holding(store, whole, parts=below))
+    assert below == {"web-1/eth0", "web-1/eth1"}
+    list(erase(store, whole))
+    assert {row["entity"] for row in in_archive(store).values()} == {*names[1:], "web-1/late"}
+    list(erase(store, *(Erasure(name, START + DAY) for name in below)))
+    assert {row["entity"] for row in in_archive(store).values()} == {"web-10", "web-1x/eth0", "web-1/late"}
     assert findings(store) == []
 
 

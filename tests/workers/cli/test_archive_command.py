@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,23 @@ def test_it_is_listed_merged_erased_from_checked_and_expired(env: dict[str, str]
     assert (checked.code, checked.json["files"], checked.json["findings"]) == (0, 1, [])
     expired = call("archive", "expire", "--older-than", "2026-03-03T00:00Z", "--json", env=env).json
     assert (expired["days"], expired["files"]) == (1, 1)
+
+
+def test_parts_of_what_is_erased_are_named_and_go_with_a_flag(tmp_path: Path, call: Call) -> None:
+    names = ["web-1", "web-1/eth0", "web-1/eth1", "web-2"]
+    pod = Pod(str(tmp_path), SystemClock())
+    pod.feed(encode_vectors(replace(made_up(40, entities=4), entity=[names[row % 4] for row in range(40)])), 0)
+    pod.finish()
+    env = {"FAULTLINE_ARCHIVE__URL": str(tmp_path)}
+    asked = call("archive", "erase", "--entity", "web-1", env=env)
+    assert "web-1: 10 vectors in 1 files\nalso there: web-1/eth0, web-1/eth1; erase them too by --parts" in asked.err
+    told = call("archive", "erase", "--entity", "web-1", "--yes", env=env)
+    assert "10 rows of web-1 erased from 1 files" in told.err
+    assert "also there: web-1/eth0, web-1/eth1" in told.err
+    both = call("archive", "erase", "--entity", "web-1", "--parts", "--yes", "--json", env=env).json
+    assert (both["rows"], both["parts"], both["also_there"]) == (20, ["web-1/eth0", "web-1/eth1"], [])
+    (day,) = call("archive", "list", "--json", env=env).json["days"]
+    assert day["rows"] == 10
 
 
 def test_where_there_is_none_it_says_how_one_begins(tmp_path: Path, call: Call) -> None:

@@ -31,7 +31,7 @@ def _request(n: int, **fields: Any) -> dict[str, Any]:
     return {"@timestamp": T + n * 1_000, "service": "shop", "latency_ms": 10.0 + n, "status": 200, **fields}
 
 
-def _raw(folders: Folders, index: str, documents: list[tuple[str, dict[str, Any]]]) -> None:
+def raw_index(folders: Folders, index: str, documents: list[tuple[str, dict[str, Any]]]) -> None:
     """A download as it would have been left."""
     place = folders.raw / index
     plan = PartPlan(0, 0)
@@ -66,7 +66,7 @@ def test_bad_rows_are_kept_aside_each_with_its_reason_and_the_others_become_even
         ("b4", _request(9) | {"@timestamp": 4_102_444_800_000}, "a day ahead"),
         ("b5", _request(9) | {"@timestamp": 1_000}, "before 1972"),
     ]
-    _raw(folders, "api", [*good, *((name, document) for name, document, _ in bad)])
+    raw_index(folders, "api", [*good, *((name, document) for name, document, _ in bad)])
     report = _clean(folders, "api")
     assert (report["documents"], report["events"], report["rejected"], report["duplicates"]) == (12, 6, 6, 0)
     events = from_arrow(pq.read_table(folders.cleaned("api")))
@@ -85,7 +85,7 @@ def test_bad_rows_are_kept_aside_each_with_its_reason_and_the_others_become_even
 def test_of_documents_that_are_there_twice_the_newest_counts_and_equal_ones_count_once(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     documents = [("a", _request(0)), ("b", _request(1)), ("a", _request(0, status=500)), ("c", _request(1))]
-    _raw(folders, "api", documents)
+    raw_index(folders, "api", documents)
     report = _clean(folders, "api")
     assert (report["events"], report["rejected"], report["duplicates"]) == (2, 0, 2)
     events = from_arrow(pq.read_table(folders.cleaned("api")))
@@ -95,7 +95,7 @@ def test_of_documents_that_are_there_twice_the_newest_counts_and_equal_ones_coun
 
 def test_where_no_document_is_an_event_the_most_frequent_reason_is_told(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
-    _raw(folders, "odd", [(str(n), {"text": n}) for n in range(3)])
+    raw_index(folders, "odd", [(str(n), {"text": n}) for n in range(3)])
     with pytest.raises(Failure, match="no timestamp"):
         _clean(folders, "odd")
     assert len(_aside(folders, "odd")) == 3
@@ -104,8 +104,8 @@ def test_where_no_document_is_an_event_the_most_frequent_reason_is_told(tmp_path
 
 def test_data_sets_are_combined_in_time_order_each_document_once_and_named_by_what_went_in(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
-    _raw(folders, "even", [(str(n), _request(n)) for n in range(0, 10, 2)])
-    _raw(folders, "odd", [(str(n), _request(n)) for n in range(1, 10, 2)])
+    raw_index(folders, "even", [(str(n), _request(n)) for n in range(0, 10, 2)])
+    raw_index(folders, "odd", [(str(n), _request(n)) for n in range(1, 10, 2)])
     for index in ("even", "odd"):
         _clean(folders, index)
     (folders.clean / "again_cleaned.parquet").write_bytes(folders.cleaned("odd").read_bytes())
@@ -132,7 +132,7 @@ def test_features_are_those_that_workers_make_and_each_row_names_its_document(tm
     folders = Folders(tmp_path)
     levels = ["INFO", "warning", "FATAL", "loud"]
     documents = [_request(n // 2, level=levels[n % 4], status=[200, 404, 503][n % 3], number=n) for n in range(40)]
-    _raw(folders, "api", [(f"d{n}", document) for n, document in enumerate(documents)])
+    raw_index(folders, "api", [(f"d{n}", document) for n, document in enumerate(documents)])
     _clean(folders, "api")
     made = make_features(folders.cleaned("api"), "api", folders, load_settings({}), QUIET)
     table = read_features(made.features)

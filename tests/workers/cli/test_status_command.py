@@ -190,3 +190,20 @@ def test_champion_and_challenger_are_told_side_by_side(kafka: Broker, env: dict[
 )
 def test_spans_are_told_in_the_unit_a_person_would_use(seconds: float, text: str) -> None:
     assert _span(seconds) == text
+
+
+@pytest.mark.timeout(600)  # commands that load everything
+def test_without_kafka_the_models_are_told_and_that_kafka_is_away(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path))
+    version = registry.save(manifest("service"), {"all.npz": b""})
+    (tmp_path / "service" / "global" / "aliases.json").write_text(json.dumps({"champion": version, "challenger": None}))
+    env = {"FAULTLINE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "FAULTLINE_REGISTRY__URL": str(tmp_path)}
+    told = faultline("status", "--json", env=env)
+    assert told.code == 1
+    assert told.json["models"] == [{"profile": "service", "scope": "global", "champion": version, "challenger": None}]
+    assert told.json["workers"] is None
+    assert "127.0.0.1:1" in told.json["kafka_error"]
+    assert "no Kafka broker answers at 127.0.0.1:1" in told.err
+    seen = faultline("status", env=env)
+    assert seen.code == 1
+    assert version[:12] in seen.out

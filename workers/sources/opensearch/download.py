@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.sources.opensearch.connection import Address
+from workers.sources.opensearch.contact import Contact
 from workers.sources.opensearch.paging import Order, Pages, split
 from workers.sources.opensearch.raw import PartFile, PartPlan, RawIndex, remove
 from workers.sources.opensearch.server import Server, ServerError, Shard
@@ -37,12 +38,20 @@ class Downloaded:
 class Download:
     """Downloads indices of one cluster. Use from one thread; `slices` others read at the same time."""
 
-    def __init__(self, address: Address, folder: Path, slices: int, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        folder: Path,
+        slices: int,
+        stopped: Callable[[], bool],
+        contact: Contact | None = None,
+    ) -> None:
+        self._contact = contact or Contact()
         self._address, self._folder, self._slices = address, folder, slices
         self._failed = threading.Event()
         self._stopped: Callable[[], bool] = lambda: stopped() or self._failed.is_set()
         self._asked_to_stop = stopped
-        self.server = Server(address, self._stopped)
+        self.server = Server(address, self._stopped, self._contact)
         self._writing = threading.Lock()
 
     def place(self, index: str) -> Path:
@@ -95,7 +104,7 @@ class Download:
         readers: list[Pages] = []
 
         def read(plan: PartPlan, part: PartFile) -> None:
-            server = Server(self._address, self._stopped)
+            server = Server(self._address, self._stopped, self._contact)
             order = Order(first=plan.first, beyond=plan.beyond)
             pages = Pages(server, Shard(raw.index, plan.shard), order, part.after)
             try:

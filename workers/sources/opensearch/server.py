@@ -15,15 +15,20 @@ from opensearchpy import (
     SSLError,
     TransportError,
 )
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception
 from tenacity.wait import wait_exponential, wait_random
+from urllib3.exceptions import NewConnectionError
 
 from workers.runtime.clock import SystemClock
 from workers.sources.opensearch.connection import Address, BusyError
+from workers.sources.opensearch.contact import Contact
 from workers.sources.stopping import sleep_unless
 
 Answer = TypeVar("Answer")
 _WAIT = wait_exponential(multiplier=0.2, max=15.0) + wait_random(0.0, 0.3)
+_FIRST_PATIENCE = 3.0
+"""Seconds in which nobody listens at an address, or nobody knows its name, before it counts as mistyped."""
+
 _CLOCK = SystemClock()
 _LARGE = ("circuit_breaking_exception", "data_too_large", "too_large")
 
@@ -60,11 +65,15 @@ class Shard:
 class Server:
     """One client, for one thread. Calls wait `Address.patience` seconds for a cluster that is away or busy.
 
-    `stopped` ends that waiting early, by `Interrupted`. Raises `ServerError` throughout.
+    An address at which nobody has ever answered, and nobody listens now, is given up after a few. `stopped` ends the
+    waiting early, by `Interrupted`. Raises `ServerError` throughout.
     """
 
-    def __init__(self, address: Address, stopped: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, address: Address, stopped: Callable[[], bool] = lambda: False, contact: Contact | None = None
+    ) -> None:
         self.address = address
+        self._contact = contact or Contact()
         self._client = address.connect()
         self._stopped = stopped
 
@@ -182,14 +191,41 @@ class Server:
         retrying = Retrying(
             retry=retry_if_exception(_is_passing),
             wait=_patient,
-            stop=stop_after_delay(self.address.patience),
+            stop=self._is_enough,
+            before_sleep=self._tell,
             sleep=lambda seconds: sleep_unless(self._stopped, seconds, _CLOCK),
             reraise=True,
         )
         try:
-            return retrying(call)
+            return retrying(lambda: self._noted(call))
         except TransportError as error:
             raise self._explained(doing, error) from error
+
+    def _noted(self, call: Callable[[], Answer]) -> Answer:
+        """The answer, with a note that there was one; a refusal is one as well."""
+        try:
+            answer = call()
+        except TransportError as error:
+            if not isinstance(error, (ConnectionError, BusyError)):
+                self._contact.answered()
+            self._contact.reached |= not isinstance(error, ConnectionError)
+            raise
+        self._contact.answered()
+        return answer
+
+    def _is_enough(self, state: RetryCallState) -> bool:
+        """Whether asking again is given up."""
+        patience = self.address.patience
+        if not self._contact.reached and _is_nobody_there(_error_of(state)):
+            patience = min(patience, _FIRST_PATIENCE)
+        return (state.seconds_since_start or 0.0) >= patience
+
+    def _tell(self, state: RetryCallState) -> None:
+        error = _error_of(state)
+        how = "is busy" if isinstance(error, BusyError) else "cannot be reached"
+        words = _words(error) if isinstance(error, TransportError) else str(error)
+        patience = f"{self.address.patience:.0f} s" if self._contact.reached else "a moment"
+        self._contact.waits(f"{self.address.url} {how} ({words}); asking again for {patience}")
 
     def _explained(self, doing: str, error: TransportError) -> ServerError:
         at = self.address.url
@@ -231,9 +267,21 @@ def _is_passing(error: BaseException) -> bool:
     return isinstance(error, ConnectionError)
 
 
+def _is_nobody_there(error: BaseException | None) -> bool:
+    """Whether no connection could be made at all: refused, no such name, no way there."""
+    if not isinstance(error, ConnectionError):
+        return False
+    args: Sequence[Any] = error.args
+    return len(args) > 2 and isinstance(args[2], NewConnectionError)
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
 def _patient(state: RetryCallState) -> float:
     """As long as the server asks for, or longer each time."""
-    error = state.outcome.exception() if state.outcome is not None else None
+    error = _error_of(state)
     asked = error.retry_after if isinstance(error, BusyError) else 0.0
     return max(asked, _WAIT(state))
 
