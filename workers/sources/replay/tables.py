@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,8 +26,25 @@ class UnusableFile(ValueError):
 
 
 def metric_columns(schema: pa.Schema) -> list[str]:
-    """Names of the columns that become metrics: numbers and booleans, reserved names apart."""
-    return [field.name for field in schema if field.name not in RESERVED and is_number(field.type)]
+    """Names of the columns that become metrics: numbers and booleans; no reserved names, no row numbers of pandas."""
+    apart = RESERVED | index_columns(schema)
+    return [field.name for field in schema if field.name not in apart and is_number(field.type)]
+
+
+_INDEX = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")  # as to_csv, read_csv and to_parquet name it
+
+
+def index_columns(schema: pa.Schema) -> frozenset[str]:
+    """Columns that number or name rows rather than measure: without a name, or by what pandas says of its index.
+
+    https://arrow.apache.org/docs/python/pandas.html#handling-pandas-indexes
+    """
+    try:
+        said = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+        named = {name for name in said if isinstance(name, str)}
+    except (ValueError, TypeError, AttributeError, RecursionError):  # whoever wrote it, it is no description of pandas
+        named = set()
+    return frozenset(name for name in schema.names if name in named or _INDEX.fullmatch(name))
 
 
 def is_number(kind: pa.DataType) -> bool:
