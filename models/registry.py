@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from models.bundle import Bundle, open_bundle
-from models.manifest import MANIFEST, BundleError, Manifest
+from models.manifest import LARGEST_MANIFEST, MANIFEST, BundleError, Manifest, is_profile
 from models.scope import folder_name
 from models.signing import SIGNATURES, decode_signatures, encode_signatures, sign, signers
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ALIASES = "aliases.json"
+
+_VERSION = re.compile(r"[0-9a-f]{32}")
 
 
 class RegistryError(Exception):
@@ -151,16 +154,28 @@ class Registry:
             yield Entry(manifest.profile, manifest.scope, bundle.version, alias, manifest)
 
     def _bundle(self, folder: str, version: str | None) -> Bundle:
-        return open_bundle(lambda name: self._read(posixpath.join(folder, name)), version)
+        """Files are read as far as the manifest says, and one byte more: that they are longer is seen by it."""
+        sizes: dict[str, int] = {}
+
+        def read(name: str) -> bytes:
+            return self._read(posixpath.join(folder, name), sizes.get(name, LARGEST_MANIFEST))
+
+        bundle = open_bundle(read, version)
+        sizes |= {name: entry.bytes for name, entry in bundle.manifest.files.items()}
+        return bundle
 
     def _place(self, profile: str, scope: str, name: str) -> str:
-        if not profile.replace("_", "").isalnum() or not all(part.isalnum() for part in name.split(".")):
+        if not is_profile(profile) or not all(part.isalnum() for part in name.split(".")):
             raise RegistryError(f"{profile!r} and {name!r} are no names of the registry")
-        return posixpath.join(self._root, profile, folder_name(scope), name)
+        try:
+            return posixpath.join(self._root, profile, folder_name(scope), name)
+        except ValueError as error:
+            raise RegistryError(str(error)) from error
 
-    def _read(self, place: str) -> bytes:
+    def _read(self, place: str, most: int = LARGEST_MANIFEST) -> bytes:
+        """At most `most` bytes and one more."""
         with _explained(place):
-            blob: bytes = self._fs.cat_file(place)
+            blob: bytes = self._fs.cat_file(place, start=0, end=most + 1)
             return blob
 
     def _write(self, place: str, blob: bytes) -> None:
@@ -179,9 +194,13 @@ class Registry:
 
 def _read_aliases(blob: bytes, place: str) -> Aliases:
     try:
-        return Aliases(**json.loads(blob))
-    except (ValueError, TypeError) as error:
+        aliases = Aliases(**json.loads(blob))
+    except (ValueError, TypeError, RecursionError) as error:
         raise RegistryError(f"{place} holds no aliases: {error}") from error
+    for version in (aliases.champion, aliases.challenger):
+        if version is not None and not (isinstance(version, str) and _VERSION.fullmatch(version)):
+            raise RegistryError(f"{place} holds no aliases: {version!r} is no version")
+    return aliases
 
 
 class _explained:  # noqa: N801 (reads as a statement)
