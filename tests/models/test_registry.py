@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.manifest import MANIFEST, BundleError
 from models.periods import ALL
-from models.registry import ALIASES, Aliases, Registry, RegistryError
+from models.registry import ALIASES, Aliases, Damaged, Registry, RegistryError
 from models.scope import GLOBAL, entity_scope, folder_name, group_scope, scopes_of
 from models.store import ModelStore
 from tests.models.learned import bundle
@@ -147,3 +147,28 @@ def test_a_period_is_checked_against_its_hash_when_it_is_loaded(tmp_path: Path) 
     (tmp_path / "generic" / "global" / version / "periods" / "all.npz").write_bytes(b"other")
     with pytest.raises(BundleError, match="damaged"):
         store.model(opened, ALL)
+
+
+@pytest.mark.parametrize("content", ["{", "", "[" * 200_000, '{"format":1}'])
+def test_one_damaged_manifest_is_named_by_its_place_and_hides_no_other_bundle(tmp_path: Path, content: str) -> None:
+    registry, damaged = _saved(tmp_path, entity_scope("shop/checkout"))
+    _, whole = _saved(tmp_path, seed=1)
+    registry.promote("generic", GLOBAL, Aliases(whole))
+    (tmp_path / "generic" / "entity=shop%2Fcheckout" / damaged / MANIFEST).write_text(content)
+    assert [(one.scope, one.version, one.alias) for one in registry.entries()] == [(GLOBAL, whole, "champion")]
+    (found,) = [one for one in registry.survey() if isinstance(one, Damaged)]
+    assert (found.profile, found.scope, found.version) == ("generic", "entity=shop/checkout", damaged)
+    assert f"shop%2Fcheckout/{damaged}/{MANIFEST}: " in found.reason
+    assert list(registry.in_force()) == [("generic", GLOBAL, Aliases(whole))]
+    (tmp_path / "generic" / "entity=shop%2Fcheckout" / ALIASES).write_text(f'{{"champion": "{damaged}"}}')
+    with pytest.raises(BundleError, match=f"{damaged}/{MANIFEST}: "):
+        list(registry.in_force())
+
+
+def test_damaged_aliases_hide_the_bundles_of_no_other_scope(tmp_path: Path) -> None:
+    registry, first = _saved(tmp_path, entity_scope("a"))
+    _, second = _saved(tmp_path, seed=1)
+    (tmp_path / "generic" / "entity=a" / ALIASES).write_text("{")
+    assert [one.version for one in registry.entries()] == [second]
+    (found,) = [one for one in registry.survey() if isinstance(one, Damaged)]
+    assert (found.version, "aliases.json holds no aliases" in found.reason) == (first, True)
