@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +68,7 @@ def backtest(
         raise WrongUse(f"{what} is for training, and --no-train trains nothing: give one of them")
     configure("warning", settings.log.format)
     check_there(data)
+    _check_writable(out)
     rows = rows_of(data)
     if not len(rows) and not rows.open:
         open_tape(data, voice)  # says what is wrong with the files, if that is it
@@ -95,6 +97,16 @@ def backtest(
             verdicts = _score(data, settings.with_registry(folder), voice, rows)
     verdicts.write(out)
     _report(verdicts, out, voice)
+
+
+def _check_writable(out: Path) -> None:
+    """Before minutes of work rather than after. Raises WrongUse."""
+    if out.is_dir():
+        raise WrongUse(f"--out {out} is a folder: name a file in it")
+    if not out.parent.is_dir():
+        raise WrongUse(f"--out {out}: there is no folder {out.parent}; make it first")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise WrongUse(f"--out {out} may not be written")
 
 
 def _score(data: list[Path], settings: Settings, voice: Voice, rows: TableRows) -> Verdicts:

@@ -69,16 +69,16 @@ def rows_of(paths: Sequence[Path]) -> TableRows:
         try:
             events |= holds_events(path)
             table = _head(path)
+            time = None if table is None else times_of(table.column("timestamp"))
         except (OSError, ValueError):  # said when the files are surveyed
             continue
-        if table is None:
+        if table is None or time is None:
             continue
         chosen = np.ones(len(table), np.bool_)
         if "split" in table.column_names:
             splits = table.column("split").cast(pa.string()).to_pylist()
             chosen = np.array([split != "train" for split in splits], np.bool_)
             rows.has_train |= not chosen.all()
-        time = times_of(table.column("timestamp"))
         names = table.column("entity").cast(pa.string()).to_pylist()
         chosen &= np.array([name is not None for name in names], np.bool_) & (time != NULL_TIME)
         picked = np.flatnonzero(chosen)

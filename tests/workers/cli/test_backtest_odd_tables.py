@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from schemas.times import parse_time
+from workers.cli.backtest import backtest
 from workers.cli.backtesting import Verdict, Verdicts, rows_of
+from workers.cli.failures import WrongUse
 
 START = "2026-03-02T00:00:00Z"
 
@@ -28,3 +31,28 @@ def test_all_rows_of_one_entity_and_time_have_the_same_verdict(tmp_path: Path) -
     assert verdicts.column("incident") == [None, "i1", None, "i1", None]
     assert verdicts.summary() == {"rows": 5, "scored": 2, "anomalies": 2, "incidents": 0}
     assert verdicts.found == {1: Verdict(2.0, "high", "i1", "queue up", [])}
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([1_772_323_200 + 300 * n for n in range(6)], "times before 1972 when read as milliseconds"),
+        (["yesterday"] * 6, "the column timestamp holds no times"),
+    ],
+)
+def test_times_that_cannot_be_read_are_told_of_in_a_sentence(
+    times: list[int] | list[str], said: str, tmp_path: Path
+) -> None:
+    table = _table()
+    table["timestamp"] = pd.Series(times)
+    table.to_parquet(tmp_path / "times.parquet", index=False)
+    with pytest.raises(WrongUse, match=said):
+        backtest([tmp_path / "times.parquet"], tmp_path / "out.parquet", quiet=True)
+
+
+def test_a_place_that_cannot_be_written_is_told_of_before_anything_is_learned(tmp_path: Path) -> None:
+    _table().to_parquet(tmp_path / "table.parquet", index=False)
+    for out, said in ((tmp_path / "gone" / "out.parquet", "there is no folder"), (tmp_path, "is a folder")):
+        with pytest.raises(WrongUse, match=said):
+            backtest([tmp_path / "table.parquet"], out, quiet=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["table.parquet"]

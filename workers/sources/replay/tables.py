@@ -18,6 +18,7 @@ RESERVED = frozenset({"timestamp", "entity", "split", "label", "anomaly_point", 
 """Columns of training tables that are never metrics."""
 
 TIME_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_SPOKEN = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
 _OLDEST = 63_072_000_000_000  # 1972-01-01: an earlier time is a wrong unit
 
 
@@ -81,7 +82,10 @@ def times_of(column: pa.ChunkedArray, time_unit: str = "ms") -> NDArray[np.int64
         times = pc.round(scaled).cast(pa.int64()) if pa.types.is_floating(scaled.type) else scaled
         oldest = pc.min(times).as_py()
         if oldest is not None and oldest < _OLDEST:
-            raise UnusableFile(f"times before 1972 when read as {time_unit}: give --time-unit s, ms or us")
+            raise UnusableFile(
+                f"times before 1972 when read as {_SPOKEN[time_unit]} since 1970: write milliseconds, or such as "
+                "2026-03-02T00:00:00Z; `faultline source replay` takes other numbers by --time-unit s, ms or us"
+            )
     else:
         times = _parsed(column).cast(pa.int64())
     return np.array(times.fill_null(NULL_TIME).to_numpy(), np.int64)
