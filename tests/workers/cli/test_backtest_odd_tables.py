@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ from schemas.times import parse_time
 from workers.cli.backtest import backtest
 from workers.cli.backtesting import Verdict, Verdicts, rows_of
 from workers.cli.failures import WrongUse
+from workers.sources.replay.files import Reading
+from workers.sources.replay.play import load_tape
 
 START = "2026-03-02T00:00:00Z"
 
@@ -56,3 +59,18 @@ def test_a_place_that_cannot_be_written_is_told_of_before_anything_is_learned(tm
         with pytest.raises(WrongUse, match=said):
             backtest([tmp_path / "table.parquet"], out, quiet=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["table.parquet"]
+
+
+def test_rows_with_more_metrics_than_an_event_holds_are_told_of_with_the_limit(tmp_path: Path) -> None:
+    wide = pd.DataFrame({f"m{n}": float(n) for n in range(257)}, index=range(6))
+    pd.concat([_table(), wide], axis=1).drop(columns="queue").to_parquet(tmp_path / "wide.parquet", index=False)
+    with pytest.raises(WrongUse, match="a row has 257 metrics, and an event has room for 256"):
+        backtest([tmp_path / "wide.parquet"], tmp_path / "out.parquet", quiet=True)
+
+
+def test_wide_tables_are_played_where_no_row_fills_more_than_an_event_holds(tmp_path: Path) -> None:
+    wide = pd.DataFrame({f"m{n}": float(n) for n in range(300)}, index=range(6))
+    wide.loc[:2, :"m149"] = math.nan
+    wide.loc[3:, "m150":] = math.nan
+    pd.concat([_table(), wide], axis=1).to_parquet(tmp_path / "wide.parquet", index=False)
+    assert load_tape([tmp_path / "wide.parquet"], Reading()).rows == 6

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.columns import NULL_TIME, Events
+from schemas.limits import DEFAULT_LIMITS
 from workers.canonical import column_of, strings_of
 from workers.sources.columns import metric_events
 
@@ -55,7 +56,7 @@ def is_number(kind: pa.DataType) -> bool:
 def table_events(table: pa.Table, kind: str, time_unit: str = "ms") -> Events:
     """One event per row that has at least one value. Cells that are null, NaN or infinite are left out.
 
-    Raises `UnusableFile` for times that cannot be read.
+    Raises `UnusableFile` for times that cannot be read, and rows with more values than an event may have.
     """
     names = metric_columns(table.schema)
     values = np.full((len(table), len(names)), np.nan)
@@ -63,7 +64,13 @@ def table_events(table: pa.Table, kind: str, time_unit: str = "ms") -> Events:
         values[:, number] = _as_floats(table.column(name))
     time = times_of(table.column("timestamp"), time_unit)
     entity = strings_of(column_of(table, "entity"), len(table))
-    keep = np.flatnonzero(np.isfinite(values).any(axis=1) & (time != NULL_TIME) & (entity.codes >= 0))
+    given = np.isfinite(values).sum(axis=1)
+    if given.max(initial=0) > DEFAULT_LIMITS.metrics:
+        raise UnusableFile(
+            f"a row has {given.max()} metrics, and an event has room for {DEFAULT_LIMITS.metrics}: leave out the "
+            "columns that tell least, or make two tables of it with an entity each (such as db-1/a and db-1/b)"
+        )
+    keep = np.flatnonzero((given > 0) & (time != NULL_TIME) & (entity.codes >= 0))
     return metric_events(time[keep], entity.take(keep), kind, "replay", names, values[keep])
 
 
