@@ -12,6 +12,9 @@ from schemas.times import parse_time
 from workers.cli.backtest import backtest
 from workers.cli.backtesting import Verdict, Verdicts, rows_of
 from workers.cli.failures import WrongUse
+from workers.cli.judged_data import read_data
+from workers.cli.learning_data import open_tape
+from workers.cli.voice import Voice
 from workers.sources.replay.files import Reading
 from workers.sources.replay.play import load_tape
 
@@ -74,3 +77,29 @@ def test_wide_tables_are_played_where_no_row_fills_more_than_an_event_holds(tmp_
     wide.loc[3:, "m150":] = math.nan
     pd.concat([_table(), wide], axis=1).to_parquet(tmp_path / "wide.parquet", index=False)
     assert load_tape([tmp_path / "wide.parquet"], Reading()).rows == 6
+
+
+@pytest.mark.parametrize("words", [("0", "1"), ("false", "true"), ("False", "TRUE"), (False, True), (0.0, 1.0)])
+def test_labels_may_be_numbers_or_truth_values_or_texts_of_them(words: tuple[object, object], tmp_path: Path) -> None:
+    table = _table()
+    table["label"] = pd.Series([words[0], words[1], None, *[words[0]] * 3], dtype=object)
+    table.to_parquet(tmp_path / "labels.parquet", index=False)
+    assert read_data([tmp_path / "labels.parquet"]).rows["label"].fillna(-1).tolist() == [0, 1, -1, 0, 0, 0]
+
+
+def test_labels_in_words_are_refused_by_the_column_and_what_it_may_hold(tmp_path: Path) -> None:
+    table = _table()
+    table["label"] = ["normal"] * 5 + ["anomaly"]
+    table.to_parquet(tmp_path / "labels.parquet", index=False)
+    with pytest.raises(WrongUse, match=r"labels\.parquet: the column label holds 0, 1, true, .* not 'normal'"):
+        read_data([tmp_path / "labels.parquet"])
+
+
+def test_columns_of_texts_are_said_to_be_no_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = _table()
+    table["size"] = table["queue"].astype(str)
+    table.to_parquet(tmp_path / "texts.parquet", index=False)
+    open_tape([tmp_path / "texts.parquet"], Voice.of(quiet=False, as_json=True))
+    assert (
+        "columns that are not numbers are no metrics (numbers written as text neither): size" in capsys.readouterr().err
+    )
