@@ -20,6 +20,9 @@ from models.manifest import MANIFEST, BundleError, FileEntry, Manifest, version_
 from models.model import PeriodModel
 from models.periods import ALL
 
+_UNFIT = (ArrayError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What arrays raise that fit nobody's model."""
+
 Read = Callable[[str], bytes]
 """Gives the bytes of a bundle's file by its name in the bundle."""
 
@@ -43,7 +46,15 @@ class Bundle:
         try:
             arrays = self._with_own_files(unpack(blob))
             return PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, arrays)
-        except (ArrayError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except (
+            ArrayError,
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             raise BundleError(f"{entry.file}: {error}") from error
 
     def _with_own_files(self, arrays: Arrays) -> Arrays:

@@ -10,14 +10,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from models.ensembles import FUSIONS, Fusion, MemberName
 from models.periods import ALL, PERIODS, Calendar
+from models.scope import check_scope
+from schemas.times import MAX_TIME, MIN_TIME
 
 FORMAT = 6
 MANIFEST = "manifest.json"
 
 _FILE = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*\.(npz|json|onnx|ubj)")
 _LARGEST_FILE = 256 << 20
+
+LARGEST_MANIFEST = 16 << 20
+"""Bytes of a manifest that are read at most."""
 
 
 class BundleError(ValueError):
@@ -115,10 +122,13 @@ class Manifest:
     @classmethod
     def decode(cls, blob: bytes) -> Manifest:
         """Raises `BundleError` for anything that `encode` would not have written."""
+        if len(blob) > LARGEST_MANIFEST:
+            raise BundleError(f"not a bundle's manifest: it has more than {LARGEST_MANIFEST:,} bytes")
         try:
             document: dict[str, Any] = json.loads(blob)
             if document.pop("format") != FORMAT:
                 raise BundleError("the bundle is of another format; train it anew")
+            _TYPES.validate_json(json.dumps(document), strict=True)
             manifest = cls(
                 **{
                     **document,
@@ -131,15 +141,27 @@ class Manifest:
             )
         except BundleError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise BundleError(f"not a bundle's manifest: {place}: {first['msg']}") from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BundleError(f"not a bundle's manifest: {error}") from error
         _check(manifest)
         return manifest
 
 
+_TYPES: TypeAdapter[Manifest] = TypeAdapter(Manifest)
+
+
 def version_of(manifest: bytes) -> str:
     """32 hex digits that name exactly these bytes, and by the hashes in them every file."""
     return hashlib.sha256(manifest).hexdigest()[:32]
+
+
+def is_profile(name: str) -> bool:
+    """Whether a profile may have that name, which is a folder of the registry: letters, digits and `_`."""
+    return name.replace("_", "").isalnum()
 
 
 def _calendar(entry: Mapping[str, Any]) -> Calendar:
@@ -155,7 +177,15 @@ def _period(entry: Mapping[str, Any]) -> PeriodEntry:
 def _check(manifest: Manifest) -> None:
     if ALL not in manifest.periods or not set(manifest.periods) <= {ALL, *PERIODS}:
         raise BundleError("a bundle holds the period `all` and no others than the five")
+    try:
+        check_scope(manifest.scope)
+    except ValueError as error:
+        raise BundleError(str(error)) from error
+    if not is_profile(manifest.profile):
+        raise BundleError(f"{manifest.profile!r} is no profile")
     training = manifest.training
+    if not MIN_TIME <= training.start <= training.end <= MAX_TIME:
+        raise BundleError(f"training.start {training.start} and training.end {training.end} are no span of time")
     for what, value, most in (("alpha", training.alpha, 1.0), ("rows_a_day", training.rows_a_day, math.inf)):
         if type(value) is not float or not 0.0 < value < most:
             raise BundleError(f"training.{what} must be a number above 0 and below {most}, not {value!r}")

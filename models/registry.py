@@ -12,16 +12,18 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from models.bundle import Bundle, open_bundle
-from models.manifest import MANIFEST, BundleError, Manifest
+from models.manifest import LARGEST_MANIFEST, MANIFEST, BundleError, Manifest, is_profile
 from models.scope import folder_name
 from models.signing import SIGNATURES, decode_signatures, encode_signatures, sign, signers
 
@@ -30,9 +32,15 @@ if TYPE_CHECKING:
 
 ALIASES = "aliases.json"
 
+_VERSION = re.compile(r"[0-9a-f]{32}")
+
 
 class RegistryError(Exception):
     """The registry cannot be reached, or has not what was asked for. The message names the place."""
+
+
+class AliasesError(RegistryError):
+    """Aliases that are none. The message names their file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,17 @@ class Entry:
     version: str
     alias: str | None
     manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A bundle that nobody can load: the folder that it lies in, what this is in the registry's order, and why."""
+
+    folder: str
+    profile: str
+    scope: str
+    version: str
+    reason: str
 
 
 class Registry:
@@ -138,32 +157,55 @@ class Registry:
             aliases = _read_aliases(self._read(place), place)
             version = aliases.champion or aliases.challenger
             if version is not None:
-                blob = self._read(posixpath.join(posixpath.dirname(place), version, MANIFEST))
-                manifest = Manifest.decode(blob)
+                manifest = self._bundle(posixpath.join(posixpath.dirname(place), version), version).manifest
                 yield manifest.profile, manifest.scope, aliases
 
     def entries(self) -> Iterator[Entry]:
-        """Every bundle, ordered by place. Raises `BundleError` at a damaged manifest."""
+        """Every bundle with a whole manifest, ordered by place."""
+        return (one for one in self.survey() if isinstance(one, Entry))
+
+    def survey(self) -> Iterator[Entry | Damaged]:
+        """Every bundle, ordered by place; those whose manifest, or whose scope's aliases, are damaged as such."""
         with _explained(self._root):
             places = sorted(self._fs.glob(posixpath.join(self._root, "*", "*", "*", MANIFEST)))
-        for place in places:
-            bundle = self._bundle(posixpath.dirname(place), None)
-            manifest = bundle.manifest
-            aliases = self.aliases(manifest.profile, manifest.scope)
-            alias = next((name for name, version in asdict(aliases).items() if version == bundle.version), None)
-            yield Entry(manifest.profile, manifest.scope, bundle.version, alias, manifest)
+        for folder in map(posixpath.dirname, places):
+            profile, scope, version = folder.split("/")[-3:]
+            try:
+                bundle = self._bundle(folder, version)
+                manifest = bundle.manifest
+                aliases = self.aliases(manifest.profile, manifest.scope)
+            except (BundleError, AliasesError) as error:
+                yield Damaged(folder, profile, unquote(scope), version, str(error))
+                continue
+            alias = next((name for name, one in asdict(aliases).items() if one == version), None)
+            yield Entry(manifest.profile, manifest.scope, version, alias, manifest)
 
-    def _bundle(self, folder: str, version: str | None) -> Bundle:
-        return open_bundle(lambda name: self._read(posixpath.join(folder, name)), version)
+    def _bundle(self, folder: str, version: str) -> Bundle:
+        """Files are read as far as the manifest says, and one byte more: that they are longer is seen by it."""
+        sizes: dict[str, int] = {}
+
+        def read(name: str) -> bytes:
+            return self._read(posixpath.join(folder, name), sizes.get(name, LARGEST_MANIFEST))
+
+        try:
+            bundle = open_bundle(read, version)
+        except BundleError as error:
+            raise BundleError(f"{posixpath.join(folder, MANIFEST)}: {error}") from error
+        sizes |= {name: entry.bytes for name, entry in bundle.manifest.files.items()}
+        return bundle
 
     def _place(self, profile: str, scope: str, name: str) -> str:
-        if not profile.replace("_", "").isalnum() or not all(part.isalnum() for part in name.split(".")):
+        if not is_profile(profile) or not all(part.isalnum() for part in name.split(".")):
             raise RegistryError(f"{profile!r} and {name!r} are no names of the registry")
-        return posixpath.join(self._root, profile, folder_name(scope), name)
+        try:
+            return posixpath.join(self._root, profile, folder_name(scope), name)
+        except ValueError as error:
+            raise RegistryError(str(error)) from error
 
-    def _read(self, place: str) -> bytes:
+    def _read(self, place: str, most: int = LARGEST_MANIFEST) -> bytes:
+        """At most `most` bytes and one more."""
         with _explained(place):
-            blob: bytes = self._fs.cat_file(place)
+            blob: bytes = self._fs.cat_file(place, start=0, end=most + 1)
             return blob
 
     def _write(self, place: str, blob: bytes) -> None:
@@ -182,9 +224,13 @@ class Registry:
 
 def _read_aliases(blob: bytes, place: str) -> Aliases:
     try:
-        return Aliases(**json.loads(blob))
-    except (ValueError, TypeError) as error:
-        raise RegistryError(f"{place} holds no aliases: {error}") from error
+        aliases = Aliases(**json.loads(blob))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise AliasesError(f"{place} holds no aliases: {error}") from error
+    for version in (aliases.champion, aliases.challenger):
+        if version is not None and not (isinstance(version, str) and _VERSION.fullmatch(version)):
+            raise AliasesError(f"{place} holds no aliases: {version!r} is no version")
+    return aliases
 
 
 class _explained:  # noqa: N801 (reads as a statement)

@@ -98,7 +98,7 @@ def decode_signatures(blob: bytes) -> dict[str, str]:
     """Raises BundleError for anything that `encode_signatures` would not have written."""
     try:
         found = json.loads(blob)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{SIGNATURES} is no JSON: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
         raise BundleError(f"{SIGNATURES} holds no signatures")

@@ -254,7 +254,7 @@ class WindowsSettings(Section):
 
 
 class ScoringSettings(Section):
-    cache_periods: int = Field(1_000, ge=1, description="model periods kept in memory (LRU)")
+    cache_mb: int = Field(1_024, ge=1, description="MB of models kept in memory a process; the least recently used go")
     timezone: str = Field("UTC", description="zone of the behavioural periods, for training; bundles keep theirs")
     holidays: list[str] = Field(default_factory=list, description="local dates (YYYY-MM-DD) that count as weekend")
     groups: dict[str, str] = Field(

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.manifest import MANIFEST, BundleError
+from models.model import PeriodModel
 from models.periods import ALL
-from models.registry import ALIASES, Aliases, Registry, RegistryError
+from models.registry import ALIASES, Aliases, Damaged, Registry, RegistryError
 from models.scope import GLOBAL, entity_scope, folder_name, group_scope, scopes_of
 from models.store import ModelStore
 from tests.models.learned import bundle
@@ -132,24 +133,41 @@ def test_models_are_looked_for_from_the_special_to_the_general() -> None:
     assert folder_name(group_scope("a b")) == "group=a%20b"
 
 
-def test_the_store_loads_periods_when_needed_and_lets_the_least_recently_used_go(tmp_path: Path) -> None:
+def _bytes(model: PeriodModel) -> int:
+    return sum(array.nbytes for array in model.to_arrays().values())
+
+
+def test_the_store_loads_periods_when_needed_and_lets_the_least_recently_used_go_by_their_bytes(tmp_path: Path) -> None:
     registry, version = _saved(tmp_path)
-    store = ModelStore(registry, periods=2)
+    opened = registry.open("generic", GLOBAL, version)
+    sizes = {name: _bytes(opened.period(name)) for name in opened.manifest.periods}
+    store = ModelStore(registry, most=sum(sizes.values()) - sizes["night_hours"])
     opened = store.bundle("generic", GLOBAL, version)
-    assert store.loaded == 0
-    everything = store.model(opened, ALL)
-    night = store.model(opened, "night_hours")
-    assert store.model(opened, ALL) is everything
-    store.model(opened, "weekend_day")
-    assert store.loaded == 2
+    assert (store.loaded, store.bytes) == (0, 0)
+    night, everything = store.model(opened, "night_hours"), store.model(opened, ALL)
+    assert store.bytes == sizes["night_hours"] + sizes[ALL]
+    for name in set(sizes) - {"night_hours", ALL}:
+        store.model(opened, name)
+    assert (store.loaded, store.bytes) == (len(sizes) - 1, sum(sizes.values()) - sizes["night_hours"])
     assert store.model(opened, ALL) is everything
     assert store.model(opened, "night_hours") is not night
+    assert store.model(opened, ALL) is everything, "it was used last but one"
     assert store.bundle("generic", GLOBAL, version) is opened
+
+
+def test_a_model_larger_than_the_bound_is_held_alone(tmp_path: Path) -> None:
+    registry, version = _saved(tmp_path)
+    store = ModelStore(registry, most=1)
+    opened = store.bundle("generic", GLOBAL, version)
+    everything = store.model(opened, ALL)
+    assert store.model(opened, ALL) is everything
+    store.model(opened, "night_hours")
+    assert store.loaded == 1
 
 
 def test_a_period_is_checked_against_its_hash_when_it_is_loaded(tmp_path: Path) -> None:
     registry, version = _saved(tmp_path)
-    store = ModelStore(registry, periods=2)
+    store = ModelStore(registry, most=1 << 20)
     opened = store.bundle("generic", GLOBAL, version)
     (tmp_path / "generic" / "global" / version / "periods" / "all.npz").write_bytes(b"other")
     with pytest.raises(BundleError, match="damaged"):
@@ -171,3 +189,28 @@ def test_the_example_of_the_documentation_lists_and_opens_models(
     assert {line.split()[2]: line.split()[3] for line in lines} == {first: "champion", second: "None"}
     assert list(names["champions"]) == [("generic", GLOBAL)]
     assert names["champions"]["generic", GLOBAL].features
+
+
+@pytest.mark.parametrize("content", ["{", "", "[" * 200_000, '{"format":1}'])
+def test_one_damaged_manifest_is_named_by_its_place_and_hides_no_other_bundle(tmp_path: Path, content: str) -> None:
+    registry, damaged = _saved(tmp_path, entity_scope("shop/checkout"))
+    _, whole = _saved(tmp_path, seed=1)
+    registry.promote("generic", GLOBAL, Aliases(whole))
+    (tmp_path / "generic" / "entity=shop%2Fcheckout" / damaged / MANIFEST).write_text(content)
+    assert [(one.scope, one.version, one.alias) for one in registry.entries()] == [(GLOBAL, whole, "champion")]
+    (found,) = [one for one in registry.survey() if isinstance(one, Damaged)]
+    assert (found.profile, found.scope, found.version) == ("generic", "entity=shop/checkout", damaged)
+    assert f"shop%2Fcheckout/{damaged}/{MANIFEST}: " in found.reason
+    assert list(registry.in_force()) == [("generic", GLOBAL, Aliases(whole))]
+    (tmp_path / "generic" / "entity=shop%2Fcheckout" / ALIASES).write_text(f'{{"champion": "{damaged}"}}')
+    with pytest.raises(BundleError, match=f"{damaged}/{MANIFEST}: "):
+        list(registry.in_force())
+
+
+def test_damaged_aliases_hide_the_bundles_of_no_other_scope(tmp_path: Path) -> None:
+    registry, first = _saved(tmp_path, entity_scope("a"))
+    _, second = _saved(tmp_path, seed=1)
+    (tmp_path / "generic" / "entity=a" / ALIASES).write_text("{")
+    assert [one.version for one in registry.entries()] == [second]
+    (found,) = [one for one in registry.survey() if isinstance(one, Damaged)]
+    assert (found.version, "aliases.json holds no aliases" in found.reason) == (first, True)

@@ -29,14 +29,16 @@ ROLES = frozenset({"champion", "fallback"})
 
 @dataclass(slots=True)
 class TableRows:
-    """The rows to score, in the order of the tables: entity and time (epoch microseconds), and the place of each.
+    """The rows to score, in the order of the tables: entity and time (epoch microseconds).
 
+    Rows of one entity and time have one verdict: `place` is the first of them, `first` that place for every row.
     Where files hold events instead, `open`, every vector is one, in the order in which they come.
     """
 
     entity: list[str] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
     place: dict[tuple[str, int], int] = field(default_factory=dict)
+    first: list[int] = field(default_factory=list)
     has_train: bool = False
     open: bool = False
 
@@ -51,7 +53,8 @@ class TableRows:
         return key in self.place
 
     def add(self, entities: list[str], times: list[int]) -> None:
-        self.place |= {key: len(self) + i for i, key in enumerate(zip(entities, times, strict=True))}
+        keys = enumerate(zip(entities, times, strict=True), start=len(self))
+        self.first += [self.place.setdefault(key, row) for row, key in keys]
         self.entity += entities
         self.time += times
 
@@ -66,7 +69,7 @@ def rows_of(paths: Sequence[Path]) -> TableRows:
         try:
             events |= holds_events(path)
             table = _head(path)
-            time = times_of(table.column("timestamp")) if table is not None else None
+            time = None if table is None else times_of(table.column("timestamp"))
         except (OSError, ValueError):  # said when the files are surveyed
             continue
         if table is None or time is None:
@@ -108,7 +111,7 @@ _CONTRIBUTIONS = pa.list_(pa.struct({"metric": pa.string(), "share": pa.float64(
 
 @dataclass(slots=True)
 class Verdicts:
-    """One verdict per row to score, by its place; rows that no vector was given for stay 0 and unflagged."""
+    """One verdict per entity and time, by its place; rows that no vector was given for stay 0 and unflagged."""
 
     rows: TableRows
     found: dict[int, Verdict] = field(default_factory=dict)
@@ -126,7 +129,7 @@ class Verdicts:
     def column(self, name: str) -> list[Any]:
         """One field of all rows, in their order."""
         nothing = Verdict()
-        return [getattr(self.found.get(place, nothing), name) for place in range(len(self.rows))]
+        return [getattr(self.found.get(place, nothing), name) for place in self.rows.first]
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -135,7 +138,7 @@ class Verdicts:
     def summary(self) -> dict[str, int]:
         return {
             "rows": len(self.rows),
-            "scored": len(self.found),
+            "scored": sum(place in self.found for place in self.rows.first),
             "anomalies": int((self.score >= 1.0).sum()),
             "incidents": len(self.incidents),
         }

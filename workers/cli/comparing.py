@@ -94,7 +94,7 @@ def _stage(first: Entry, second: Entry, settings: Settings) -> ScoringStage:
         served[first.profile, first.scope] = Aliases(champion=first.version)
         served[second.profile, second.scope] = Aliases(challenger=second.version)
     return ScoringStage(
-        Policy.of(settings), Loading(_Served(place.url, place.trusted_keys, served), settings.scoring.cache_periods)
+        Policy.of(settings), Loading(_Served(place.url, place.trusted_keys, served), settings.scoring.cache_mb)
     )
 
 

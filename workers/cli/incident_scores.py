@@ -138,7 +138,7 @@ def scorers(settings: Settings, candidate: Entry) -> list[Callable[[], ScoringSt
     registries = (Registry(settings.registry.url, settings.registry.trusted_keys), _With(settings, candidate))
 
     def stage(registry: Registry) -> Callable[[], ScoringStage]:
-        return lambda: ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_periods))
+        return lambda: ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_mb))
 
     return [stage(registry) for registry in registries]
 

@@ -38,8 +38,12 @@ class Data:
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
+class LabelError(Exception):
+    """Labels that are none. To go on without them would judge by what is left."""
+
+
 def read_data(paths: Sequence[Path]) -> Data:
-    """Look at every file of DATA. Raises `WrongUse` where a path does not exist or nothing can be used."""
+    """Look at every file of DATA. Raises `WrongUse` for a path or label that is none, and where nothing is usable."""
     check_there(paths)
     data, heads = Data(), []
     for path in find_files(paths):
@@ -69,7 +73,11 @@ def _look(path: Path, data: Data) -> pd.DataFrame | None:
     elif holds_events(path):
         data.events.append(path)
     else:
-        return _keys(read_rows(path, ("timestamp", "entity", "label", "split"), data.oddities))
+        table = read_rows(path, ("timestamp", "entity", "label", "split"), data.oddities)
+        try:
+            return _keys(table)
+        except LabelError as error:
+            raise WrongUse(f"{path}: {error}") from error
     return None
 
 
@@ -80,9 +88,25 @@ def _keys(table: pa.Table) -> pd.DataFrame:
     n = len(table)
     rows = pd.DataFrame({"time": times_of(table.column("timestamp")), "place": np.arange(n)})
     rows["entity"] = table.column("entity").cast(pa.string()).to_pandas().to_numpy(object)
-    rows["label"] = _column(table, "label", pa.float64(), np.nan)
+    rows["label"] = _labels(table)
     rows["split"] = _column(table, "split", pa.string(), None)
     return rows[rows["entity"].notna() & (rows["time"] != NULL_TIME)]
+
+
+def _labels(table: pa.Table) -> np.ndarray:
+    """NaN where a row has none. Raises `LabelError` for texts that are no labels."""
+    try:
+        return _column(table, "label", pa.float64(), np.nan)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        found = table.column("label").to_pylist()
+    texts = [_WORDS.get(str(label).strip().lower(), np.inf) if label is not None else np.nan for label in found]
+    odd = next((label for label, number in zip(found, texts, strict=True) if np.isinf(number)), None)
+    if odd is not None:
+        raise LabelError(f"the column label holds 0, 1, true, false or nothing, not {odd!r}")
+    return np.array(texts, np.float64)
+
+
+_WORDS = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0, "": np.nan}
 
 
 def _column(table: pa.Table, name: str, kind: pa.DataType, missing: object) -> np.ndarray:

@@ -24,6 +24,9 @@ def open_tape(paths: list[Path], voice: Voice, split: str = "", time_unit: str =
     for path, reason in tape.skipped.items():
         voice.say(f"skipped {path}: {reason}")
     tell_bad_lines(tape.oddities, voice)
+    if tape.oddities.left_out:
+        names = ", ".join(sorted(tape.oddities.left_out))
+        voice.say(f"columns that are not numbers are no metrics (numbers written as text neither): {names}")
     return tape
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.manifest import BundleError, Validation
-from models.registry import Aliases, Entry, Registry, RegistryError
+from models.manifest import BundleError, PeriodEntry, Validation
+from models.registry import Aliases, Damaged, Entry, Registry, RegistryError
 from schemas.times import format_time
 from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
 from workers.cli.promoting import open_registry, private_key, promote
-from workers.cli.versions import Place, entries, find, find_two
+from workers.cli.versions import Place, find, find_two, survey
 from workers.cli.voice import Voice
 from workers.settings import load_settings
 
@@ -31,17 +33,21 @@ def list_models(as_json: AsJson = False) -> None:
     """Every bundle with profile, scope, alias, training range and size.
 
     Where registry.trusted_keys are set, also by which of them each is signed: one that is by none is refused.
+    What nobody can load has the alias `damaged`; why is said on standard error.
 
     Example: faultline models list
     """
     registry = open_registry(load_settings())
-    known = entries(registry)
-    lines = [_line(entry) for entry in known]
+    known = survey(registry)
+    lines = [_line(one) if isinstance(one, Entry) else _damaged_line(one) for one in known]
     columns = ["profile", "scope", "version", "alias", "tag", "vectors", "from", "to", "bytes"]
     if registry.trusted:
         columns.append("signed by")
-        for entry, line in zip(known, lines, strict=True):
-            line["signed by"] = _signed_by(registry, entry)
+        for one, line in zip(known, lines, strict=True):
+            line["signed by"] = _signed_by(registry, one) if isinstance(one, Entry) else []
+    for one in known:
+        if isinstance(one, Damaged):
+            print(f"damaged: {one.reason}", file=sys.stderr)
     if as_json:
         print_json([{name.replace(" ", "_"): value for name, value in line.items()} for line in lines])
         return
@@ -64,7 +70,7 @@ def show(version: Version, as_json: AsJson = False) -> None:
     print_table(("", ""), [*_line(entry).items(), *entry.manifest.libraries.items(), *_signatures(registry, entry)])
     columns = ("period", "members", "rows", "flagged", "score p99")
     rows = [
-        (name, " + ".join(p.members), p.rows, _share(p.held_out["flagged_share"]), f"{p.held_out['score_p99']:.2f}")
+        (name, " + ".join(p.members), p.rows, _share(_held(p, "flagged_share")), f"{_held(p, 'score_p99'):.2f}")
         for name, p in entry.manifest.periods.items()
     ]
     print_table(columns, rows, title="held out")
@@ -203,15 +209,20 @@ def _line(entry: Entry) -> dict[str, object]:
     }
 
 
+def _damaged_line(one: Damaged) -> dict[str, object]:
+    known = {"profile": one.profile, "scope": one.scope, "version": one.version, "alias": "damaged"}
+    return known | dict.fromkeys(("tag", "vectors", "from", "to", "bytes"))
+
+
 def _print_validation(period: str, found: Validation) -> None:
     """What labels say of the members, each alone, and of all together."""
     figures = ("average_precision", "roc_auc", "f1", "precision", "recall", "accuracy")
     columns = ("member", "weight", *(name.replace("_", " ") for name in figures))
     rows = [
-        (name, f"{one['weight']:.2f}", *(f"{one[figure]:.4f}" for figure in figures))
+        (name, f"{one.get('weight', math.nan):.2f}", *(f"{one.get(figure, math.nan):.4f}" for figure in figures))
         for name, one in found.members.items()
     ]
-    rows.append(("together", "", *(f"{found.ensemble[figure]:.4f}" for figure in figures)))
+    rows.append(("together", "", *(f"{found.ensemble.get(figure, math.nan):.4f}" for figure in figures)))
     judged = f"{found.rows:,} later rows, {found.anomalous:,} anomalous ones in {found.episodes} episodes"
     print_table(columns, rows, title=f"{period}, by labels: {judged}")
 
@@ -225,6 +236,10 @@ def _signatures(registry: Registry, entry: Entry) -> list[tuple[str, str]]:
     if trusted:
         return [("signed by", ", ".join(trusted))]
     return [("signatures, not checked", ", ".join(said))] if said else []
+
+
+def _held(period: PeriodEntry, figure: str) -> float:
+    return period.held_out.get(figure, math.nan)
 
 
 def _share(value: float) -> str:

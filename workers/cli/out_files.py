@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ def prepare(path: Path) -> None:
         raise WrongUse(f"{path} is a folder: give the name of a file")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Failure(f"{path} cannot be written: it may only be read")
 
 
 @contextmanager

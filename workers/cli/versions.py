@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.manifest import BundleError
-from models.registry import Entry, Registry, RegistryError
+from models.registry import Damaged, Entry, Registry, RegistryError
 from workers.cli.failures import Failure, WrongUse
 
 ALIASES = ("champion", "challenger")
@@ -23,16 +22,26 @@ class Place:
 
 
 def entries(registry: Registry) -> list[Entry]:
-    """Every bundle. Raises `Failure` where one is damaged or the registry is away."""
+    """Every bundle that is not damaged. Raises `Failure` where the registry is away."""
+    return [one for one in survey(registry) if isinstance(one, Entry)]
+
+
+def survey(registry: Registry) -> list[Entry | Damaged]:
+    """Every bundle. Raises `Failure` where the registry is away."""
     try:
-        return list(registry.entries())
-    except (RegistryError, BundleError) as error:
+        return list(registry.survey())
+    except RegistryError as error:
         raise Failure(str(error)) from error
 
 
 def find(registry: Registry, version: str) -> Entry:
-    """The bundle whose version begins so. Raises `WrongUse` unless there is one."""
-    return _by_version(entries(registry), version)
+    """The bundle whose version begins so. Raises `WrongUse` unless there is one, `Failure` where it is damaged."""
+    known = survey(registry)
+    damaged = [one for one in known if isinstance(one, Damaged) and one.version.startswith(version)]
+    whole = [one for one in known if isinstance(one, Entry)]
+    if damaged and not any(one.version.startswith(version) for one in whole):
+        raise Failure(f"{damaged[0].version} is damaged: {damaged[0].reason}")
+    return _by_version(whole, version)
 
 
 def find_two(registry: Registry, first: str, second: str, place: Place) -> tuple[Entry, Entry]:

@@ -24,9 +24,9 @@ T = TypeVar("T")
 class Loading:
     """The registry as scoring sees it. None for its URL's being empty: no models, the fallback alone."""
 
-    def __init__(self, registry: Registry | None, periods: int, wait: wait_base = _WAIT) -> None:
+    def __init__(self, registry: Registry | None, cache_mb: int, wait: wait_base = _WAIT) -> None:
         self._registry = registry
-        self._store = ModelStore(registry, periods) if registry is not None else None
+        self._store = ModelStore(registry, cache_mb << 20) if registry is not None else None
         self._wait = wait
 
     def bundle(self, profile: str, scope: str, version: str) -> Bundle:

@@ -239,4 +239,4 @@ def build(settings: Settings, framing: Writer | None = None, resolver: Resolver 
     """
     place = settings.registry
     registry = Registry(place.url, place.trusted_keys) if place.url else None
-    return ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_periods), framing, resolver)
+    return ScoringStage(Policy.of(settings), Loading(registry, settings.scoring.cache_mb), framing, resolver)

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from workers.cli.backtesting import rows_of
@@ -15,6 +16,7 @@ from workers.sources.replay.forms import SUFFIXES
 from workers.sources.replay.lines import Oddities
 from workers.sources.replay.play import load_tape, playing
 from workers.sources.replay.rows import read_rows
+from workers.sources.replay.tables import metric_columns
 
 START = 1_772_323_200_000
 
@@ -79,3 +81,24 @@ def test_lines_that_are_no_rows_are_left_out_and_counted_and_shift_no_others(tmp
     assert read_rows(path, oddities=oddities).column("entity").to_pylist() == ["a", "b"]
     assert oddities.bad_lines == 2
     assert oddities.first == f"{path}, line 3: not an object"
+
+
+def _metrics(path: Path) -> set[str]:
+    with playing(load_tape([path], Reading())) as blocks:
+        return {name for block in blocks for name in block.metric_name.values}
+
+
+def test_the_index_of_pandas_is_no_metric_in_any_form(rows: pd.DataFrame, tmp_path: Path) -> None:
+    rows.to_csv(tmp_path / "unnamed.csv")
+    pd.read_csv(tmp_path / "unnamed.csv").to_csv(tmp_path / "again.csv", index=False)
+    rows.iloc[::-1].to_parquet(tmp_path / "level.parquet")
+    rows.rename_axis("row").iloc[::-1].to_parquet(tmp_path / "named.parquet")
+    rows.set_index("timestamp").to_parquet(tmp_path / "timed.parquet")
+    for path in sorted(tmp_path.iterdir()):
+        assert _metrics(path) == {"latency_ms"}, path.name
+
+
+@pytest.mark.parametrize("said", [b"{", b"[]", b'{"index_columns": 7}', b'{"index_columns": [[]]}'])
+def test_what_is_no_description_of_pandas_hides_no_metric(said: bytes, rows: pd.DataFrame) -> None:
+    schema = pa.Table.from_pandas(rows, preserve_index=False).schema.with_metadata({b"pandas": said})
+    assert metric_columns(schema) == ["latency_ms"]
