@@ -185,6 +185,41 @@ def test_syslog_lines_of_both_kinds(line: bytes, later: int, level: str, service
     assert seen(event) == (service, "log", later, attributes, {})
 
 
+@pytest.mark.parametrize(
+    ("line", "service", "host"),
+    [
+        (b"nginx[312]: connect failed", "nginx", None),
+        (b"app: user logged in", "app", None),
+        (b"app:user logged in", "app", None),
+        (b"kernel: [12.3] eth0: link up", "kernel", None),
+        (b"web-1 app: user: logged in", "app", "web-1"),
+        (b"web-1 nginx[312]: connect failed", "nginx", "web-1"),
+        (b"web-1 last message repeated 2 times", "last", "web-1"),
+        (b"fe80::1 app: x", "app", "fe80::1"),
+    ],
+)
+def test_an_old_line_may_lack_its_host(line: bytes, service: str, host: str | None) -> None:
+    (event,) = events(b"<13>Mar  1 12:00:00 " + line)
+    assert (event["entity"], event["attributes"].get("host")) == (service, host)
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "later"),
+    [
+        (b"<189>12345: router1: Mar  1 12:00:00.123: %SYS-5-CONFIG_I: x", "router1", 123_000),
+        (b"<189>12345: .Mar 1 12:00:01 UTC: %SYS-5-CONFIG_I: x", None, 1_000_000),
+        (b"<189>10.0.0.1: Mar  1 12:00:00: %SYS-SP-5-CONFIG_I: x", "10.0.0.1", 0),
+        (b"<189>12345: router1: *Mar  1 12:00:00.123: %SYS-5-CONFIG_I: x", "router1", ARRIVED - NOON),
+    ],
+)
+def test_a_line_of_ciscos_is_of_its_facility_and_has_the_time_of_arrival_where_the_clock_is_not_set(
+    line: bytes, host: str | None, later: int
+) -> None:
+    (event,) = events(line)
+    assert (event["entity"], event["attributes"].get("host"), event["attributes"]["level"]) == ("SYS", host, "INFO")
+    assert event["timestamp"] - NOON == later
+
+
 def test_an_old_line_of_new_years_eve_is_of_the_year_that_ended() -> None:
     arrived = np.array([1_767_225_605_000_000])  # 2026-01-01T00:00:05Z
     found, faults = FORMATS["syslog"].decode([b"<14>Dec 31 23:59:59 web-1 app: x"], arrived)
@@ -220,6 +255,8 @@ def test_cloud_events_lend_their_time_and_source() -> None:
         (orjson.dumps(VECTOR | {"kind": "absolute", "sketch": {}}), "no value that is known here"),
         (orjson.dumps(BEAT | {"metricset": {}, "event": {"module": "x"}}), "there is no object of that name"),
         (b"<34>hello", "no syslog line"),
+        (b"<34>Mar  1 12:00:00 web-1 [12.3] x", "no syslog line"),
+        (b"<34>Mar  1 12:00:00 connected", "no syslog line"),
         (b"<999>1 2026-03-01T12:00:00Z a b c d - x", "the priority is 999"),
         (b"<34>1 yesterday a b c d - x", "timestamp 'yesterday'"),
         (b"<34>Feb 30 12:00:00 a b: x", "no day of any year"),
