@@ -13,10 +13,11 @@ from schemas.events import encode_events
 from schemas.faults import INVALID, UNKNOWN_FORM
 from workers.cli.failures import WrongUse
 from workers.intake.formats.registry import build_formats
-from workers.intake.formats.wire import Format
 from workers.intake.limits import refused
 from workers.intake.mapping_files import MappingError
 from workers.intake.mappings import Mappings
+from workers.intake.reading import read
+from workers.intake.sorting import Sorter
 from workers.intake.template import TemplateError
 from workers.settings import Settings
 from workers.sources.columns import Rows, concat, metric_events, take
@@ -43,7 +44,7 @@ class DocumentReader:
     def __init__(self, settings: Settings, mapping: str = "") -> None:
         intake = settings.intake.model_copy(update={"mapping": mapping or settings.intake.mapping})
         try:
-            self._formats = build_formats(intake, Mappings.load(intake), None)
+            self._sorter = Sorter(build_formats(intake, Mappings.load(intake), None), {})
         except (MappingError, TemplateError) as error:
             raise WrongUse(str(error)) from error
         self._most_bytes = intake.max_record_bytes
@@ -53,14 +54,13 @@ class DocumentReader:
         parts: list[Events] = []
         places: list[NDArray[np.int32]] = []
         empty = set(range(len(documents)))
-        for wire, mine in self._sorted(documents, faults).items():
-            arrived = np.full(len(mine), NULL_TIME)
-            events, bad = wire.decode([documents[place] for place in mine], arrived)
-            faults |= {mine[fault.record]: (fault.error_class, fault.message) for fault in bad}
-            if len(events):
-                parts.append(events)
-                places.append(np.array(mine, np.int32)[events.record])
-                empty.difference_update(places[-1].tolist())
+        found = read(self._sorter, "", documents, np.full(len(documents), NULL_TIME))
+        faults |= found.faults
+        faults |= dict.fromkeys(found.unknown, (UNKNOWN_FORM, "no known format; a document must be a JSON object"))
+        for part in found.parts:
+            parts.append(part.events)
+            places.append(part.place.astype(np.int32))
+            empty.difference_update(places[-1].tolist())
         faults |= dict.fromkeys(empty - faults.keys(), (INVALID, "it holds nothing that could be an event"))
         if not parts:
             return Read(_nothing(), np.empty(0, np.int32), faults)
@@ -71,16 +71,6 @@ class DocumentReader:
         # The events were observed long ago; when they were read here says nothing of them.
         events = replace(events, observed_at=np.full(len(events), NULL_TIME))
         return self._within_limits(events, document, faults)
-
-    def _sorted(self, documents: Sequence[bytes], faults: dict[int, Fault]) -> dict[Format, list[int]]:
-        found: dict[Format, list[int]] = {}
-        for place, document in enumerate(documents):
-            wire = next((one for one in self._formats if one.claims(document)), None)
-            if wire is None:
-                faults[place] = UNKNOWN_FORM, "no known format; a document must be a JSON object"
-            else:
-                found.setdefault(wire, []).append(place)
-        return found
 
     def _within_limits(self, events: Events, document: NDArray[np.int32], faults: dict[int, Fault]) -> Read:
         """Without what no worker would take; a document goes as a whole."""

@@ -7,7 +7,7 @@ name no service it is the last part of `source`; where they have no time it is t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ class CloudEventsFormat:
 
     name = "cloudevents"
     marks = (b'"specversion"',)
+    mistakable: Literal[True] = True
 
     def __init__(self, mapping: Mapping, fields: FieldsFormat) -> None:
         self._fields = fields

@@ -8,7 +8,7 @@ data model of metric events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -35,6 +35,7 @@ class VectorFormat(PointFormat):
 
     name = "vector"
     marks = _KINDS
+    mistakable: Literal[True] = True
 
     def claims(self, value: bytes) -> bool:
         return value[:1] == b"{" and b'"kind"' in value and b'"name"' in value and any(k in value for k in _KINDS)
@@ -52,13 +53,15 @@ class VectorLogs:
     """`Format` of log events in `native_json`: what is in `log` is read by the field mapping."""
 
     name = "vector_logs"
-    marks = (b'{"log":',)
+    marks = (b'{"log":{',)
+    mistakable: Literal[True] = True
 
     def __init__(self, fields: FieldsFormat) -> None:
         self._fields = fields
 
     def claims(self, value: bytes) -> bool:
-        return value.startswith(self.marks)
+        """ECS has a `log` too, and beside it a time of another name."""
+        return value.startswith(self.marks) and (b'"timestamp"' in value or b'"@timestamp"' not in value)
 
     def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
         documents = [parsed(value) for value in values]
