@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from schemas.columns import Events
 from schemas.faults import INVALID
+from workers.intake.envelopes import structured
 from workers.intake.formats.wire import CountingFormat, Format, MistakableFormat
 from workers.intake.sorting import Sorter
+from workers.runtime.records import Headers
 
 Why = tuple[str, str]
 """Error class and message."""
@@ -40,13 +42,22 @@ class Reading:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def read(sorter: Sorter, topic: str, values: Sequence[bytes], arrived: NDArray[np.int64]) -> Reading:
-    """`arrived` (n,): Kafka timestamps, epoch microseconds.
+def read(
+    sorter: Sorter,
+    topic: str,
+    values: Sequence[bytes],
+    arrived: NDArray[np.int64],
+    headers: Sequence[Headers | None] = (),
+) -> Reading:
+    """`arrived` (n,): Kafka timestamps, epoch microseconds. `headers` (n,), or none at all.
 
     Looks mislead: a business document may have an `entity`, or `tags` and `fields`. So what a mistakable format, chosen
     by looks, finds invalid is offered to those behind it that claim it too. Where none does, the first fault counts.
     """
     sorted_out, unknown = sorter.sort(topic, values)
+    if any(headers):
+        values = list(values)
+        _lend_envelopes(sorter, topic, sorted_out, values, headers)
     found = Reading(unknown=unknown)
     refused: dict[int, Format] = {}
     for wire, places in sorted_out.items():
@@ -58,6 +69,29 @@ def read(sorter: Sorter, topic: str, values: Sequence[bytes], arrived: NDArray[n
     if refused and not sorter.is_set(topic):
         _offer(found, sorter, values, arrived, refused)
     return found
+
+
+def _lend_envelopes(
+    sorter: Sorter,
+    topic: str,
+    sorted_out: dict[Format, list[int]],
+    values: list[bytes],
+    headers: Sequence[Headers | None],
+) -> None:
+    """Plain JSON whose headers are a CloudEvent's becomes that event. Data of another format need no envelope."""
+    plain, clouds = sorter.by_name["fields"], sorter.by_name["cloudevents"]
+    wire = clouds if sorter.is_set(topic) else plain
+    moved = []
+    for place in sorted_out.get(wire, ()):
+        event = structured(headers[place], values[place])
+        if event is not None:
+            values[place] = event
+            moved.append(place)
+    if moved and wire is plain:
+        sorted_out[clouds] = sorted([*sorted_out.get(clouds, ()), *moved])
+        sorted_out[plain] = sorted(set(sorted_out[plain]) - set(moved))
+        if not sorted_out[plain]:
+            del sorted_out[plain]
 
 
 def _offer(

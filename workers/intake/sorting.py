@@ -13,8 +13,8 @@ class Sorter:
 
     def __init__(self, formats: Sequence[Format], by_topic: Mapping[str, str]) -> None:
         self._formats = tuple(formats)
-        by_name = {wire.name: wire for wire in formats}
-        self._by_topic = {topic: by_name[name] for topic, name in by_topic.items()}
+        self.by_name = {wire.name: wire for wire in formats}
+        self._by_topic = {topic: self.by_name[name] for topic, name in by_topic.items()}
 
     def is_set(self, topic: str) -> bool:
         """Whether a setting says which format the topic's records are of, and looks do not."""

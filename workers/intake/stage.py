@@ -113,7 +113,7 @@ class IntakeStage:
             yield Chunk(0)
 
     def _chunk(self, state: IntakeState, records: Records, found: Opened, start: int) -> Chunk:
-        reading = read(self._sorter, records.topic, found.values, records.timestamps)
+        reading = read(self._sorter, records.topic, found.values, records.timestamps, records.headers)
         dead = [*found.dead, *(DeadLetter(place, *why) for place, why in reading.faults.items())]
         dead += [DeadLetter(place, UNKNOWN_FORM, _unknown(found.values[place])) for place in reading.unknown]
         written = _Written()

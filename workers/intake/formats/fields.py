@@ -194,7 +194,7 @@ class FieldsFormat:
         return kinds
 
 
-def parsed(value: bytes) -> Any:
+def parsed(value: bytes | str) -> Any:
     """The JSON document, or the error that says why it is none."""
     try:
         return orjson.loads(value)
