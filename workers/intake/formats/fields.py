@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,12 @@ class FieldsFormat:
     name = "fields"
     marks = (b"{",)
 
-    def __init__(self, mapping: Mapping, entity: str) -> None:
+    def __init__(self, mapping: Mapping, entity: str, zone: tzinfo = UTC) -> None:
+        """`zone`: of times that are written without one."""
         self._mapping = mapping
         self._template = parse_template(mapping.entity or entity)
         self._otherwise = parse_template(mapping.entity_else) if mapping.entity_else else None
-        self._time = reader(mapping.timestamp.unit)
+        self._time = reader(mapping.timestamp.unit, zone)
         self._steps = first_steps(mapping)
         self._known: Remembered[tuple[str, ...], tuple[str, ...]] = Remembered(_MOST_KEPT, _LONGEST_KEPT)
         self._plans: Remembered[tuple[str, ...], Plan] = Remembered(_MOST_KEPT, _LONGEST_KEPT)

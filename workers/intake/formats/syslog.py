@@ -1,7 +1,7 @@
 """Syslog lines, RFC 5424 and the older RFC 3164: who said it, how bad it is, and what, where texts are kept.
 
 `<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. The older
-form has neither year nor zone: the year is taken that brings it closest to the time of arrival, the zone is UTC.
+form has neither year nor zone: the year is taken that brings it closest to the time of arrival, the zone is a setting.
 rsyslog by itself forwards in the older form with a time of RFC 3339, which says all of it. What a program hands to the
 syslog of its own machine (syslog(), BusyBox, HAProxy's `local`) names no host. Cisco's IOS has a form of its own,
 `<189>12: router-1: *Mar  1 12:00:00.123: %SYS-5-CONFIG_I: text`; `*` says that its clock is not set, and the time of
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 import numpy as np
@@ -52,9 +52,9 @@ class SyslogFormat:
     name = "syslog"
     marks = (b"<",)
 
-    def __init__(self, template: Template, message_bytes: int | None = 0) -> None:
-        """`message_bytes`: whether the text is kept; `workers.intake.messages` bounds it."""
-        self._naming, self._texts = Naming(template), bool(message_bytes)
+    def __init__(self, template: Template, message_bytes: int | None = 0, zone: tzinfo = UTC) -> None:
+        """`message_bytes`: whether the text is kept; `workers.intake.messages` bounds it. `zone`: of older times."""
+        self._naming, self._texts, self._zone = Naming(template), bool(message_bytes), zone
 
     def claims(self, value: bytes) -> bool:
         return _PRI.match(value) is not None
@@ -63,7 +63,7 @@ class SyslogFormat:
         rows, faults = EventRows(), []
         for record, (value, at) in enumerate(zip(values, arrived.tolist(), strict=True)):
             try:
-                time, attributes = _line(value.decode("utf-8", "replace"), at, self._texts)
+                time, attributes = _line(value.decode("utf-8", "replace"), at, self._texts, self._zone)
                 entity = self._naming.entity(attributes)
                 if entity is None:
                     raise Unreadable(INVALID, f"no entity: the line needs {self._naming.needs}")
@@ -74,14 +74,14 @@ class SyslogFormat:
         return rows.events(), faults
 
 
-def _line(text: str, arrived: int, texts: bool) -> tuple[int, dict[str, str]]:
+def _line(text: str, arrived: int, texts: bool, zone: tzinfo) -> tuple[int, dict[str, str]]:
     head = _new(text) or _old(text) or _cisco(text)
     if head is None:
         raise Unreadable(MALFORMED, f"no syslog line by RFC 5424 or 3164: {shown(text)}")
     if head.priority > _HIGHEST:
         raise Unreadable(INVALID, f"the priority is {head.priority}, and at most {_HIGHEST}")
     try:
-        time = _head_time(head, arrived)
+        time = _head_time(head, arrived, zone)
     except ValueError as error:
         raise Unreadable(INVALID, f"timestamp {shown(head.moment)} {error}") from error
     named = {"service": head.program, "host": head.host}
@@ -122,10 +122,10 @@ def _cisco(text: str) -> _Head | None:
     return _Head(int(found[1]), moment, found[2] or "", found[6], found.end())
 
 
-def _head_time(head: _Head, arrived: int) -> int:
+def _head_time(head: _Head, arrived: int, zone: tzinfo) -> int:
     if head.moment == "-":
         return arrived
-    return _time(head.moment) if head.structured or head.moment[0].isdigit() else _old_time(head.moment, arrived)
+    return _time(head.moment) if head.structured or head.moment[0].isdigit() else _old_time(head.moment, arrived, zone)
 
 
 def _message(rest: str, structured: bool) -> str:
@@ -134,19 +134,28 @@ def _message(rest: str, structured: bool) -> str:
     return rest[data.end() if data is not None else 0 :].removeprefix("\ufeff").strip()
 
 
-def _old_time(text: str, arrived: int) -> int:
-    """Epoch microseconds of `Mar  1 12:00:00`, or with a fraction, in the year that fits best."""
+def _old_time(text: str, arrived: int, zone: tzinfo) -> int:
+    """Epoch microseconds of `Mar  1 12:00:00`, or with a fraction, in the year that fits best.
+
+    Of an hour that the zone's clock shows twice it is the one that fits better.
+    """
     year = datetime.fromtimestamp(arrived / _SECOND, UTC).year
-    found = [time for one in (year - 1, year, year + 1) if (time := _in_year(text, one)) is not None]
+    found = [time for one in (year - 1, year, year + 1) for time in _in_year(text, one, zone)]
     if not found:
         raise ValueError("is no day of any year near the time of arrival")
     return min(found, key=lambda time: abs(time - arrived))
 
 
-def _in_year(text: str, year: int) -> int | None:
+def _in_year(text: str, year: int, zone: tzinfo) -> list[int]:
     pattern = "%Y %b %d %H:%M:%S.%f" if "." in text else "%Y %b %d %H:%M:%S"
     try:
-        moment = datetime.strptime(f"{year} {text}", pattern).replace(tzinfo=UTC)
+        moment = datetime.strptime(f"{year} {text}", pattern).replace(tzinfo=zone)
     except ValueError:
-        return None  # the 29th of February
-    return int(moment.timestamp()) * _SECOND + moment.microsecond
+        return []  # the 29th of February
+    twice = (moment, moment.replace(fold=1)) if _is_there(moment) else (moment,)
+    return [int(one.replace(microsecond=0).timestamp()) * _SECOND + one.microsecond for one in twice]
+
+
+def _is_there(moment: datetime) -> bool:
+    """Whether the zone's clock shows that time at all."""
+    return moment.astimezone(UTC).astimezone(moment.tzinfo).replace(tzinfo=None) == moment.replace(tzinfo=None)
