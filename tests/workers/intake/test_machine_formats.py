@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.columns import COUNTER, DELTA
 from schemas.events import decode_events, events_to_dicts
 from tests.workers.intake.test_intake_stage import ARRIVED, NOON, intake, letters, outputs, step
 from workers.intake.formats.registry import BUILDERS, Given
@@ -320,8 +321,6 @@ def delta(value: float) -> dict[str, Any]:
             {
                 "app_requests_count{L}": counter(6.0),
                 "app_requests_sum{L}": counter(7.5),
-                "app_requests_bucket{le=0.1,L}": counter(2.0),
-                "app_requests_bucket{le=1.0,L}": counter(5.0),
             },
         ),
         (
@@ -342,6 +341,58 @@ def test_vectors_metrics_are_named_and_typed(value: dict[str, Any], metrics: dic
     (event,) = events({"metric": VECTOR | value} if native else VECTOR | value)
     named = {name.replace("L", "many=a\\,b,mode=idle"): found for name, found in metrics.items()}
     assert seen(event) == ("web-1", "metric", 0, {"host": "web-1"}, named)
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "counts", "code"),
+    [
+        (
+            {"buckets": [{"upper_limit": 0.1, "count": 2}, {"upper_limit": 1, "count": 3}], "count": 6},
+            [0.1, 1],
+            [2, 3, 1],
+            1,
+        ),
+        (
+            {"buckets": [{"upper_limit": 0.1, "count": 2}, {"upper_limit": "inf", "count": 3}], "count": 5},
+            [0.1],
+            [2, 3],
+            1,
+        ),
+        (
+            {"samples": [{"value": 2.0, "rate": 3}, {"value": 1, "rate": 1}, {"value": 2, "rate": 1}]},
+            [1, 2],
+            [1, 4, 0],
+            0,
+        ),
+        ({"samples": [{"value": n, "rate": 1} for n in range(2_000)]}, None, [2] * 1_000 + [0], 0),
+    ],
+)
+def test_vectors_histograms_and_samples_are_distributions_beside_their_totals(
+    value: dict[str, Any], bounds: list[float] | None, counts: list[int], code: int
+) -> None:
+    shape = (
+        {"kind": "absolute", "aggregated_histogram": value} if code else {"kind": "incremental", "distribution": value}
+    )
+    (output,) = outputs([VECTOR | shape])
+    found, faults = decode_events([output.value])
+    assert not faults
+    assert found.dist_name.values == ["app_requests{many=a\\,b,mode=idle}"]
+    assert found.dist_type.tolist() == [COUNTER if code else DELTA]
+    assert (found.counts.tolist(), len(found.bounds)) == (counts, len(counts) - 1)
+    assert bounds is None or found.bounds.tolist() == bounds
+
+
+@pytest.mark.parametrize(
+    ("buckets", "told"),
+    [
+        ([{"upper_limit": 2, "count": 1}, {"upper_limit": 1, "count": 1}], "do not ascend"),
+        ([{"upper_limit": {}, "count": 1}], "send a number"),
+        ([{"upper_limit": 1, "count": -1}], "a count of 0 or more"),
+        ([{"upper_limit": n, "count": 1} for n in range(1_100)], "1,101 buckets"),
+    ],
+)
+def test_buckets_that_make_no_distribution_are_a_dead_letter(buckets: list[Any], told: str) -> None:
+    assert told in letters([VECTOR | {"kind": "absolute", "aggregated_histogram": {"buckets": buckets}}])[0]
 
 
 def test_logs_of_filebeat_and_vector_are_their_hosts_where_they_name_no_service() -> None:
