@@ -7,7 +7,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import translate
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from schemas.faults import INVALID, Unreadable, shown
 from schemas.limits import DEFAULT_LIMITS
 from workers.intake.event_rows import Distribution, EventRows, Metric, Naming, labelled
 from workers.intake.machines import Machines
+from workers.intake.remembered import Remembered
 from workers.intake.template import Template
 
 _NAMING_TAGS = frozenset({"host", "service", "env", "namespace"})
@@ -53,10 +53,11 @@ class Names:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         fits = re.compile("|".join(translate(pattern) for pattern in patterns) or _NOTHING).match
-        self._fits = lru_cache(_MOST_NAMES)(lambda name: fits(name) is not None)
+        self._known: Remembered[str, bool] = Remembered(_MOST_NAMES)
+        self._fits = lambda name: fits(name) is not None
 
     def __call__(self, name: str) -> bool:
-        return self._fits(name)
+        return self._known.or_made(name, self._fits)
 
 
 class PointFormat(ABC):
