@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from workers.settings_intake import RedactionRule, checked_key
+from workers.settings_intake import RedactionRule, checked_key, checked_zone
 from workers.settings_notify import NotifySettings
 from workers.settings_sources import SettingsError, Values, explain, read_aliases, read_environment, read_yaml
 from workers.settings_victoriametrics import ALIASES, ScoreSettings, VictoriaMetricsSettings
@@ -226,10 +226,16 @@ class IntakeSettings(Section):
         description="how much of a log event's text is kept, as the attribute message; 0: none. "
         "Empty: 1024 where windows.log_templates is set, else none",
     )
+    zone: str = Field("UTC", description="IANA zone of times written without one: older syslog, plain JSON")
     max_record_bytes: int = Field(900_000, ge=1, description="a larger record, raw or canonical, is a dead letter")
     max_unpacked_bytes: int = Field(
         16 << 20, ge=1, description="a record that its producer compressed is a dead letter if it unpacks to more"
     )
+
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, zone: str) -> str:
+        return checked_zone(zone)
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:

@@ -1,9 +1,10 @@
-"""Settings of intake that are lists: rules of redaction."""
+"""Settings of intake that need a closer look: rules of redaction, the zone of times without one."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -49,3 +50,12 @@ def checked_key(key: str, rules: list[RedactionRule]) -> None:
             f"intake.redact has a rule that hashes: set FAULTLINE_INTAKE__REDACT_KEY, or …_FILE, to a secret of "
             f"{LEAST_KEY} to {MOST_KEY} bytes (openssl rand -hex 32)"
         )
+
+
+def checked_zone(zone: str) -> str:
+    """The zone's name; raises ValueError where there is none of that name."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"no time zone {zone!r}; expected an IANA name such as Europe/Berlin") from None
+    return zone

@@ -13,10 +13,11 @@ from schemas.faults import INVALID, UNKNOWN_FORM
 from workers.cli.failures import WrongUse
 from workers.intake.finishing import Finish
 from workers.intake.formats.registry import build_formats
-from workers.intake.formats.wire import Format
 from workers.intake.mapping_files import MappingError
 from workers.intake.mappings import Mappings
 from workers.intake.messages import with_messages
+from workers.intake.reading import Part, read
+from workers.intake.sorting import Sorter
 from workers.intake.template import TemplateError
 from workers.settings import Settings
 from workers.sources.columns import Rows, concat, metric_events, take
@@ -47,7 +48,7 @@ class DocumentReader:
         intake = with_messages(settings)
         intake = intake.model_copy(update={"mapping": mapping or intake.mapping})
         try:
-            self._formats = build_formats(intake, Mappings.load(intake), None)
+            self._sorter = Sorter(build_formats(intake, Mappings.load(intake), None), {})
         except (MappingError, TemplateError) as error:
             raise WrongUse(str(error)) from error
         self._finish = Finish.of(intake)
@@ -57,18 +58,14 @@ class DocumentReader:
         parts: list[Events] = []
         places: list[NDArray[np.int32]] = []
         empty = set(range(len(documents)))
-        for wire, mine in self._sorted(documents, faults).items():
-            arrived = np.full(len(mine), NULL_TIME)
-            chosen = [documents[place] for place in mine]
-            events, bad = wire.decode(chosen, arrived)
-            faults |= {mine[fault.record]: (fault.error_class, fault.message) for fault in bad}
-            if len(events):
-                document = np.array(mine, np.int32)[events.record]
-                empty.difference_update(document.tolist())
-                sizes = [len(one) for one in chosen]
-                events, document = self._finished(events, document, wire, sizes, faults)
-                parts.append(events)
-                places.append(document)
+        found = read(self._sorter, "", documents, np.full(len(documents), NULL_TIME))
+        faults |= found.faults
+        faults |= dict.fromkeys(found.unknown, (UNKNOWN_FORM, "no known format; a document must be a JSON object"))
+        for part in found.parts:
+            empty.difference_update(part.place.tolist())
+            events, document = self._finished(part, faults)
+            parts.append(events)
+            places.append(document)
         faults |= dict.fromkeys(empty - faults.keys(), (INVALID, "it holds nothing that could be an event"))
         if not parts:
             return Read(_nothing(), np.empty(0, np.int32), faults)
@@ -78,28 +75,12 @@ class DocumentReader:
             events, document = take(events, order), document[order]
         return Read(events, document, faults)
 
-    def _sorted(self, documents: Sequence[bytes], faults: dict[int, Fault]) -> dict[Format, list[int]]:
-        found: dict[Format, list[int]] = {}
-        for place, document in enumerate(documents):
-            wire = next((one for one in self._formats if one.claims(document)), None)
-            if wire is None:
-                faults[place] = UNKNOWN_FORM, "no known format; a document must be a JSON object"
-            else:
-                found.setdefault(wire, []).append(place)
-        return found
-
-    def _finished(
-        self,
-        events: Events,
-        document: NDArray[np.int32],
-        wire: Format,
-        sizes: Sequence[int],
-        faults: dict[int, Fault],
-    ) -> tuple[Events, NDArray[np.int32]]:
+    def _finished(self, part: Part, faults: dict[int, Fault]) -> tuple[Events, NDArray[np.int32]]:
         """The events as intake would write them; a document of which one is refused goes as a whole."""
         # The events were observed long ago; when they were read here says nothing of them.
-        finished = self._finish.finished(events, wire, np.full(len(events), NULL_TIME), sizes)
-        events, refusals = finished.events, finished.refusals
+        unknown = np.full(len(part.events), NULL_TIME)
+        finished = self._finish.finished(part.events, part.wire, unknown, part.sizes)
+        events, document, refusals = finished.events, part.place.astype(np.int32), finished.refusals
         for row in sorted(refusals, reverse=True):
             faults[int(document[row])] = refusals[row]
         if refusals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,10 +16,19 @@ Metric = tuple[str, float, int]
 """Name, value and type code (`schemas.columns.GAUGE` and so on)."""
 
 
+class Distribution(NamedTuple):
+    """`bounds` ascend, `counts` are one more: those up to and with each bound, and those above the last."""
+
+    name: str
+    bounds: Sequence[float]
+    counts: Sequence[int]
+    type_code: int
+
+
 class EventRows:
     """Events in the order in which they are added; records must be added in ascending order.
 
-    Weight is 1; there is no id, source, observed_at and no distribution.
+    Weight is 1; there is no id, source and observed_at.
     """
 
     def __init__(self) -> None:
@@ -28,6 +38,7 @@ class EventRows:
         self._attributes: list[tuple[int, int, int]] = []  # row, name, value
         self._metrics: list[tuple[int, int, int]] = []  # row, name, type
         self._values: list[float] = []
+        self._distributions: list[tuple[int, Distribution]] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -40,6 +51,7 @@ class EventRows:
         kind: str,
         attributes: Mapping[str, str],
         metrics: Iterable[Metric],
+        distributions: Iterable[Distribution] = (),
     ) -> None:
         """`time` in epoch microseconds; attributes without a text are left out."""
         row = len(self._rows)
@@ -50,6 +62,7 @@ class EventRows:
         for name, value, type_code in metrics:
             self._metrics.append((row, self._names.code(name), type_code))
             self._values.append(value)
+        self._distributions.extend((row, one) for one in distributions)
 
     def drop(self, size: int) -> None:
         """Take back what was added since there were `size` events."""
@@ -59,11 +72,15 @@ class EventRows:
         while self._metrics and self._metrics[-1][0] >= size:
             self._metrics.pop()
             self._values.pop()
+        while self._distributions and self._distributions[-1][0] >= size:
+            self._distributions.pop()
 
     def events(self) -> Events:
         rows = np.array(self._rows, np.int64).reshape(-1, 4)
         attributes = np.array(self._attributes, np.int32).reshape(-1, 3)
         metrics = np.array(self._metrics, np.int32).reshape(-1, 3)
+        dists, names = [one for _, one in self._distributions], Dictionary()
+        codes = np.array([names.code(one.name) for one in dists], np.int32)
         nothing = Strings(np.full(len(rows), NULL, np.int32), [])
         return Events(
             record=rows[:, 0].astype(np.int32),
@@ -81,12 +98,13 @@ class EventRows:
             metric_name=self._names.strings(metrics[:, 1].copy()),
             metric_value=np.array(self._values, np.float64),
             metric_type=metrics[:, 2].astype(np.int8),
-            dist_row=np.empty(0, np.int32),
-            dist_name=Strings(np.empty(0, np.int32), []),
-            bound_start=np.zeros(1, np.int64),
-            bounds=np.empty(0),
-            count_start=np.zeros(1, np.int64),
-            counts=np.empty(0, np.int64),
+            dist_row=np.array([row for row, _ in self._distributions], np.int32),
+            dist_name=names.strings(codes),
+            bound_start=np.cumsum([0, *(len(one.bounds) for one in dists)], dtype=np.int64),
+            bounds=np.array([bound for one in dists for bound in one.bounds], np.float64),
+            count_start=np.cumsum([0, *(len(one.counts) for one in dists)], dtype=np.int64),
+            counts=np.array([count for one in dists for count in one.counts], np.int64),
+            dist_type=np.array([one.type_code for one in dists], np.int8),
         )
 
 

@@ -13,8 +13,16 @@ class Sorter:
 
     def __init__(self, formats: Sequence[Format], by_topic: Mapping[str, str]) -> None:
         self._formats = tuple(formats)
-        by_name = {wire.name: wire for wire in formats}
-        self._by_topic = {topic: by_name[name] for topic, name in by_topic.items()}
+        self.by_name = {wire.name: wire for wire in formats}
+        self._by_topic = {topic: self.by_name[name] for topic, name in by_topic.items()}
+
+    def is_set(self, topic: str) -> bool:
+        """Whether a setting says which format the topic's records are of, and looks do not."""
+        return topic in self._by_topic
+
+    def following(self, wire: Format, value: bytes) -> Format | None:
+        """The next format after `wire` that claims the record."""
+        return next((one for one in self._formats[self._formats.index(wire) + 1 :] if one.claims(value)), None)
 
     def sort(self, topic: str, values: Sequence[bytes]) -> tuple[dict[Format, list[int]], list[int]]:
         """The places of each format's records, ascending, and those that no format claims. Empty values are passed."""

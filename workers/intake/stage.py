@@ -21,11 +21,13 @@ from schemas.framing import Resolver, Writer
 from schemas.ids import stable_id
 from workers.intake.finishing import Finish
 from workers.intake.formats.registry import build_formats
-from workers.intake.formats.wire import CountingFormat, Format
+from workers.intake.formats.wire import Format
 from workers.intake.mappings import Mappings
 from workers.intake.messages import with_messages
 from workers.intake.opening import Opened, opened
 from workers.intake.partitioning import partitions_of
+from workers.intake.reading import Part as Read
+from workers.intake.reading import read
 from workers.intake.sorting import Sorter
 from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
@@ -100,47 +102,34 @@ class IntakeStage:
             yield Chunk(0)
 
     def _chunk(self, state: IntakeState, records: Records, found: Opened, start: int) -> Chunk:
-        sorted_out, unknown = self._sorter.sort(records.topic, found.values)
-        dead = [*found.dead, *(DeadLetter(place, UNKNOWN_FORM, _unknown(found.values[place])) for place in unknown)]
-        counts: dict[str, int] = {}
+        reading = read(self._sorter, records.topic, found.values, records.timestamps, records.headers)
+        dead = [*found.dead, *(DeadLetter(place, *why) for place, why in reading.faults.items())]
+        dead += [DeadLetter(place, UNKNOWN_FORM, _unknown(found.values[place])) for place in reading.unknown]
         written = _Written()
-        for wire, places in sorted_out.items():
-            counts[f"format_{wire.name}"] = len(places)
-            self._convert(state, records.timestamps, found.values, wire, places, written, dead, counts)
+        for part in reading.parts:
+            self._write(state, records.timestamps, part, written, dead)
         letters = [replace(letter, index=letter.index + start) for letter in sorted(dead, key=lambda d: d.index)]
         outputs, processed = written.in_order()
         skipped = len(records) - processed - len(letters)
-        counts |= {"processed": processed, "skipped": skipped, "dead": len(letters), "events": len(outputs)}
-        return Chunk(found.stop, outputs=outputs, dead=letters, counts=counts)
+        outcomes = {"processed": processed, "skipped": skipped, "dead": len(letters), "events": len(outputs)}
+        return Chunk(found.stop, outputs=outputs, dead=letters, counts={**reading.counts, **outcomes})
 
-    def _convert(
+    def _write(
         self,
         state: IntakeState,
         timestamps: NDArray[np.int64],
-        values: Sequence[bytes],
-        wire: Format,
-        places: list[int],
+        part: Read,
         written: _Written,
         dead: list[DeadLetter],
-        counts: dict[str, int],
     ) -> None:
-        """Decode the records at `places`, and note what they become and where they stood.
+        """Note what the records of a part become, and where they stood.
 
         A record of which one event is refused is a dead letter as a whole: it has one outcome, and can be sent again.
         """
-        chosen = [values[place] for place in places]
-        if isinstance(wire, CountingFormat):
-            events, faults, tally = wire.decode_counted(chosen, timestamps[places])
-            counts |= tally
-        else:
-            events, faults = wire.decode(chosen, timestamps[places])
-        dead += [DeadLetter(places[fault.record], fault.error_class, fault.message) for fault in faults]
-        if not len(events):
-            return
-        at = np.array(places, np.intp)[events.record]
+        at = part.place
         arrived = timestamps[at]
-        state.watermark = max(state.watermark, int(np.minimum(events.time, arrived).max()))
-        finished = self._finish.finished(events, wire, arrived, [len(value) for value in chosen])
+        state.watermark = max(state.watermark, int(np.minimum(part.events.time, arrived).max()))
+        finished = self._finish.finished(part.events, part.wire, arrived, part.sizes)
         events, encoded, refusals = finished.events, finished.encoded, finished.refusals
         keys, partitions = self._destinations(events)
         codes = events.entity.codes.tolist()

@@ -113,10 +113,49 @@ def test_formats_may_be_mixed_and_the_order_of_records_stays() -> None:
 
 def test_a_topic_whose_format_is_set_is_not_guessed_at() -> None:
     one = intake(INTAKE__FORMATS='{"pods": "fields"}')
-    pod = {**PLAIN, "entity": {"id": 7}, "kind": "Pod"}
-    assert letters([pod], one), "looks canonical, and is not"
-    (output,) = outputs([pod], one, topic="pods")
-    assert output.key == b"checkout"
+    pod = {**CANONICAL, "service": "checkout"}
+    assert [output.key for output in outputs([pod], one)] == [b"prod/checkout"]
+    assert [output.key for output in outputs([pod], one, topic="pods")] == [b"checkout"]
+    strict = intake(INTAKE__FORMATS='{"pods": "canonical"}')
+    (chunk,) = step([{**PLAIN, "entity": {"id": 7}, "kind": "Pod"}], strict, topic="pods")
+    assert len(chunk.dead) == 1, "nor is it offered to another"
+
+
+BUSINESS: dict[str, dict[str, Any]] = {
+    "docker": {"log": "boom\n", "stream": "stderr", "time": TIME, "service": "a"},
+    "ecs": {"log": {"level": "error"}, "@timestamp": TIME, "service": {"name": "a"}},
+    "ecs with a timestamp": {"log": {"level": "error"}, "timestamp": TIME, "service": {"name": "a"}},
+    "cloudevent": {
+        "specversion": "1.0",
+        "type": "t",
+        "source": "/shop/a",
+        "id": "1",
+        "time": TIME,
+        "data": {"entity": "invoice", "metrics": {"n": 1}, "latency_ms": 1},
+    },
+    "entity": {"timestamp": TIME, "service": "a", "entity": "invoice", "attributes": {"n": 1}},
+    "tags and fields": {"timestamp": TIME, "service": "a", "name": "x", "tags": ["t"], "fields": {"n": 1}},
+    "kind": {"timestamp": TIME, "service": "a", "name": "x", "kind": "absolute"},
+}
+
+
+@pytest.mark.parametrize("value", BUSINESS.values(), ids=BUSINESS)
+def test_what_only_looks_like_another_format_is_read_by_the_one_that_it_is_of(value: dict[str, Any]) -> None:
+    (chunk,) = step([PLAIN, value, canonical("json")])
+    assert [output.key for output in chunk.outputs] == [b"checkout", b"a", b"prod/checkout"]
+    assert (chunk.counts["processed"], chunk.counts["skipped"], chunk.counts["dead"]) == (3, 0, 0)
+    assert sum(count for name, count in chunk.counts.items() if name.startswith("format_")) == 3
+    assert chunk.counts["format_canonical"] == 1
+
+
+def test_what_no_format_takes_tells_what_the_first_one_found() -> None:
+    wrong = {"entity": "invoice", "attributes": {}, "timestamp": TIME}
+    (chunk,) = step([wrong])
+    (letter,) = chunk.dead
+    assert "kind" in letter.message
+    assert {name for name, count in chunk.counts.items() if name.startswith("format_") and count} == {
+        "format_canonical"
+    }
 
 
 def test_a_format_that_does_not_exist_is_refused_at_the_start() -> None:

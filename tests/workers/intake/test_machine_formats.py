@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.columns import COUNTER, DELTA
 from schemas.events import decode_events, events_to_dicts
 from tests.workers.intake.test_intake_stage import ARRIVED, NOON, intake, letters, outputs, step
 from workers.intake.formats.registry import BUILDERS, Given
@@ -185,6 +186,41 @@ def test_syslog_lines_of_both_kinds(line: bytes, later: int, level: str, service
     assert seen(event) == (service, "log", later, attributes, {})
 
 
+@pytest.mark.parametrize(
+    ("line", "service", "host"),
+    [
+        (b"nginx[312]: connect failed", "nginx", None),
+        (b"app: user logged in", "app", None),
+        (b"app:user logged in", "app", None),
+        (b"kernel: [12.3] eth0: link up", "kernel", None),
+        (b"web-1 app: user: logged in", "app", "web-1"),
+        (b"web-1 nginx[312]: connect failed", "nginx", "web-1"),
+        (b"web-1 last message repeated 2 times", "last", "web-1"),
+        (b"fe80::1 app: x", "app", "fe80::1"),
+    ],
+)
+def test_an_old_line_may_lack_its_host(line: bytes, service: str, host: str | None) -> None:
+    (event,) = events(b"<13>Mar  1 12:00:00 " + line)
+    assert (event["entity"], event["attributes"].get("host")) == (service, host)
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "later"),
+    [
+        (b"<189>12345: router1: Mar  1 12:00:00.123: %SYS-5-CONFIG_I: x", "router1", 123_000),
+        (b"<189>12345: .Mar 1 12:00:01 UTC: %SYS-5-CONFIG_I: x", None, 1_000_000),
+        (b"<189>10.0.0.1: Mar  1 12:00:00: %SYS-SP-5-CONFIG_I: x", "10.0.0.1", 0),
+        (b"<189>12345: router1: *Mar  1 12:00:00.123: %SYS-5-CONFIG_I: x", "router1", ARRIVED - NOON),
+    ],
+)
+def test_a_line_of_ciscos_is_of_its_facility_and_has_the_time_of_arrival_where_the_clock_is_not_set(
+    line: bytes, host: str | None, later: int
+) -> None:
+    (event,) = events(line)
+    assert (event["entity"], event["attributes"].get("host"), event["attributes"]["level"]) == ("SYS", host, "INFO")
+    assert event["timestamp"] - NOON == later
+
+
 def test_an_old_line_of_new_years_eve_is_of_the_year_that_ended() -> None:
     arrived = np.array([1_767_225_605_000_000])  # 2026-01-01T00:00:05Z
     found, faults = FORMATS["syslog"].decode([b"<14>Dec 31 23:59:59 web-1 app: x"], arrived)
@@ -220,6 +256,8 @@ def test_cloud_events_lend_their_time_and_source() -> None:
         (orjson.dumps(VECTOR | {"kind": "absolute", "sketch": {}}), "no value that is known here"),
         (orjson.dumps(BEAT | {"metricset": {}, "event": {"module": "x"}}), "there is no object of that name"),
         (b"<34>hello", "no syslog line"),
+        (b"<34>Mar  1 12:00:00 web-1 [12.3] x", "no syslog line"),
+        (b"<34>Mar  1 12:00:00 connected", "no syslog line"),
         (b"<999>1 2026-03-01T12:00:00Z a b c d - x", "the priority is 999"),
         (b"<34>1 yesterday a b c d - x", "timestamp 'yesterday'"),
         (b"<34>Feb 30 12:00:00 a b: x", "no day of any year"),
@@ -283,8 +321,6 @@ def delta(value: float) -> dict[str, Any]:
             {
                 "app_requests_count{L}": counter(6.0),
                 "app_requests_sum{L}": counter(7.5),
-                "app_requests_bucket{le=0.1,L}": counter(2.0),
-                "app_requests_bucket{le=1.0,L}": counter(5.0),
             },
         ),
         (
@@ -305,6 +341,58 @@ def test_vectors_metrics_are_named_and_typed(value: dict[str, Any], metrics: dic
     (event,) = events({"metric": VECTOR | value} if native else VECTOR | value)
     named = {name.replace("L", "many=a\\,b,mode=idle"): found for name, found in metrics.items()}
     assert seen(event) == ("web-1", "metric", 0, {"host": "web-1"}, named)
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "counts", "code"),
+    [
+        (
+            {"buckets": [{"upper_limit": 0.1, "count": 2}, {"upper_limit": 1, "count": 3}], "count": 6},
+            [0.1, 1],
+            [2, 3, 1],
+            1,
+        ),
+        (
+            {"buckets": [{"upper_limit": 0.1, "count": 2}, {"upper_limit": "inf", "count": 3}], "count": 5},
+            [0.1],
+            [2, 3],
+            1,
+        ),
+        (
+            {"samples": [{"value": 2.0, "rate": 3}, {"value": 1, "rate": 1}, {"value": 2, "rate": 1}]},
+            [1, 2],
+            [1, 4, 0],
+            0,
+        ),
+        ({"samples": [{"value": n, "rate": 1} for n in range(2_000)]}, None, [2] * 1_000 + [0], 0),
+    ],
+)
+def test_vectors_histograms_and_samples_are_distributions_beside_their_totals(
+    value: dict[str, Any], bounds: list[float] | None, counts: list[int], code: int
+) -> None:
+    shape = (
+        {"kind": "absolute", "aggregated_histogram": value} if code else {"kind": "incremental", "distribution": value}
+    )
+    (output,) = outputs([VECTOR | shape])
+    found, faults = decode_events([output.value])
+    assert not faults
+    assert found.dist_name.values == ["app_requests{many=a\\,b,mode=idle}"]
+    assert found.dist_type.tolist() == [COUNTER if code else DELTA]
+    assert (found.counts.tolist(), len(found.bounds)) == (counts, len(counts) - 1)
+    assert bounds is None or found.bounds.tolist() == bounds
+
+
+@pytest.mark.parametrize(
+    ("buckets", "told"),
+    [
+        ([{"upper_limit": 2, "count": 1}, {"upper_limit": 1, "count": 1}], "do not ascend"),
+        ([{"upper_limit": {}, "count": 1}], "send a number"),
+        ([{"upper_limit": 1, "count": -1}], "a count of 0 or more"),
+        ([{"upper_limit": n, "count": 1} for n in range(1_100)], "1,101 buckets"),
+    ],
+)
+def test_buckets_that_make_no_distribution_are_a_dead_letter(buckets: list[Any], told: str) -> None:
+    assert told in letters([VECTOR | {"kind": "absolute", "aggregated_histogram": {"buckets": buckets}}])[0]
 
 
 def test_logs_of_filebeat_and_vector_are_their_hosts_where_they_name_no_service() -> None:

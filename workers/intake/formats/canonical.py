@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ class CanonicalFormat:
 
     name = "canonical"
     marks = (SINGLE_OBJECT, CONFLUENT, b'"entity"')
+    mistakable: Literal[True] = True
 
     def __init__(self, resolver: Resolver | None = None) -> None:
         self._resolver = resolver

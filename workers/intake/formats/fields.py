@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,12 @@ class FieldsFormat:
     name = "fields"
     marks = (b"{",)
 
-    def __init__(self, mapping: Mapping, entity: str) -> None:
+    def __init__(self, mapping: Mapping, entity: str, zone: tzinfo = UTC) -> None:
+        """`zone`: of times that are written without one."""
         self._mapping = mapping
         self._template = parse_template(mapping.entity or entity)
         self._otherwise = parse_template(mapping.entity_else) if mapping.entity_else else None
-        self._time = reader(mapping.timestamp.unit)
+        self._time = reader(mapping.timestamp.unit, zone)
         self._steps = first_steps(mapping)
         self._known: Remembered[tuple[str, ...], tuple[str, ...]] = Remembered(_MOST_KEPT, _LONGEST_KEPT)
         self._plans: Remembered[tuple[str, ...], Plan] = Remembered(_MOST_KEPT, _LONGEST_KEPT)
@@ -197,7 +198,7 @@ class FieldsFormat:
         return kinds
 
 
-def parsed(value: bytes) -> Any:
+def parsed(value: bytes | str) -> Any:
     """The JSON document, or the error that says why it is none."""
     try:
         return orjson.loads(value)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from schemas.columns import COUNTER, GAUGE, Events, Fault
 from schemas.faults import INVALID, Unreadable, shown
 from schemas.limits import DEFAULT_LIMITS
-from workers.intake.event_rows import EventRows, Metric, Naming, labelled
+from workers.intake.event_rows import Distribution, EventRows, Metric, Naming, labelled
 from workers.intake.machines import Machines
 from workers.intake.remembered import Remembered
 from workers.intake.template import Template
@@ -36,6 +36,7 @@ class Point(NamedTuple):
     metrics: list[Metric]
     measurement: str = ""
     interval_ms: int = 0
+    distributions: Sequence[Distribution] = ()
 
 
 class _Whose(NamedTuple):
@@ -94,6 +95,7 @@ class PointFormat(ABC):
     def _add(self, rows: EventRows, record: int, value: bytes, arrived: int) -> None:
         """A record whose points hold no number (all texts, or not read this time) is in order, and gives nothing."""
         gathered: dict[_Whose, list[Metric]] = {}
+        distributions: dict[_Whose, list[Distribution]] = {}
         for point in self.points(value, arrived):
             naming = self._machines.owner_tags(point.measurement, (name for name, _, _ in point.metrics), point.tags)
             whose = self._attributes(point, naming)
@@ -106,14 +108,23 @@ class PointFormat(ABC):
                 else:
                     metric = (base.name, base.value, base.type)
                     gathered.setdefault(_Whose(point.time, "host", base.part, whose), []).append(metric)
-        for (time, kind, part, known), metrics in gathered.items():
+            if point.distributions:
+                named = [one._replace(name=labelled(one.name, labels)) for one in point.distributions]
+                moment = _Whose(point.time, "metric", "", whose)
+                distributions.setdefault(moment, []).extend(named)
+                gathered.setdefault(moment, [])
+        for moment, metrics in gathered.items():
+            time, kind, part, known = moment
             attributes = dict(known)
             entity = self._naming.entity(attributes)
             if entity is None:
                 raise Unreadable(INVALID, f"no entity: the tags need {self._naming.needs}")
             of = f"{entity}/{part}" if part else entity
-            for start in range(0, len(metrics), DEFAULT_LIMITS.metrics):
-                rows.add(record, time, of, kind, attributes, metrics[start : start + DEFAULT_LIMITS.metrics])
+            n, spread = len(metrics), distributions.get(moment, [])
+            for start in range(0, n + len(spread), DEFAULT_LIMITS.metrics):
+                stop = start + DEFAULT_LIMITS.metrics
+                some = spread[max(start - n, 0) : max(stop - n, 0)]
+                rows.add(record, time, of, kind, attributes, metrics[start:stop], some)
 
     def _attributes(self, point: Point, naming: Sequence[str]) -> tuple[tuple[str, str], ...]:
         found = {tag: text for tag, text in point.tags.items() if tag in self._tags}

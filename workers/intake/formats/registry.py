@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from schemas.framing import Resolver
 from workers.intake.formats.avro import AvroFormat
@@ -46,7 +48,12 @@ class Given:
 
     @cached_property
     def fields(self) -> FieldsFormat:
-        return FieldsFormat(self.mappings.fields, self.settings.entity)
+        return FieldsFormat(self.mappings.fields, self.settings.entity, self.zone)
+
+    @property
+    def zone(self) -> tzinfo:
+        name = self.settings.zone
+        return UTC if name == "UTC" else ZoneInfo(name)
 
     def otlp(self, signal: Signal | None = None) -> OtlpFormat:
         return OtlpFormat(self.mappings.otlp, self.settings.entity, signal, bool(self.settings.message_bytes))
@@ -75,7 +82,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mappings.fields, given.fields),
     "fields": lambda given: given.fields,
-    "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes),
+    "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes, given.zone),
     "influx": lambda given: InfluxFormat(given.template, given.machines, given.counters),
     "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }

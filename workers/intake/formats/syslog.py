@@ -1,15 +1,19 @@
 """Syslog lines, RFC 5424 and the older RFC 3164: who said it, how bad it is, and what, where texts are kept.
 
 `<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. The older
-form has neither year nor zone: the year is taken that brings it closest to the time of arrival, the zone is UTC.
-rsyslog by itself forwards in the older form with a time of RFC 3339, which says all of it.
+form has neither year nor zone: the year is taken that brings it closest to the time of arrival, the zone is a setting.
+rsyslog by itself forwards in the older form with a time of RFC 3339, which says all of it. What a program hands to the
+syslog of its own machine (syslog(), BusyBox, HAProxy's `local`) names no host. Cisco's IOS has a form of its own,
+`<189>12: router-1: *Mar  1 12:00:00.123: %SYS-5-CONFIG_I: text`; `*` says that its clock is not set, and the time of
+arrival counts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +27,15 @@ from workers.intake.template import Template
 _PRI = re.compile(rb"<(\d{1,3})>")
 _NEW = re.compile(r"<(\d{1,3})>1 (\S+) (\S+) (\S+) (\S+) (\S+) ?")
 _OLD = re.compile(
-    r"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (\S+) ([^\s:\[]+)(?:\[([^\]]*)\])?:? ?"
+    r"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) "
+    r"(?:([^\s:\[]+|[\da-fA-F:.]*:[\da-fA-F.]+) (?=[^\s:\[])|(?=[^\s:\[]+[:\[]))"
+    r"([^\s:\[]+)(?:\[([^\]]*)\])?:? ?"
+)
+"""Without a host the program's name is known by what ends it, `:` or `[`: the first word of a text is no program."""
+
+_CISCO = re.compile(
+    r"<(\d{1,3})>(?:\d+: )?(?:([^\s\[]*[^\s:\[]): )?([*.]?)([A-Z][a-z]{2} [ \d]?\d \d\d:\d\d:\d\d)(\.\d{1,6})?"
+    r"(?: UTC| GMT)?: (?=%([A-Z]\w*)(?:-\w+)*-[0-7]-\w+:)"
 )
 _DATA = re.compile(r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: |$)", re.DOTALL)
 _LEVELS = ("FATAL", "FATAL", "CRITICAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
@@ -40,9 +52,9 @@ class SyslogFormat:
     name = "syslog"
     marks = (b"<",)
 
-    def __init__(self, template: Template, message_bytes: int | None = 0) -> None:
-        """`message_bytes`: whether the text is kept; `workers.intake.messages` bounds it."""
-        self._naming, self._texts = Naming(template), bool(message_bytes)
+    def __init__(self, template: Template, message_bytes: int | None = 0, zone: tzinfo = UTC) -> None:
+        """`message_bytes`: whether the text is kept; `workers.intake.messages` bounds it. `zone`: of older times."""
+        self._naming, self._texts, self._zone = Naming(template), bool(message_bytes), zone
 
     def claims(self, value: bytes) -> bool:
         return _PRI.match(value) is not None
@@ -51,7 +63,7 @@ class SyslogFormat:
         rows, faults = EventRows(), []
         for record, (value, at) in enumerate(zip(values, arrived.tolist(), strict=True)):
             try:
-                time, attributes = _line(value.decode("utf-8", "replace"), at, self._texts)
+                time, attributes = _line(value.decode("utf-8", "replace"), at, self._texts, self._zone)
                 entity = self._naming.entity(attributes)
                 if entity is None:
                     raise Unreadable(INVALID, f"no entity: the line needs {self._naming.needs}")
@@ -62,24 +74,58 @@ class SyslogFormat:
         return rows.events(), faults
 
 
-def _line(text: str, arrived: int, texts: bool) -> tuple[int, dict[str, str]]:
-    new = _NEW.match(text)
-    found = new or _OLD.match(text)
-    if found is None:
+def _line(text: str, arrived: int, texts: bool, zone: tzinfo) -> tuple[int, dict[str, str]]:
+    head = _new(text) or _old(text) or _cisco(text)
+    if head is None:
         raise Unreadable(MALFORMED, f"no syslog line by RFC 5424 or 3164: {shown(text)}")
-    priority, moment, host, program = int(found[1]), found[2], found[3], found[4]
-    if priority > _HIGHEST:
-        raise Unreadable(INVALID, f"the priority is {priority}, and at most {_HIGHEST}")
+    if head.priority > _HIGHEST:
+        raise Unreadable(INVALID, f"the priority is {head.priority}, and at most {_HIGHEST}")
     try:
-        time = arrived if moment == "-" else _time(moment) if new or moment[0].isdigit() else _old_time(moment, arrived)
+        time = _head_time(head, arrived, zone)
     except ValueError as error:
-        raise Unreadable(INVALID, f"timestamp {shown(moment)} {error}") from error
-    named = {"service": program, "host": host}
-    attributes = {name: value for name, value in named.items() if value != "-"}
-    attributes |= {"level": _LEVELS[priority % 8], "facility": str(priority // 8)}
-    if texts and (message := _message(text[found.end() :], structured=new is not None)):
+        raise Unreadable(INVALID, f"timestamp {shown(head.moment)} {error}") from error
+    named = {"service": head.program, "host": head.host}
+    attributes = {name: value for name, value in named.items() if value not in ("", "-")}
+    attributes |= {"level": _LEVELS[head.priority % 8], "facility": str(head.priority // 8)}
+    if texts and (message := _message(text[head.end :], head.structured)):
         attributes["message"] = message
     return time, attributes
+
+
+class _Head(NamedTuple):
+    """What stands before a line's text, which begins at `end`. `moment` as it is written, `-` for none."""
+
+    priority: int
+    moment: str
+    host: str
+    program: str
+    end: int
+    structured: bool = False
+
+
+def _new(text: str) -> _Head | None:
+    found = _NEW.match(text)
+    return found and _Head(int(found[1]), found[2], found[3], found[4], found.end(), structured=True)
+
+
+def _old(text: str) -> _Head | None:
+    found = _OLD.match(text)
+    return found and _Head(int(found[1]), found[2], found[3] or "", found[4], found.end())
+
+
+def _cisco(text: str) -> _Head | None:
+    """The program is the facility (`SYS`)."""
+    found = _CISCO.match(text)
+    if found is None:
+        return None
+    moment = "-" if found[3] == "*" else found[4] + (found[5] or "")
+    return _Head(int(found[1]), moment, found[2] or "", found[6], found.end())
+
+
+def _head_time(head: _Head, arrived: int, zone: tzinfo) -> int:
+    if head.moment == "-":
+        return arrived
+    return _time(head.moment) if head.structured or head.moment[0].isdigit() else _old_time(head.moment, arrived, zone)
 
 
 def _message(rest: str, structured: bool) -> str:
@@ -88,18 +134,28 @@ def _message(rest: str, structured: bool) -> str:
     return rest[data.end() if data is not None else 0 :].removeprefix("\ufeff").strip()
 
 
-def _old_time(text: str, arrived: int) -> int:
-    """Epoch microseconds of `Mar  1 12:00:00` in the year that fits best."""
+def _old_time(text: str, arrived: int, zone: tzinfo) -> int:
+    """Epoch microseconds of `Mar  1 12:00:00`, or with a fraction, in the year that fits best.
+
+    Of an hour that the zone's clock shows twice it is the one that fits better.
+    """
     year = datetime.fromtimestamp(arrived / _SECOND, UTC).year
-    found = [time for one in (year - 1, year, year + 1) if (time := _in_year(text, one)) is not None]
+    found = [time for one in (year - 1, year, year + 1) for time in _in_year(text, one, zone)]
     if not found:
         raise ValueError("is no day of any year near the time of arrival")
     return min(found, key=lambda time: abs(time - arrived))
 
 
-def _in_year(text: str, year: int) -> int | None:
+def _in_year(text: str, year: int, zone: tzinfo) -> list[int]:
+    pattern = "%Y %b %d %H:%M:%S.%f" if "." in text else "%Y %b %d %H:%M:%S"
     try:
-        moment = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC)
+        moment = datetime.strptime(f"{year} {text}", pattern).replace(tzinfo=zone)
     except ValueError:
-        return None  # the 29th of February
-    return int(moment.timestamp()) * _SECOND
+        return []  # the 29th of February
+    twice = (moment, moment.replace(fold=1)) if _is_there(moment) else (moment,)
+    return [int(one.replace(microsecond=0).timestamp()) * _SECOND + one.microsecond for one in twice]
+
+
+def _is_there(moment: datetime) -> bool:
+    """Whether the zone's clock shows that time at all."""
+    return moment.astimezone(UTC).astimezone(moment.tzinfo).replace(tzinfo=None) == moment.replace(tzinfo=None)

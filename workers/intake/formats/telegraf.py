@@ -7,7 +7,7 @@ timestamp counts what `json_timestamp_units` says (seconds by default), and is t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -24,6 +24,7 @@ class TelegrafFormat(PointFormat):
 
     name = "telegraf"
     marks = (b'"fields"',)
+    mistakable: Literal[True] = True
 
     def claims(self, value: bytes) -> bool:
         if value[:1] != b"{" or b'"fields"' not in value or b'"tags"' not in value or b'"name"' not in value:

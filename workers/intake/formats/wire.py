@@ -58,3 +58,13 @@ class LongNamesFormat(Format, Protocol):
     """
 
     cuts_long_names: Literal[True]
+
+
+@runtime_checkable
+class MistakableFormat(Format, Protocol):
+    """A format known by words that documents of other kinds may hold as well (`entity`, `tags`, `kind`).
+
+    What it finds invalid, and was only told by its bytes, is offered to the formats behind it.
+    """
+
+    mistakable: Literal[True]
