@@ -8,6 +8,7 @@ import math
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +83,10 @@ class TrainPolicy:
     A scope needs `min_rows` vectors. A period gets a model of its own from `min_period_rows` on `min_period_days` local
     days on: a tail of one alarm in days cannot be told from fewer, and the scaler knows the hour in any case
     (docs/detection.md). At most `max_rows`, evenly thinned, are learned from per model: overlapping windows say little
-    more. Where the rows have labels, `search` looks for the best way to grow trees, with so many `jobs` at a time, and
-    `rules` are what the scoring worker knows of the metrics.
+    more. `elsewhere` are the calendars of scopes by pattern (entity=berlin-*) and of profiles by name (host) that do
+    not go by `calendar`; the first pattern that fits counts, and before any profile. Where the rows have labels,
+    `search` looks for the best way to grow trees, with so many `jobs` at a time, and `rules` are what the scoring
+    worker knows of the metrics.
     """
 
     ensemble: Ensemble | None = None
@@ -92,6 +95,7 @@ class TrainPolicy:
     rate: Rate | None = None
     seed: int = 0
     calendar: Calendar = field(default_factory=Calendar)
+    elsewhere: tuple[tuple[str, Calendar], ...] = ()
     tag: str = ""
     min_rows: int = 200
     min_period_rows: int = 1_000
@@ -104,6 +108,12 @@ class TrainPolicy:
     def __post_init__(self) -> None:
         if not 0.0 <= self.contamination < 0.5:
             raise TrainingError(f"contamination is the share of anomalous rows, 0 … 0.5, not {self.contamination}")
+
+    def at(self, profile: str, scope: str) -> TrainPolicy:
+        """The policy where this is learned: with its own calendar."""
+        of_scopes = [calendar for where, calendar in self.elsewhere if "=" in where and fnmatchcase(scope, where)]
+        of_profiles = [calendar for where, calendar in self.elsewhere if where == profile]
+        return replace(self, calendar=(*of_scopes, *of_profiles, self.calendar)[0], elsewhere=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +160,8 @@ def train(
     table: VectorTable, scope: str = GLOBAL, policy: TrainPolicy | None = None, progress: Progress | None = None
 ) -> TrainedBundle:
     """Learn one bundle from all rows of the table. Raises `TrainingError`."""
-    policy = policy or TrainPolicy()
     check_scope(scope)
+    policy = (policy or TrainPolicy()).at(table.profile, scope)
     if len(table) < policy.min_rows:
         raise TrainingError(f"{len(table)} vectors are too few to learn from, {policy.min_rows} are needed")
     table = table.take(np.lexsort((table.window_end, table.entity)))

@@ -262,6 +262,9 @@ class WindowsSettings(Section):
 class ScoringSettings(Section):
     cache_mb: int = Field(1_024, ge=1, description="MB of models kept in memory a process; the least recently used go")
     timezone: str = Field("UTC", description="zone of the behavioural periods, for training; bundles keep theirs")
+    timezones: dict[str, str] = Field(
+        default_factory=dict, description="other zones: by profile (host), or by pattern of scopes (entity=berlin-*)"
+    )
     holidays: list[str] = Field(default_factory=list, description="local dates (YYYY-MM-DD) that count as weekend")
     groups: dict[str, str] = Field(
         default_factory=dict, description="model groups: name and pattern of its entities (payments: pay-*)"
@@ -279,6 +282,14 @@ class ScoringSettings(Section):
         if not self.severity_medium <= self.severity_high <= self.severity_critical:
             raise ValueError("severity_medium, severity_high and severity_critical must ascend")
         return self
+
+    @field_validator("timezones")
+    @classmethod
+    def _are_somewhere(cls, zones: dict[str, str]) -> dict[str, str]:
+        for where in zones:
+            if not where or ("=" in where and not where.startswith(("entity=", "group="))):
+                raise ValueError(f"{where!r} is neither the name of a profile nor entity=PATTERN or group=PATTERN")
+        return zones
 
 
 class MetricSettings(Section):

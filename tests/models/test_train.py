@@ -160,6 +160,20 @@ def test_the_calendar_of_training_is_that_of_scoring() -> None:
     assert _open(train(table(days=3), "global", policy)).manifest.calendar == policy.calendar
 
 
+def test_entities_and_profiles_elsewhere_have_calendars_of_their_own() -> None:
+    tokyo, berlin, york = Calendar("Asia/Tokyo"), Calendar("Europe/Berlin"), Calendar("America/New_York")
+    policy = replace(QUICK, elsewhere=(("generic", berlin), ("entity=tokyo-*", tokyo), ("group=us", york)))
+    scopes = ("entity=tokyo-1", "entity=b", "group=us", "global")
+    assert [policy.at("generic", scope).calendar for scope in scopes] == [tokyo, berlin, york, berlin]
+    assert [policy.at("host", scope).calendar for scope in scopes] == [tokyo, QUICK.calendar, york, QUICK.calendar]
+    both = table(entities=("tokyo-1", "b"))
+    trained = [one for one in train_entities(both, policy) if isinstance(one, TrainedBundle)]
+    assert {one.manifest.scope: one.manifest.calendar for one in trained} == {
+        "entity=tokyo-1": tokyo,
+        "entity=b": berlin,
+    }
+
+
 def test_wrong_use_is_refused_by_name() -> None:
     with pytest.raises(TrainingError, match="contamination"):
         TrainPolicy(contamination=0.7)

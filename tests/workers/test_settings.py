@@ -287,3 +287,10 @@ def test_nothing_secret_of_the_metrics_server_is_shown() -> None:
     }
     settings = load_settings(env)
     assert "hush" not in str(redact((), settings.model_dump(mode="json")))
+
+
+def test_zones_of_what_is_neither_profile_nor_scope_are_refused() -> None:
+    zones = {"FAULTLINE_SCORING__TIMEZONES": '{"host": "Europe/Berlin", "entity=tokyo-*": "Asia/Tokyo"}'}
+    assert load_settings(zones).scoring.timezones["entity=tokyo-*"] == "Asia/Tokyo"
+    with pytest.raises(SettingsError, match="entity=PATTERN"):
+        load_settings({"FAULTLINE_SCORING__TIMEZONES": '{"name=web-*": "Asia/Tokyo"}'})

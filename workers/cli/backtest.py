@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from models.periods import Calendar
 from models.registry import Aliases, Registry
 from models.table import VectorTable
 from models.train import PERIOD_DAYS, TrainPolicy
@@ -22,6 +21,7 @@ from workers.cli.periods import PeriodsOption, read_periods
 from workers.cli.promoting import open_registry
 from workers.cli.train import BudgetOption, Detectors, Scope, budget_of, ensemble_of, learn, read_tables
 from workers.cli.voice import Voice
+from workers.cli.zones import zoned
 from workers.knowing import knowledge_of
 from workers.runtime.logs import configure
 from workers.settings import Settings, load_settings
@@ -78,18 +78,17 @@ def backtest(
     if not len(rows) and not rows.open:
         open_tape(data, voice)  # says what is wrong with the files, if that is it
         raise WrongUse("no row of DATA is to be scored: all have split=train")
-    calendar = Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays))
     policy = TrainPolicy(
         ensemble=ensemble,
         contamination=contamination,
         min_period_days=period_days,
         seed=seed,
-        calendar=calendar,
         tag="backtest",
         search=grid,
         rules=knowledge_of(settings).rules,
         jobs=jobs,
     )
+    policy = zoned(policy, settings.scoring)
     if no_train:
         open_registry(settings)
         verdicts = _score(data, settings, voice, rows)

@@ -14,7 +14,7 @@ import typer
 
 from models.detectors import BY_LABELS, DETECTORS
 from models.ensembles import Ensemble
-from models.periods import ALL, Calendar, PeriodError
+from models.periods import ALL
 from models.registry import Aliases, Registry
 from models.scope import GLOBAL, group_scope
 from models.table import VectorTable, tables_of
@@ -29,6 +29,7 @@ from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.reading import parse_since
 from workers.cli.voice import Voice
+from workers.cli.zones import zoned
 from workers.incidents.policy import Policy as IncidentPolicy
 from workers.knowing import knowledge_of
 from workers.scoring.blocks import PROFILES_WITHOUT_OWN_THRESHOLDS
@@ -152,20 +153,17 @@ def train_command(
     allowed, known = budget_of(budget), read_periods(periods)
     lesson = Lesson.of(data or [], from_topic, span_of(since, until))
     key = private_key(Path(settings.registry.signing_key)) if settings.registry.signing_key else None
-    try:
-        policy = TrainPolicy(
-            ensemble=ensemble,
-            contamination=contamination,
-            min_period_days=period_days,
-            seed=seed,
-            calendar=Calendar(settings.scoring.timezone, tuple(settings.scoring.holidays)),
-            tag=tag or lesson.name,
-            search=grid,
-            rules=knowledge_of(settings).rules,
-            jobs=jobs,
-        )
-    except PeriodError as error:
-        raise WrongUse(str(error)) from error
+    policy = TrainPolicy(
+        ensemble=ensemble,
+        contamination=contamination,
+        min_period_days=period_days,
+        seed=seed,
+        tag=tag or lesson.name,
+        search=grid,
+        rules=knowledge_of(settings).rules,
+        jobs=jobs,
+    )
+    policy = zoned(policy, settings.scoring)
     trained = []
     for table in read_tables(lesson, settings, voice, split, use_labels, known):
         if save_features_to is not None:
