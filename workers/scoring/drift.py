@@ -8,6 +8,7 @@ champion changed begins anew with it. When a window counts, and how it is logged
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,8 +69,21 @@ class Watched:
 
     records: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     logged: list[Entry] = field(default_factory=list)
-    shifted: int = 0
-    """How many of the records have a feature that shifted."""
+
+    def counts(self) -> Counter[str]:
+        """For the metrics: sums of what the records say, of which shares and means follow; thousandths to be whole."""
+        found: Counter[str] = Counter()
+        for _, record in self.records:
+            windows = record["windows"]
+            found["drift_records"] += 1
+            found["drift_shifted"] += bool(record["shifted"])
+            found["drift_windows"] += windows
+            found["drift_anomalous"] += round(windows * record["alarm_rate"])
+            found["drift_score_thousandths"] += round(1_000 * windows * record["score_mean"])
+            found["drift_features"] += len(record["psi"])
+            found["drift_features_shifted"] += len(record["shifted"])
+            found["drift_psi_thousandths"] += round(1_000 * sum(one["psi"] for one in record["psi"]))
+        return found
 
 
 class DriftWatch:
@@ -124,7 +138,7 @@ class DriftWatch:
             return
         if day is None or day.version != version or day.number < sample.time // DAY_US:
             if day is not None and day.version == version and day.windows >= LEAST:
-                found.records.append((sample.record, self._record(owner, day, one.by.bundle, loading, found)))
+                found.records.append((sample.record, self._record(owner, day, one.by.bundle, loading)))
             day = Day(version, sample.time, 0, np.zeros((len(sample.cells), CELLS), np.uint8))
         score = float(one.scored.score[sample.place])
         day.last, day.due = sample.time, next_due(owner, sample.time)
@@ -134,14 +148,13 @@ class DriftWatch:
         day.cells[np.arange(len(sample.cells)), sample.cells] += 1
         found.logged.append(self.kept.put(owner, day, sample.record, offset))
 
-    def _record(self, owner: Owner, day: Day, bundle: Bundle, loading: Loading, found: Watched) -> dict[str, Any]:
+    def _record(self, owner: Owner, day: Day, bundle: Bundle, loading: Loading) -> dict[str, Any]:
         model = loading.model(bundle, ALL)
         reference = model.reference
         indices = reference.indices(day.cells)
         names = [model.used.names[column] for column in reference.columns.tolist()]
         order = np.argsort(-indices, kind="stable")
         shifted = [names[place] for place in order[reference.shifted(indices)[order]].tolist()]
-        found.shifted += bool(shifted)
         return {
             "entity": owner[1],
             "time": (day.number + 1) * DAY_US,

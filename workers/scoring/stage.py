@@ -44,8 +44,7 @@ class ScoringStage:
     """`Stage` of the worker `scoring`, and `Controlled` by alias records.
 
     Counts: `processed`, `skipped_progress`, `dead`, `anomalies` (written to the topic of anomalies), `logged`
-    (thresholds and days), `drift_records`, `drift_shifted` (of these, with a feature that shifted), and those of
-    `blocks`.
+    (thresholds and days), those of drift (`Watched.counts`), and those of `blocks`.
     """
 
     name = "scoring"
@@ -199,8 +198,7 @@ class ScoringStage:
         if not self._policy.watch_drift:
             return Watched()
         watched = state.drift.watch(judged, offsets, watermarks, self._loading)
-        counts["drift_records"] += len(watched.records)
-        counts["drift_shifted"] += watched.shifted
+        counts.update(watched.counts())
         return watched
 
     def _write(

@@ -88,6 +88,22 @@ def test_a_lasting_change_shows_in_the_features_that_changed_the_scores_and_the_
     assert after["alarm_rate"] > 0.5 > before["alarm_rate"]
 
 
+def test_metrics_count_what_the_records_say(served: Path) -> None:
+    result = _run(served, _days(3.2, slow_from=1.0))
+    days = [day for entity in ("a", "b") for day in _drift(result, entity)]
+    psi = [one["psi"] for day in days for one in day["psi"]]
+    windows = sum(day["windows"] for day in days)
+    assert result.counts["drift_records"] == len(days) == 6
+    assert result.counts["drift_shifted"] == sum(bool(day["shifted"]) for day in days)
+    assert result.counts["drift_windows"] == windows
+    assert result.counts["drift_features"] == len(psi)
+    assert result.counts["drift_features_shifted"] == sum(len(day["shifted"]) for day in days)
+    assert result.counts["drift_psi_thousandths"] / 1_000 == pytest.approx(sum(psi), abs=0.01)
+    scores = sum(day["windows"] * day["score_mean"] for day in days)
+    assert result.counts["drift_score_thousandths"] / 1_000 == pytest.approx(scores, abs=0.01)
+    assert result.counts["drift_anomalous"] == sum(round(day["windows"] * day["alarm_rate"]) for day in days)
+
+
 def test_cuts_checkpoints_and_rebuilds_do_not_show(served: Path) -> None:
     given = _days(2.1, slow_from=1.0, every=2 * FIVE_MINUTES, entities=("a", "b", "ç"))
     assert_cuts_do_not_matter(stage(served), given, [13, random_cut(len(given), 1)])
