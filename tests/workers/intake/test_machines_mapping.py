@@ -65,6 +65,36 @@ def test_a_table_of_snmp_is_of_the_device_whatever_people_call_it() -> None:
     assert list(three["metrics"]) == ["network_receive_bytes"]
 
 
+@pytest.mark.parametrize(
+    ("tags", "fields", "entity", "metrics"),
+    [
+        ({"index": "1"}, {"laLoadInt": 250}, "nas-1", {"load_1": 2.5}),
+        ({"laNames": "Load-15"}, {"laLoadInt": 75}, "nas-1", {"load_15": 0.75}),
+        ({"laNames": "Load-5"}, {"laLoad": 1.25}, "nas-1", {"load_5": 1.25}),
+        ({"dskPath": "/"}, {"dskPercent": 50}, "nas-1", {"disk_used_ratio": 0.5}),
+        ({"dskPath": "/data"}, {"dskPercent": 97}, "nas-1//data", {"disk_used_ratio": 0.97}),
+        (
+            {"diskIODevice": "sda"},
+            {"diskIONReadX": 7},
+            "nas-1/sda",
+            {"disk_read_bytes": {"value": 7.0, "type": "counter"}},
+        ),
+        ({"diskIODevice": "sda"}, {"diskIOWrites": 3}, "nas-1/sda", {"disk_writes": {"value": 3.0, "type": "counter"}}),
+    ],
+)
+def test_load_and_disks_of_a_device_asked_by_snmp_are_base_metrics(
+    tags: dict[str, str], fields: dict[str, float], entity: str, metrics: dict[str, Any]
+) -> None:
+    (event,) = events(telegraf("health", {"host": "poller", "source": "nas-1"} | tags, **fields))
+    assert (event["entity"], event["kind"], event["metrics"]) == (entity, "host", metrics)
+
+
+def test_a_devices_own_loopback_is_no_part_of_it() -> None:
+    tags = {"host": "poller", "source": "nas-1", "ifName": "lo"}
+    (event,) = events(telegraf("interface", tags, ifHCInOctets=10))
+    assert (event["entity"], event["kind"]) == ("nas-1", "metric")
+
+
 def test_a_file_replaces_the_sections_that_it_has(tmp_path: Path) -> None:
     path = tmp_path / "machines.yaml"
     path.write_text("host:\n  - {from: 'cpu_*', name: cpu_ratio, where: {cpu: [all]}}\n")
