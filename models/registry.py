@@ -180,6 +180,24 @@ class Registry:
             alias = next((name for name, one in asdict(aliases).items() if one == version), None)
             yield Entry(manifest.profile, manifest.scope, version, alias, manifest)
 
+    def stored_at(self, one: Entry | Damaged) -> float | None:
+        """When a bundle's manifest was written, in epoch seconds; None where the store does not say."""
+        place = self._place(one.profile, one.scope, one.version)
+        with _explained(place):
+            try:
+                return float(self._fs.modified(posixpath.join(place, MANIFEST)).timestamp())
+            except NotImplementedError:
+                return None
+
+    def remove(self, one: Entry | Damaged) -> None:
+        """Delete a bundle, its manifest first: what is left of one without is none. Raises where it is in force."""
+        place = self._place(one.profile, one.scope, one.version)
+        if one.version in asdict(self.aliases(one.profile, one.scope)).values():
+            raise RegistryError(f"{place} is in force; promote another version first")
+        with _explained(place):
+            self._fs.rm_file(posixpath.join(place, MANIFEST))
+            self._fs.rm(place, recursive=True)
+
     def _bundle(self, folder: str, version: str) -> Bundle:
         """Files are read as far as the manifest says, and one byte more: that they are longer is seen by it."""
         sizes: dict[str, int] = {}

@@ -214,3 +214,18 @@ def test_damaged_aliases_hide_the_bundles_of_no_other_scope(tmp_path: Path) -> N
     assert [one.version for one in registry.entries()] == [second]
     (found,) = [one for one in registry.survey() if isinstance(one, Damaged)]
     assert (found.version, "aliases.json holds no aliases" in found.reason) == (first, True)
+
+
+def test_a_bundle_is_deleted_whole_unless_it_is_in_force(tmp_path: Path) -> None:
+    registry, first = _saved(tmp_path)
+    _, second = _saved(tmp_path, seed=1)
+    registry.promote("generic", GLOBAL, Aliases(first))
+    entries = {one.version: one for one in registry.entries()}
+    written = (tmp_path / "generic" / GLOBAL / second / MANIFEST).stat().st_mtime
+    assert registry.stored_at(entries[second]) == pytest.approx(written, abs=1e-3)
+    with pytest.raises(RegistryError, match="in force"):
+        registry.remove(entries[first])
+    registry.remove(entries[second])
+    assert [one.version for one in registry.entries()] == [first]
+    assert not (tmp_path / "generic" / GLOBAL / second).exists()
+    registry.open("generic", GLOBAL, first).verify()

@@ -54,6 +54,7 @@ COMMANDS = (
     Entry("schemas", "schemas", OPERATE, "Print the Avro and JSON schemas of every record."),
     Entry("train", "train", LEARN, "Fit models on telemetry and put them into the registry.", "train"),
     Entry("templates", "templates", LEARN, "Mine, show and try templates of log messages.", "sources"),
+    Entry("outputs", "outputs", LEARN, "See what commands have left on disk, and let what is old go."),
     Entry("models", "models", LEARN, "List, show, compare and promote models of the registry."),
     Entry("backtest", "backtest", LEARN, "Train on the past, score what came after as the workers would.", "train"),
     Entry("score", "score", LEARN, "Score files or a metrics server once, without Kafka: alerts as JSON.", "sources"),
