@@ -13,27 +13,27 @@ UVFLAGS := --quiet --system-certs
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(BIN)/.installed  ## make .venv with the `faultline` command in it, its inner loops compiled
+install: $(BIN)/.installed $(BIN)/.kernels  ## make .venv with the `faultline` command in it, its inner loops compiled
 	@echo "compiling the inner loops: two minutes or less, once per machine"
 	@$(BIN)/faultline compile
 	@echo "ready: $(BIN)/faultline --help"
 
 dev: $(BIN)/.installed-dev  ## the same, plus what tests and lint need
 
-demo: $(BIN)/.installed  ## watch telemetry become incidents: embedded broker and Redis, two minutes
+demo: $(BIN)/.installed $(BIN)/.kernels  ## watch telemetry become incidents: embedded broker and Redis, two minutes
 	@$(BIN)/faultline demo
 
-test: $(BIN)/.installed-dev  ## every test; brings up a real Kafka and a real Redis (ARGS="-k name" picks)
+test: $(BIN)/.installed-dev $(BIN)/.kernels  ## every test; brings up a real Kafka and a real Redis (ARGS="-k name" picks)
 	@$(BIN)/faultline compile
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: $(BIN)/.installed-dev  ## the tests that need no service, in seconds
+unit: $(BIN)/.installed-dev $(BIN)/.kernels  ## the tests that need no service, in seconds
 	@$(BIN)/python -m pytest -m "not integration and not chaos" $(ARGS)
 
-chaos: $(BIN)/.installed-dev  ## random faults, seed by seed, against real workers, broker and Redis (SEEDS=200)
+chaos: $(BIN)/.installed-dev $(BIN)/.kernels  ## random faults, seed by seed, against real workers, broker and Redis (SEEDS=200)
 	@FAULTLINE_TEST_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest -m "chaos or integration" --timeout=0 tests/chaos $(ARGS)
 
-fuzz: $(BIN)/.installed-dev  ## mutated records through every wire format's decoder (INPUTS=100000 a format)
+fuzz: $(BIN)/.installed-dev $(BIN)/.kernels  ## mutated records through every wire format's decoder (INPUTS=100000 a format)
 	@FAULTLINE_TEST_FUZZ=$(or $(INPUTS),100000) $(BIN)/python -m pytest tests/workers/intake/test_fuzz.py $(ARGS)
 
 lint: $(BIN)/.installed-dev  ## ruff, mypy --strict, import-linter
@@ -46,7 +46,7 @@ format: $(BIN)/.installed-dev  ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(BIN)/.installed-dev  ## the speeds of DESIGN.md, beside a peer, on a real broker
+bench: $(BIN)/.installed-dev $(BIN)/.kernels  ## the speeds of DESIGN.md, beside a peer, on a real broker
 	@$(BIN)/faultline compile
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -77,6 +77,13 @@ $(UV): requirements/bootstrap.txt
 $(BIN)/.installed: requirements/run.txt pyproject.toml | $(UV)
 	@$(UV) pip install $(UVFLAGS) --python $(BIN)/python --require-hashes -r requirements/run.txt
 	@$(UV) pip install $(UVFLAGS) --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Numba compares a compiled function with its own file alone, not with those that it calls: where any of them has
+# changed, as after a pull, all are compiled anew.
+COMPILED := models schemas workers
+$(BIN)/.kernels: $(shell grep -rl --include='*.py' njit $(COMPILED)) | $(UV)
+	@find $(COMPILED) -name '*.nb[ic]' -delete
 	@touch $@
 
 $(BIN)/.installed-dev: requirements/dev.txt pyproject.toml | $(UV)

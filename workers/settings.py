@@ -195,6 +195,7 @@ class IntakeSettings(Section):
         "[{env}/][{namespace}/]{service}", description="template over attributes; [..] is left out when missing"
     )
     mapping: str = Field("", description="YAML file with the field mapping of plain JSON; empty: the built-in one")
+    syslog: str = Field("", description="YAML file with a field mapping for syslog lines; empty: as documented")
     otlp: str = Field("", description="YAML file with sections of the OTLP mapping; empty: the built-in one")
     machines: str = Field("", description="YAML file with the mapping of agents' metrics; empty: the built-in one")
     collectd_rates: bool = Field(

@@ -85,6 +85,6 @@ class Mapping(_Part):
         return {name: {text.lower(): meant for text, meant in texts.items()} for name, texts in values.items()}
 
 
-def load_mapping(path: str) -> Mapping:
-    """The mapping in that file, or the built-in one where `path` is empty. Raises MappingError."""
-    return read_mapping(Mapping, path, "mapping", "mapping.yaml", "FAULTLINE_INTAKE__MAPPING", False)
+def load_mapping(path: str, setting: str = "FAULTLINE_INTAKE__MAPPING") -> Mapping:
+    """The mapping in that file, or the built-in one where `path` is empty. Raises MappingError, naming the setting."""
+    return read_mapping(Mapping, path, "mapping", "mapping.yaml", setting, False)

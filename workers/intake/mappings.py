@@ -14,9 +14,10 @@ from workers.settings import IntakeSettings
 
 @dataclass(frozen=True, slots=True)
 class Mappings:
-    """Of plain JSON's fields, of OTLP, and of what agents say of machines."""
+    """Of plain JSON's fields, of syslog's where they are mapped, of OTLP, and of what agents say of machines."""
 
     fields: Mapping
+    syslog: Mapping | None
     otlp: OtlpMapping
     machines: MachineMapping
 
@@ -24,8 +25,12 @@ class Mappings:
     def load(cls, intake: IntakeSettings) -> Self:
         """Those that the settings name, the built-in ones else. Raises `MappingError`."""
         fields = mapped(load_mapping(intake.mapping), intake.message_bytes or 0)
-        return cls(fields, load_otlp_mapping(intake.otlp), load_machines(intake.machines))
+        syslog = None
+        if intake.syslog:
+            syslog = mapped(load_mapping(intake.syslog, "FAULTLINE_INTAKE__SYSLOG"), intake.message_bytes or 0)
+        return cls(fields, syslog, load_otlp_mapping(intake.otlp), load_machines(intake.machines))
 
     def dump(self) -> list[dict[str, Any]]:
         """What they say, for a hash of it."""
-        return [self.fields.model_dump(), self.otlp.model_dump(), self.machines.model_dump()]
+        given = (self.fields, self.syslog, self.otlp, self.machines)
+        return [one.model_dump() for one in given if one is not None]

@@ -51,6 +51,12 @@ class Given:
         return FieldsFormat(self.mappings.fields, self.settings.entity, self.zone)
 
     @property
+    def lines(self) -> FieldsFormat | None:
+        """What syslog lines are read by, where they are mapped."""
+        mapping = self.mappings.syslog
+        return None if mapping is None else FieldsFormat(mapping, self.settings.entity, self.zone)
+
+    @property
     def zone(self) -> tzinfo:
         name = self.settings.zone
         return UTC if name == "UTC" else ZoneInfo(name)
@@ -82,7 +88,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mappings.fields, given.fields),
     "fields": lambda given: given.fields,
-    "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes, given.zone),
+    "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes, given.zone, given.lines),
     "influx": lambda given: InfluxFormat(given.template, given.machines, given.counters),
     "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }

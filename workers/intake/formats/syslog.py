@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import Events, Fault
 from schemas.faults import INVALID, MALFORMED, Unreadable, shown
+from schemas.times import format_time
 from workers.intake.event_rows import EventRows, Naming
+from workers.intake.formats.fields import FieldsFormat
 from workers.intake.moments import reader
 from workers.intake.template import Template
 
@@ -38,6 +41,11 @@ _CISCO = re.compile(
     r"(?: UTC| GMT)?: (?=%([A-Z]\w*)(?:-\w+)*-[0-7]-\w+:)"
 )
 _DATA = re.compile(r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: |$)", re.DOTALL)
+_ELEMENT = re.compile(r'\[([^\s=\]"]+)((?: [^\s=\]"]+="(?:[^"\\\]]|\\.)*")*)\]', re.DOTALL)
+_PARAMETER = re.compile(r' ([^\s=\]"]+)="((?:[^"\\\]]|\\.)*)"', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\\]])')
+"""RFC 5424, section 6.3."""
+
 _LEVELS = ("FATAL", "FATAL", "CRITICAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
 """By severity, 0 to 7 (RFC 5424, table 2)."""
 _HIGHEST = 191
@@ -47,23 +55,37 @@ _time = reader("rfc3339")
 
 
 class SyslogFormat:
-    """`Format` of syslog lines, one a record. The program is the service, unless the entity template says otherwise."""
+    """`Format` of syslog lines, one a record. The program is the service, unless the entity template says otherwise.
+
+    With `mapped` a line is a document with the keys of `_document`, which that format reads by its mapping.
+    """
 
     name = "syslog"
     marks = (b"<",)
 
-    def __init__(self, template: Template, message_bytes: int | None = 0, zone: tzinfo = UTC) -> None:
+    def __init__(
+        self,
+        template: Template,
+        message_bytes: int | None = 0,
+        zone: tzinfo = UTC,
+        mapped: FieldsFormat | None = None,
+    ) -> None:
         """`message_bytes`: whether the text is kept; `workers.intake.messages` bounds it. `zone`: of older times."""
-        self._naming, self._texts, self._zone = Naming(template), bool(message_bytes), zone
+        self._naming, self._texts, self._zone, self._mapped = Naming(template), bool(message_bytes), zone, mapped
 
     def claims(self, value: bytes) -> bool:
         return _PRI.match(value) is not None
 
     def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
+        if self._mapped is not None:
+            return self._by_mapping(self._mapped, values, arrived)
         rows, faults = EventRows(), []
         for record, (value, at) in enumerate(zip(values, arrived.tolist(), strict=True)):
             try:
-                time, attributes = _line(value.decode("utf-8", "replace"), at, self._texts, self._zone)
+                time, head, text = _line(value.decode("utf-8", "replace"), at, self._zone)
+                attributes = _attributes(head)
+                if self._texts and text:
+                    attributes["message"] = text
                 entity = self._naming.entity(attributes)
                 if entity is None:
                     raise Unreadable(INVALID, f"no entity: the line needs {self._naming.needs}")
@@ -73,8 +95,47 @@ class SyslogFormat:
                 rows.add(record, time, entity, "log", attributes, ())
         return rows.events(), faults
 
+    def _by_mapping(
+        self, wire: FieldsFormat, values: Sequence[bytes], arrived: NDArray[np.int64]
+    ) -> tuple[Events, list[Fault]]:
+        faults, documents, places = [], [], []
+        for record, (value, at) in enumerate(zip(values, arrived.tolist(), strict=True)):
+            try:
+                text = value.decode("utf-8", "replace")
+                documents.append(_document(text, *_line(text, at, self._zone)))
+                places.append(record)
+            except Unreadable as error:
+                faults.append(Fault(record, error.error_class, error.message))
+        events, wrong = wire.read(documents)
+        faults += [replace(fault, record=places[fault.record]) for fault in wrong]
+        return replace(events, record=np.array(places, np.int32)[events.record]), faults
 
-def _line(text: str, arrived: int, texts: bool, zone: tzinfo) -> tuple[int, dict[str, str]]:
+
+def _attributes(head: _Head) -> dict[str, str]:
+    named = {"service": head.program, "host": head.host}
+    told = {name: value for name, value in named.items() if value not in ("", "-")}
+    return told | {"level": _LEVELS[head.priority % 8], "facility": str(head.priority // 8)}
+
+
+def _document(line: str, time: int, head: _Head, text: str) -> dict[str, Any]:
+    """A line as a mapping of one's own sees it: `timestamp`, `service`, `host`, `level`, `facility`, `procid`, `msgid`,
+    `message`, and the structured data as `structured.<id>.<parameter>`; what the line does not have is not there.
+    """
+    more = {"procid": head.process, "msgid": head.message, "message": text}
+    found: dict[str, Any] = {"timestamp": format_time(time), **_attributes(head)}
+    found |= {name: value for name, value in more.items() if value not in ("", "-")}
+    if head.structured and (data := _DATA.match(line[head.end :])):
+        elements = {
+            element[1]: {one[1]: _ESCAPED.sub(r"\1", one[2]) for one in _PARAMETER.finditer(element[2])}
+            for element in _ELEMENT.finditer(data[0])
+        }
+        if elements:
+            found["structured"] = elements
+    return found
+
+
+def _line(text: str, arrived: int, zone: tzinfo) -> tuple[int, _Head, str]:
+    """When it was said, what stands before its text, and the text."""
     head = _new(text) or _old(text) or _cisco(text)
     if head is None:
         raise Unreadable(MALFORMED, f"no syslog line by RFC 5424 or 3164: {shown(text)}")
@@ -84,12 +145,7 @@ def _line(text: str, arrived: int, texts: bool, zone: tzinfo) -> tuple[int, dict
         time = _head_time(head, arrived, zone)
     except ValueError as error:
         raise Unreadable(INVALID, f"timestamp {shown(head.moment)} {error}") from error
-    named = {"service": head.program, "host": head.host}
-    attributes = {name: value for name, value in named.items() if value not in ("", "-")}
-    attributes |= {"level": _LEVELS[head.priority % 8], "facility": str(head.priority // 8)}
-    if texts and (message := _message(text[head.end :], head.structured)):
-        attributes["message"] = message
-    return time, attributes
+    return time, head, _message(text[head.end :], head.structured)
 
 
 class _Head(NamedTuple):
@@ -101,16 +157,18 @@ class _Head(NamedTuple):
     program: str
     end: int
     structured: bool = False
+    process: str = ""
+    message: str = ""
 
 
 def _new(text: str) -> _Head | None:
     found = _NEW.match(text)
-    return found and _Head(int(found[1]), found[2], found[3], found[4], found.end(), structured=True)
+    return found and _Head(int(found[1]), found[2], found[3], found[4], found.end(), True, found[5], found[6])
 
 
 def _old(text: str) -> _Head | None:
     found = _OLD.match(text)
-    return found and _Head(int(found[1]), found[2], found[3] or "", found[4], found.end())
+    return found and _Head(int(found[1]), found[2], found[3] or "", found[4], found.end(), process=found[5] or "")
 
 
 def _cisco(text: str) -> _Head | None:
