@@ -166,7 +166,7 @@ def test_options_that_do_not_go_together_are_refused(monkeypatch: pytest.MonkeyP
     [
         (None, "DATA has no labels"),
         ([2] * 100, "0, 1 or nothing, not 2"),
-        (["odd"] * 100, "db.parquet: Failed to parse"),
+        (["odd"] * 100, "db.parquet: the column label holds 0, 1, true, false or nothing, not 'odd'"),
     ],
 )
 def test_labels_that_are_none_are_refused_with_the_file(tmp_path: Path, label: Any, said: str) -> None:
