@@ -46,15 +46,7 @@ class Bundle:
         try:
             arrays = self._with_own_files(unpack(blob))
             return PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, arrays)
-        except (
-            ArrayError,
-            LookupError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            ArithmeticError,
-            RecursionError,
-        ) as error:
+        except _UNFIT as error:
             raise BundleError(f"{entry.file}: {error}") from error
 
     def _with_own_files(self, arrays: Arrays) -> Arrays:

@@ -35,7 +35,7 @@ LEAST = 20
 
 MOST_FEATURES = 128
 
-LEAST_DAYS = 5
+_LEAST_DAYS = 5
 """Of training, with so many windows each, from which it says what a day may be like."""
 
 _PRIOR = CELLS / 2
@@ -79,7 +79,7 @@ class Reference:
         _, group = np.unique(series.entity.astype(np.int64) << 32 | series.time // _DAY_US, return_inverse=True)
         rows = np.bincount(group)
         days = _histograms(codes, group, len(rows))[rows >= LEAST]
-        if len(days) < LEAST_DAYS:
+        if len(days) < _LEAST_DAYS:
             return found
         usual = np.max([found.indices(day) for day in days], axis=0)
         return cls(columns, edges, found.shares, np.maximum(usual, _ROUNDING))

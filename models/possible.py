@@ -24,25 +24,12 @@ NONE: Limits = (-math.inf, math.inf)
 _WORDS = re.compile(r"[^0-9A-Za-z]+")
 _SIGNED = frozenset({"change", "celsius", "fahrenheit", "volts", "amperes", "delta", "diff", "z", "trend"})
 _SHARES, _PERCENT = frozenset({"ratio", "share"}), frozenset({"percent", "pct"})
-_COUNTED = frozenset(
-    {
-        *("bytes", "kb", "kib", "mb", "mib", "gb", "bits", "packets", "count", "total", "events", "errors", "requests"),
-        *(
-            "ns",
-            "us",
-            "ms",
-            "seconds",
-            "minutes",
-            "hours",
-            "latency",
-            "duration",
-            "connections",
-            "processes",
-            "threads",
-        ),
-        *("files", "operations", "hertz", "hz", "watts"),
-    }
+_SIZES = frozenset({"bytes", "kb", "kib", "mb", "mib", "gb", "bits"})
+_TIMES = frozenset({"ns", "us", "ms", "seconds", "minutes", "hours", "latency", "duration"})
+_NUMBERS = frozenset(
+    {"packets", "count", "total", "events", "errors", "requests", "connections", "processes", "threads"}
 )
+_COUNTED = _SIZES | _TIMES | _NUMBERS | {"files", "operations", "hertz", "hz", "watts"}
 _MACHINE = frozenset(feature.name for feature in BASE)
 
 

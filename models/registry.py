@@ -182,21 +182,35 @@ class Registry:
 
     def stored_at(self, one: Entry | Damaged) -> float | None:
         """When a bundle's manifest was written, in epoch seconds; None where the store does not say."""
-        place = self._place(one.profile, one.scope, one.version)
+        place = self._folder(one)
         with _explained(place):
             try:
                 return float(self._fs.modified(posixpath.join(place, MANIFEST)).timestamp())
             except NotImplementedError:
                 return None
 
+    def is_in_force(self, one: Entry | Damaged) -> bool:
+        """Whether an alias names it, or may do so: aliases that are damaged themselves do not tell."""
+        place = posixpath.join(posixpath.dirname(self._folder(one)), ALIASES)
+        with _explained(place):
+            if not self._fs.exists(place):
+                return False
+        try:
+            return one.version in asdict(_read_aliases(self._read(place), place)).values()
+        except AliasesError:
+            return True
+
     def remove(self, one: Entry | Damaged) -> None:
         """Delete a bundle, its manifest first: what is left of one without is none. Raises where it is in force."""
-        place = self._place(one.profile, one.scope, one.version)
-        if one.version in asdict(self.aliases(one.profile, one.scope)).values():
+        place = self._folder(one)
+        if self.is_in_force(one):
             raise RegistryError(f"{place} is in force; promote another version first")
         with _explained(place):
             self._fs.rm_file(posixpath.join(place, MANIFEST))
             self._fs.rm(place, recursive=True)
+
+    def _folder(self, one: Entry | Damaged) -> str:
+        return one.folder if isinstance(one, Damaged) else self._place(one.profile, one.scope, one.version)
 
     def _bundle(self, folder: str, version: str) -> Bundle:
         """Files are read as far as the manifest says, and one byte more: that they are longer is seen by it."""

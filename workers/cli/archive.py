@@ -197,8 +197,9 @@ def erase_entity(
                 found = list(_counted(holding(store, *_erasures(names, ends), parts=below), counter))
             if with_parts and below:
                 names += sorted(below)
-                found = list(filter(None, holding(store, *_erasures(names, ends))))
                 below = set()
+                if not yes:
+                    found = list(filter(None, holding(store, *_erasures(names, ends))))
             if not yes:
                 _ask(found, names, below)
         with voice.counter("erasing", None, "files") as counter:

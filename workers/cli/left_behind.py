@@ -47,11 +47,13 @@ def _bundles(registry: Registry) -> Iterator[Left]:
     for one in survey(registry):
         size = sum(file.bytes for file in one.manifest.files.values()) if isinstance(one, Entry) else 0
         files = 1 + (len(one.manifest.files) if isinstance(one, Entry) else 0)
-        in_force = "damaged" if isinstance(one, Damaged) else one.alias or ""
         try:
             stored = registry.stored_at(one)
+            in_force = "damaged" if isinstance(one, Damaged) and registry.is_in_force(one) else ""
         except RegistryError as error:
             raise Failure(str(error)) from error
+        if isinstance(one, Entry):
+            in_force = one.alias or ""
         name = f"{one.profile} {one.scope} {one.version}"
         yield Left(MODELS, name, files, size, stored, in_force, partial(_remove_bundle, registry, one))
 

@@ -98,7 +98,7 @@ def _spared(found: list[Left], keep: int) -> list[Left]:
         for scope in scopes.values()
         for one in sorted(scope, key=lambda one: (-(one.changed or 0.0), one.name))[:keep]
     }
-    return [one for one in found if one.kept_for in ("", "damaged") and id(one) not in newest]
+    return [one for one in found if not one.kept_for and id(one) not in newest]
 
 
 def _is_older(one: Left, before: float) -> bool:
@@ -122,7 +122,7 @@ def _summary(found: list[Left]) -> list[tuple[object, ...]]:
         if mine:
             times = [one.changed for one in mine if one.changed is not None]
             oldest, newest = (_when(min(times)), _when(max(times))) if times else ("", "")
-            in_force = sum(one.kept_for not in ("", "damaged") for one in mine)
+            in_force = sum(bool(one.kept_for) for one in mine)
             counts = (len(mine), sum(one.files for one in mine), size(sum(one.bytes for one in mine)))
             rows.append((kind, *counts, oldest, newest, in_force or ""))
     return rows

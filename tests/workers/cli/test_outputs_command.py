@@ -80,6 +80,19 @@ def test_old_models_go_but_not_those_in_force_nor_the_newest_others(
     assert _there(tmp_path) == {versions[0]}
 
 
+def test_a_damaged_model_goes_unless_it_is_in_force_and_holds_up_no_other(
+    tmp_path: Path, env: dict[str, str], versions: list[str]
+) -> None:
+    for version in versions[:2]:
+        place = tmp_path / "registry" / "generic" / "global" / version / MANIFEST
+        written = place.stat().st_mtime
+        place.write_text("{")
+        os.utime(place, (written, written))
+    done = faultline("outputs", "clean", "models", "--keep", "0", "--yes", env=env)
+    assert done.code == 0, done.err
+    assert _there(tmp_path) == {versions[0]}, "the champion, damaged as it is, is for people to replace"
+
+
 def test_only_files_of_the_kinds_asked_for_and_old_enough_go(tmp_path: Path, env: dict[str, str]) -> None:
     data = tmp_path / "data"
     old, new = _file(data / "raw" / "old.gz", 40), _file(data / "raw" / "new.gz", 1)

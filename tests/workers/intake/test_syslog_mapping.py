@@ -54,6 +54,8 @@ def test_what_is_no_line_and_what_lacks_the_entity_are_dead_letters_at_their_pla
     (found,) = step(values, intake(INTAKE__SYSLOG=mapping))
     assert [(letter.index, letter.error_class) for letter in found.dead] == [(1, "malformed"), (2, "invalid")]
     assert len(found.outputs) == 2
+    (nothing,) = step([b"<34>hello"], intake(INTAKE__SYSLOG=mapping))
+    assert (len(nothing.dead), nothing.outputs) == (1, [])
 
 
 def test_escapes_of_structured_data_are_undone(tmp_path: Path) -> None:

@@ -56,7 +56,10 @@ class Names:
         self._known: Remembered[str, bool] = Remembered(_MOST_NAMES)
 
     def __call__(self, name: str) -> bool:
-        return self._known.or_made(name, lambda name: self._match(name) is not None)
+        return self._known.or_made(name, self._fits)
+
+    def _fits(self, name: str) -> bool:
+        return self._match(name) is not None
 
 
 class PointFormat(ABC):

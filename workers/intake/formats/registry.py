@@ -18,7 +18,7 @@ from workers.intake.formats.influx import InfluxFormat
 from workers.intake.formats.metricbeat import MetricbeatFormat
 from workers.intake.formats.otlp import OtlpFormat
 from workers.intake.formats.remote_write import RemoteWriteFormat
-from workers.intake.formats.syslog import SyslogFormat
+from workers.intake.formats.syslog import MappedSyslogFormat, SyslogFormat
 from workers.intake.formats.telegraf import TelegrafFormat
 from workers.intake.formats.vector import VectorFormat, VectorLogs
 from workers.intake.formats.wire import Format
@@ -50,11 +50,11 @@ class Given:
     def fields(self) -> FieldsFormat:
         return FieldsFormat(self.mappings.fields, self.settings.entity, self.zone)
 
-    @property
-    def lines(self) -> FieldsFormat | None:
-        """What syslog lines are read by, where they are mapped."""
+    def syslog(self) -> Format:
         mapping = self.mappings.syslog
-        return None if mapping is None else FieldsFormat(mapping, self.settings.entity, self.zone)
+        if mapping is None:
+            return SyslogFormat(self.template, self.settings.message_bytes, self.zone)
+        return MappedSyslogFormat(FieldsFormat(mapping, self.settings.entity, self.zone), self.zone)
 
     @property
     def zone(self) -> tzinfo:
@@ -88,7 +88,7 @@ BUILDERS: Mapping[str, Callable[[Given], Format]] = {
     "vector_logs": lambda given: VectorLogs(given.fields),
     "cloudevents": lambda given: CloudEventsFormat(given.mappings.fields, given.fields),
     "fields": lambda given: given.fields,
-    "syslog": lambda given: SyslogFormat(given.template, given.settings.message_bytes, given.zone, given.lines),
+    "syslog": lambda given: given.syslog(),
     "influx": lambda given: InfluxFormat(given.template, given.machines, given.counters),
     "remote_write": lambda given: RemoteWriteFormat(given.prometheus, given.settings.max_unpacked_bytes),
 }

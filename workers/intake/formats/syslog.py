@@ -55,30 +55,19 @@ _time = reader("rfc3339")
 
 
 class SyslogFormat:
-    """`Format` of syslog lines, one a record. The program is the service, unless the entity template says otherwise.
-
-    With `mapped` a line is a document with the keys of `_document`, which that format reads by its mapping.
-    """
+    """`Format` of syslog lines, one a record. The program is the service, unless the entity template says otherwise."""
 
     name = "syslog"
     marks = (b"<",)
 
-    def __init__(
-        self,
-        template: Template,
-        message_bytes: int | None = 0,
-        zone: tzinfo = UTC,
-        mapped: FieldsFormat | None = None,
-    ) -> None:
+    def __init__(self, template: Template, message_bytes: int | None = 0, zone: tzinfo = UTC) -> None:
         """`message_bytes`: whether the text is kept; `workers.intake.messages` bounds it. `zone`: of older times."""
-        self._naming, self._texts, self._zone, self._mapped = Naming(template), bool(message_bytes), zone, mapped
+        self._naming, self._texts, self._zone = Naming(template), bool(message_bytes), zone
 
     def claims(self, value: bytes) -> bool:
         return _PRI.match(value) is not None
 
     def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
-        if self._mapped is not None:
-            return self._by_mapping(self._mapped, values, arrived)
         rows, faults = EventRows(), []
         for record, (value, at) in enumerate(zip(values, arrived.tolist(), strict=True)):
             try:
@@ -95,9 +84,20 @@ class SyslogFormat:
                 rows.add(record, time, entity, "log", attributes, ())
         return rows.events(), faults
 
-    def _by_mapping(
-        self, wire: FieldsFormat, values: Sequence[bytes], arrived: NDArray[np.int64]
-    ) -> tuple[Events, list[Fault]]:
+
+class MappedSyslogFormat:
+    """`Format` of syslog lines by a mapping of one's own: a line is a document with the keys of `_document`."""
+
+    name = SyslogFormat.name
+    marks = SyslogFormat.marks
+
+    def __init__(self, fields: FieldsFormat, zone: tzinfo = UTC) -> None:
+        self._fields, self._zone = fields, zone
+
+    def claims(self, value: bytes) -> bool:
+        return _PRI.match(value) is not None
+
+    def decode(self, values: Sequence[bytes], arrived: NDArray[np.int64]) -> tuple[Events, list[Fault]]:
         faults, documents, places = [], [], []
         for record, (value, at) in enumerate(zip(values, arrived.tolist(), strict=True)):
             try:
@@ -106,7 +106,7 @@ class SyslogFormat:
                 places.append(record)
             except Unreadable as error:
                 faults.append(Fault(record, error.error_class, error.message))
-        events, wrong = wire.read(documents)
+        events, wrong = self._fields.read(documents)
         faults += [replace(fault, record=places[fault.record]) for fault in wrong]
         return replace(events, record=np.array(places, np.int32)[events.record]), faults
 
