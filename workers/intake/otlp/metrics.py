@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from schemas.batch import Texts
 from schemas.columns import NULL_TIME, Events, Fault, Strings
 from schemas.limits import DEFAULT_LIMITS
+from schemas.lists import take_lists
 from schemas.strings import distinct
 from workers.intake.columns import NULL, Dictionary
 from workers.intake.kernels import otlp_layout as at
@@ -173,8 +174,8 @@ class MetricsDecoder:
         dist = np.flatnonzero(rows >= size)
         dist = dist[np.argsort(row[dist], kind="stable")]
         chosen = rows[dist] - size
-        bound_start, flat_bounds = _taken(np.append(histograms[:, at.BOUND_START], len(bounds)), bounds, chosen)
-        count_start, flat_counts = _taken(np.append(histograms[:, at.COUNT_START], len(counts)), counts, chosen)
+        bound_start, flat_bounds = take_lists(np.append(histograms[:, at.BOUND_START], len(bounds)), bounds, chosen)
+        count_start, flat_counts = take_lists(np.append(histograms[:, at.COUNT_START], len(counts)), counts, chosen)
         head = heads[of[first]]
         events = _events(
             owners,
@@ -232,14 +233,6 @@ def _parts(event: Integers, name: Codes, weight: Integers) -> Integers:
     part = np.empty(n, np.int64)
     part[order] = again[order] * (1 << 32) + within // DEFAULT_LIMITS.metrics
     return part
-
-
-def _taken(edges: Integers, flat: NDArray[np.generic], which: NDArray[np.intp]) -> tuple[Integers, NDArray[np.generic]]:
-    """Of slices that lie end to end, those chosen, in that order: their edges and contents."""
-    sizes = np.diff(edges)[which]
-    ends = np.cumsum(sizes)
-    places = np.repeat(edges[:-1][which] - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
-    return np.concatenate([np.zeros(1, np.int64), ends]), flat[places]
 
 
 def _events(
