@@ -32,7 +32,7 @@ SESSION_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Worker:
-    """One process. `died` says how it ended as the schedule knows it; a later look at the process may know better."""
+    """One process, and what its log says of it."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -61,6 +61,11 @@ class Worker:
 
     def said(self, event: str) -> bool:
         return any(e.get("event") == event for e in self.events())
+
+    @property
+    def killed_itself(self) -> bool:
+        """Whether it ended by the `FAULTLINE_WORKER__FAIL_AT` that it was started with."""
+        return self.process.poll() == -signal.SIGKILL and self.said("failing on purpose")
 
     @property
     def noticed(self) -> int:
