@@ -145,7 +145,10 @@ class Fleet:
                 self.kill(worker)
 
     def revive(self) -> None:
-        """Whoever gave up is replaced, as an orchestrator would."""
+        """Whoever gave up is replaced, as an orchestrator would, and whoever has stopped itself goes on."""
+        for worker in self.running:
+            if worker.standing and not worker.frozen:
+                self.thaw(worker)
         if not self.running:
             self.start()
 

@@ -176,11 +176,7 @@ class Schedule:
 def finish(place: Field) -> None:
     """The faults are over: all comes out, as if there had been none, and nothing is left lying about."""
     fleet = place.fleet
-    for worker in fleet.running:
-        if worker.standing:
-            fleet.thaw(worker)
-    if not fleet.awake:
-        fleet.start()
+    fleet.revive()
     place.settle()
     fleet.stop_all()
     place.judge()
