@@ -31,6 +31,7 @@ unit: $(BIN)/.installed-dev $(BIN)/.kernels  ## the tests that need no service, 
 	@$(BIN)/python -m pytest -m "not integration and not chaos" $(ARGS)
 
 chaos: $(BIN)/.installed-dev $(BIN)/.kernels  ## random faults, seed by seed, against real workers, broker and Redis (SEEDS=200)
+	@$(BIN)/faultline compile
 	@FAULTLINE_TEST_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest -m "chaos or integration" --timeout=0 tests/chaos $(ARGS)
 
 fuzz: $(BIN)/.installed-dev $(BIN)/.kernels  ## mutated records through every wire format's decoder (INPUTS=100000 a format)
