@@ -108,8 +108,8 @@ def event_features(
 ) -> NDArray[np.float64]:
     """The `event` features (`EVENT.names`) of one entity's events in the order they were read, one row each.
 
-    `times` epoch microseconds; `latency` in ms, `level` by `models.features.levels`, `status` codes, NaN where an event has none;
-    `error` where it says error=true. Bit for bit what the `event` profile emits live.
+    `times` epoch microseconds; `latency` in ms, `level` as a score (`LEVELS`), `status` codes, NaN where an event has
+    none; `error` where it says error=true. Bit for bit what the `event` profile emits live.
     """
     h = empty_event_history(1)
     out = np.empty((len(times), EVENT_WIDTH))

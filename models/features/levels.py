@@ -9,8 +9,7 @@ ERROR_LEVEL: Final = 2
 
 _NAMES = (
     # Nothing is wrong: log4j, java.util.logging, syslog, zap, PostgreSQL, MySQL, .NET, logcat, klog.
-    "trace verbose finest finer fine config debug dbg info inf information informational notice note log success"
-    " t v d i n",
+    "trace t verbose v finest finer fine config debug dbg d info inf information informational i notice n note success",
     "warn warning wrn w",
     "error err severe e",
     # As bad as can be: an alert, panic or emergency of syslog is no less than critical.

@@ -11,15 +11,8 @@ from schemas.kernels.codes import BAD_TIME, REASONS, TOO_MANY
 from schemas.kernels.compiled import Int, inlined, kernel, outlined
 from schemas.kernels.text import word_at
 from schemas.times import MAX_TIME, MIN_TIME
-from workers.intake.kernels.native_buckets import (
-    BOUNDS,
-    COUNTS,
-    LEFT_OUT,
-    USED_SIZE,
-    Numbers,
-    room,
-    spread_native,
-)
+from workers.intake.kernels.buckets import BOUNDS, COUNTS, LEFT_OUT, MOST_COUNTS, USED_SIZE, Numbers
+from workers.intake.kernels.native_buckets import room, spread_native
 from workers.intake.kernels.native_histograms import (
     GAUGE_HINT,
     HEAD_SIZE,
@@ -32,7 +25,6 @@ from workers.intake.kernels.native_histograms import (
     TOTAL,
     read_native,
 )
-from workers.intake.kernels.otlp_histograms import MOST_COUNTS
 from workers.intake.kernels.protobuf import FIXED64, LENGTH, VARINT, Bytes, Integers, read_field
 
 FIELDS: Final = ("the request", "a series", "a sample", "a histogram", "version 2")
