@@ -120,3 +120,17 @@ def test_merged_buckets_hold_the_sum_of_theirs() -> None:
     assert sum(counts) == 3_000 << 50
     assert min(counts) >= 0
     assert math.isfinite(bounds[-1])
+
+
+def test_a_record_of_more_than_a_million_buckets_is_a_dead_letter_and_its_neighbours_are_not() -> None:
+    values = []
+    for times in (1, 1_001):
+        request, metrics = metrics_request()
+        points = metrics.add(name="e").exponential_histogram.data_points
+        for n in range(times):
+            points.add(time_unix_nano=(NOON_US + n) * 1000).positive.bucket_counts.extend([1] * 1_000)
+        values.append(bytes(request.SerializeToString()))
+    events, faults, _ = decoded([values[0], values[1], values[0]])
+    assert [(fault.record, fault.error_class) for fault in faults] == [(1, "too_large")]
+    assert "1,000,000 numbers, buckets" in faults[0].message
+    assert events.record.tolist() == [0, 2]
