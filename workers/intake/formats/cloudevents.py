@@ -2,7 +2,7 @@
 
 `{"specversion": "1.0", "type": "…", "source": "/shop/checkout", "id": "…", "time": "…", "data": {…}}`, or a batch: a
 list of such. Where the data name no service it is the last part of `source`; where they have no time it is the
-envelope's. Data may be a JSON object, the text of one, or its bytes in `data_base64`; or a list of objects, each an event.
+envelope's. Data may be a JSON object or a list of such, each an event; the text of one, or its bytes in `data_base64`.
 """
 
 from __future__ import annotations

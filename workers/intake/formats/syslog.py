@@ -1,7 +1,8 @@
 """Syslog lines, RFC 5424 and the older RFC 3164: who said it, how bad it is, and what, where texts are kept.
 
-`<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. Where the older
-form has neither year nor zone, the year is taken that brings it closest to the time of arrival, the zone is a setting.
+`<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. Where the
+older form has neither year nor zone, that year is taken which brings it closest to the time of arrival, and the zone is
+a setting.
 rsyslog by itself forwards in the older form with a time of RFC 3339, which says all of it. What a program hands to the
 syslog of its own machine (syslog(), BusyBox, HAProxy's `local`) names no host. Cisco's IOS has a form of its own,
 `<189>12: router-1: *Mar  1 12:00:00.123: %SYS-5-CONFIG_I: text`; `*` says that its clock is not set, and the time of

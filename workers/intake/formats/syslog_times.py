@@ -15,13 +15,13 @@ _YEAR = r"(?:19[7-9]|20\d)\d"
 _CLOCK = r"\d\d:\d\d:\d\d(?:\.\d{1,6})?"
 _ZONE = r"[A-Z]{1,5}|[+-]\d\d:?\d\d"
 
-OLD_TIME = (
-    rf"[A-Z][a-z]{{2}} [ \d]?\d (?:{_YEAR} )?{_CLOCK}(?: (?:{_ZONE})(?= {_YEAR} )| (?:UTC|GMT)(?= ))?(?: {_YEAR}(?= ))?"
-)
-"""A pattern for such a time before a host or a program. Capitals are a zone where a year comes behind them, as hosts have
+_START = rf"[A-Z][a-z]{{2}} [ \d]?\d (?:{_YEAR} )?{_CLOCK}"
+
+OLD_TIME = rf"{_START}(?: (?:{_ZONE})(?= {_YEAR} )| (?:UTC|GMT)(?= ))?(?: {_YEAR}(?= ))?"
+"""A pattern for such a time before a host or a program. Capitals are a zone where a year comes behind them: hosts have
 such names, too."""
 
-CISCO_TIME = rf"[A-Z][a-z]{{2}} [ \d]?\d (?:{_YEAR} )?{_CLOCK}(?: (?:{_ZONE})(?=: | {_YEAR}))?(?: {_YEAR})?"
+CISCO_TIME = rf"{_START}(?: (?:{_ZONE})(?=: | {_YEAR}))?(?: {_YEAR})?"
 """The same before a colon, or before a host, a space and a colon."""
 
 _PARTS = re.compile(rf"([A-Z][a-z]{{2}} [ \d]?\d) (?:({_YEAR}) )?({_CLOCK})(?: ({_ZONE}))?(?: ({_YEAR}))?")
