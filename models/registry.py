@@ -151,9 +151,7 @@ class Registry:
 
     def in_force(self) -> Iterator[tuple[str, str, Aliases]]:
         """Profile, scope and aliases of every scope that is served, ordered by place."""
-        with _explained(self._root):
-            places = sorted(self._fs.glob(posixpath.join(self._root, "*", "*", ALIASES)))
-        for place in places:
+        for place in self._found("*", "*", ALIASES):
             aliases = _read_aliases(self._read(place), place)
             version = aliases.champion or aliases.challenger
             if version is not None:
@@ -166,9 +164,7 @@ class Registry:
 
     def survey(self) -> Iterator[Entry | Damaged]:
         """Every bundle, ordered by place; those whose manifest, or whose scope's aliases, are damaged as such."""
-        with _explained(self._root):
-            places = sorted(self._fs.glob(posixpath.join(self._root, "*", "*", "*", MANIFEST)))
-        for folder in map(posixpath.dirname, places):
+        for folder in map(posixpath.dirname, self._found("*", "*", "*", MANIFEST)):
             profile, scope, version = folder.split("/")[-3:]
             try:
                 bundle = self._bundle(folder, version)
@@ -208,6 +204,14 @@ class Registry:
         with _explained(place):
             self._fs.rm_file(posixpath.join(place, MANIFEST))
             self._fs.rm(place, recursive=True)
+
+    def _found(self, *pattern: str) -> list[str]:
+        """The files of that pattern, sorted. Raises where the registry itself is one: in a file none would be found."""
+        with _explained(self._root):
+            places: list[str] = sorted(self._fs.glob(posixpath.join(self._root, *pattern)))
+            if not places and self._fs.isfile(self._root):
+                raise RegistryError(f"{self.url} is a file, and the registry is a folder; correct registry.url")
+        return places
 
     def _folder(self, one: Entry | Damaged) -> str:
         return one.folder if isinstance(one, Damaged) else self._place(one.profile, one.scope, one.version)

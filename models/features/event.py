@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.features.history import NEVER, NO_ORIGIN
+from models.features.levels import ERROR_LEVEL, WARNING_LEVEL
 from models.features.sets import Feature, FeatureSet
 from models.features.time import TIME_FEATURES, write_time
 
@@ -25,24 +26,6 @@ HELD = SLICES + 6
 RECENT = 64
 """Distinct times of an entity's newest events that are remembered to number events of one time."""
 
-LEVELS = {
-    "trace": 0,
-    "debug": 0,
-    "info": 0,
-    "notice": 0,
-    "warn": 1,
-    "warning": 1,
-    "error": 2,
-    "err": 2,
-    "fatal": 3,
-    "critical": 3,
-    "crit": 3,
-    "alert": 3,
-    "emergency": 3,
-}
-"""Scores of log levels, by lower-case name."""
-
-ERROR_LEVEL = 2
 ERROR_STATUS = 500
 
 _BEFORE = "the events of the last five minutes (thirty slices of ten seconds) read before it"
@@ -125,8 +108,8 @@ def event_features(
 ) -> NDArray[np.float64]:
     """The `event` features (`EVENT.names`) of one entity's events in the order they were read, one row each.
 
-    `times` epoch microseconds; `latency` in ms, `level` by `LEVELS`, `status` codes, NaN where an event has none;
-    `error` where it says error=true. Bit for bit what the `event` profile emits live.
+    `times` epoch microseconds; `latency` in ms, `level` as a score (`LEVELS`), `status` codes, NaN where an event has
+    none; `error` where it says error=true. Bit for bit what the `event` profile emits live.
     """
     h = empty_event_history(1)
     out = np.empty((len(times), EVENT_WIDTH))
@@ -140,7 +123,7 @@ def event_features(
 def observe(h: EventHistory, e: int, t: int, origin: int, said: Saying, out: NDArray[np.float64]) -> int:
     """Write the features of an event of `e` to `out`, then count it; returns its place among events of its time."""
     failed = said.error or said.level >= ERROR_LEVEL or said.status >= ERROR_STATUS
-    warned = said.level == 1.0 and not failed
+    warned = said.level == WARNING_LEVEL and not failed
     merged = np.zeros(CELLS)
     _merge(h, e, t // SLICE_US, merged)
     own = _slot(h, e, t // SLICE_US)

@@ -229,3 +229,12 @@ def test_a_bundle_is_deleted_whole_unless_it_is_in_force(tmp_path: Path) -> None
     assert [one.version for one in registry.entries()] == [first]
     assert not (tmp_path / "generic" / GLOBAL / second).exists()
     registry.open("generic", GLOBAL, first).verify()
+
+
+def test_a_file_in_the_place_of_the_registry_is_told_as_what_it_is(tmp_path: Path) -> None:
+    place = tmp_path / "registry"
+    place.write_text("x")
+    for asked in (Registry(str(place)).survey, Registry(str(place)).in_force):
+        with pytest.raises(RegistryError, match=r"is a file, and the registry is a folder; correct registry\.url"):
+            list(asked())
+    assert list(Registry(str(tmp_path / "nothing")).survey()) == []

@@ -66,6 +66,9 @@ class Scripted:
             def do_GET(self) -> None:
                 server._answer(self)
 
+            def do_DELETE(self) -> None:
+                server._answer(self)
+
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
@@ -79,7 +82,8 @@ class Scripted:
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
+        content = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        body = content.decode(errors="replace")  # packed, maybe
         form = {name: values[0] for name, values in parse_qs(body or parts.query).items()}
         self.asked.append(Asked(parts.path, form, dict(handler.headers)))
         self.on_asked(len(self.asked))

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from models.features.event import ERROR_LEVEL, ERROR_STATUS, EVENT, LEVELS
+from models.features.event import ERROR_STATUS, EVENT
+from models.features.levels import ERROR_LEVEL, LEVELS
 from models.table import VectorTable
 from schemas.columns import Events
 from workers.cli.failures import Failure, WrongUse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,12 +14,10 @@ import typer
 
 from models.detectors import BY_LABELS, DETECTORS
 from models.ensembles import Ensemble
-from models.periods import ALL
 from models.registry import Aliases, Registry
 from models.scope import GLOBAL, group_scope
 from models.table import VectorTable, tables_of
 from models.train import PERIOD_DAYS, HeldOut, TrainedBundle, TrainingError, TrainPolicy, train, train_entities
-from workers.addresses import without_secrets
 from workers.cli.budget import Budget, buy
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.feature_export import save_features
@@ -28,6 +26,7 @@ from workers.cli.learning_vectors import Lesson, Span
 from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.reading import parse_since
+from workers.cli.train_report import line, summary
 from workers.cli.voice import Voice
 from workers.cli.zones import zoned
 from workers.incidents.policy import Policy as IncidentPolicy
@@ -176,8 +175,8 @@ def train_command(
     if not trained:
         raise Failure("no model was trained; see above")
     told = None if no_promote else promote_all(trained, settings, registry)
-    document = {"models": [_line(one) for one in trained], "promoted": told is not None}
-    voice.report(_summary(trained, settings, told), document)
+    document = {"models": [line(one) for one in trained], "promoted": told is not None}
+    voice.report(summary(trained, settings, told), document)
 
 
 def read_tables(
@@ -282,48 +281,3 @@ def promote_all(trained: list[TrainedBundle], settings: Settings, registry: Regi
         challenger = registry.aliases(*name).challenger
         promote(settings, registry, name, Aliases(one.version, challenger if challenger != one.version else None))
     return tells_workers(settings)
-
-
-def _line(one: TrainedBundle) -> dict[str, object]:
-    m, validation = one.manifest, one.manifest.periods[ALL].validation
-    return {
-        "profile": m.profile,
-        "scope": m.scope,
-        "version": one.version,
-        "rows": m.training.rows,
-        "periods": {name: dict(entry.held_out) for name, entry in m.periods.items()},
-        "bytes": sum(entry.bytes for entry in m.files.values()),
-        "by_labels": None if validation is None else asdict(validation),
-        "remark": one.remark,
-    }
-
-
-def _by_labels(one: TrainedBundle) -> str:
-    """What labels say of a model, or why they were not used; empty without any."""
-    found = one.manifest.periods[ALL].validation
-    if found is None:
-        return f"; {one.remark}" if one.remark else ""
-    members = " + ".join(one.manifest.periods[ALL].members)
-    return (
-        f"; by labels {members}, F1 {found.ensemble['f1']:.3f} and average precision "
-        f"{found.ensemble['average_precision']:.3f} on {found.rows:,} later rows, {found.anomalous:,} anomalous"
-    )
-
-
-def _summary(trained: list[TrainedBundle], settings: Settings, told: bool | None) -> str:
-    lines = [
-        f"{one.manifest.profile} {one.manifest.scope}: {one.version}, {one.manifest.training.rows:,} vectors, "
-        f"periods {', '.join(one.manifest.periods)}{_by_labels(one)}"
-        for one in trained
-    ]
-    place = without_secrets(settings.registry.url)
-    if told is None:
-        lines.append(f"stored in {place}; put in force with `faultline models promote`")
-    elif told:
-        lines.append(f"in force in {place} and told to running workers")
-    else:
-        lines.append(
-            f"in force in {place} for workers that start anew; no broker is configured "
-            "(FAULTLINE_KAFKA__BOOTSTRAP_SERVERS), so running ones were not told"
-        )
-    return "\n".join(lines)

@@ -14,12 +14,12 @@ _DATA = ("data", "data_base64")
 def structured(headers: Headers | None, value: bytes) -> bytes | None:
     """The event in JSON's structured mode; None where there is no envelope in the headers.
 
-    Nor is there one for data that are no JSON object, or that are an event themselves. What begins like an object and
+    Nor is there one for data that are no JSON object or list, or that are an event themselves. What begins like one and
     is none stays damaged: `formats.cloudevents` refuses it.
     """
     if not headers or not any(name == _VERSION for name, _ in headers):
         return None
-    if value.lstrip()[:1] != b"{" or b'"specversion"' in value:
+    if value.lstrip()[:1] not in (b"{", b"[") or b'"specversion"' in value:
         return None
     said = {
         name.removeprefix(_PREFIX): (text or b"").decode("utf-8", "replace")

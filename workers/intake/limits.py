@@ -18,8 +18,8 @@ Refusals = dict[int, tuple[str, str]]
 """Error class and message by row of the events."""
 
 MOST_ITEMS = 1_000_000
-"""Numbers of data points, spans or log records that one record may hold: a few bytes each once they are packed, but an
-event each in the worst case."""
+"""Numbers of data points, buckets of histograms, spans or log records that one record may hold: a few bytes each once
+they are packed, and buckets next to none, but an event each in the worst case."""
 
 MOST_TIMES = 64
 """How many sizes of a record its events may have in attributes: what it says once is said by each of them."""
@@ -40,7 +40,7 @@ def explained(code: int, fields: tuple[str, ...]) -> tuple[str, str]:
     """As `schemas.kernels.codes.explain`, for kernels that answer TOO_MANY where a record has too many items."""
     if code == TOO_MANY:
         return TOO_LARGE, (
-            f"the record holds more than {MOST_ITEMS:,} numbers, spans or log records; send smaller batches"
+            f"the record holds more than {MOST_ITEMS:,} numbers, buckets, spans or log records; send smaller batches"
         )
     return explain(code, fields)
 

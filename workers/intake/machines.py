@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from math import isfinite
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.columns import COUNTER, DELTA, GAUGE
+from workers.intake.event_rows import Metric
 from workers.intake.mapping import MetricType
 from workers.intake.mapping_files import read_mapping
 from workers.intake.remembered import Remembered
@@ -34,7 +36,9 @@ class OwnerRule(_Part):
 
 
 class HostRule(_Part):
-    """One base metric, and the metrics that it is; see machines.yaml."""
+    """One base metric, and the metrics that it is; see machines.yaml. `over` and `times`: patterns of a second metric
+    of the same point, by which the number is divided or multiplied first.
+    """
 
     source: str = Field(alias="from", min_length=1)
     name: str = Field(min_length=1)
@@ -44,6 +48,28 @@ class HostRule(_Part):
     offset: float = 0.0
     type: MetricType | None = None
     part: tuple[str, ...] = ()
+    over: str = ""
+    times: str = ""
+
+    @property
+    def of_two(self) -> bool:
+        return bool(self.over or self.times)
+
+    def part_of(self, labels: Mapping[str, str]) -> str | None:
+        """The part of the machine, empty for all of it; None where the part has no name."""
+        part = next((labels[label] for label in self.part if labels.get(label)), "")
+        return part if part or not self.part else None
+
+    def number(self, value: float, metrics: Iterable[Metric]) -> float | None:
+        """Of a rule of two: what comes out, or None where the second is missing, or a zero to divide by."""
+        for pattern, divides in ((self.over, True), (self.times, False)):
+            if pattern:
+                second = next((number for name, number, _ in metrics if fnmatchcase(name, pattern)), None)
+                if second is None or (divides and not second):
+                    return None
+                value = value / second if divides else value * second
+        found = value * self.scale + self.offset
+        return found if isfinite(found) else None
 
     def takes(self, labels: Mapping[str, str]) -> bool:
         """Whether a metric with these labels is meant."""
@@ -73,6 +99,7 @@ class Machines:
     def __init__(self, mapping: MachineMapping) -> None:
         self._mapping = mapping
         self._rules: Remembered[str, tuple[HostRule, ...]] = Remembered(_MOST_NAMES)
+        self._of_two: Remembered[str, tuple[tuple[int, HostRule], ...]] = Remembered(_MOST_NAMES)
         self._by_measurement: Remembered[str, tuple[str, ...]] = Remembered(_MOST_NAMES)
         self._by_metric: Remembered[str, tuple[str, ...]] = Remembered(_MOST_NAMES)
         self._asked = frozenset(tag for rule in mapping.owner if rule.metrics for tag in rule.tags)
@@ -101,14 +128,36 @@ class Machines:
         """What a metric is as a base metric; None if no rule takes it, or its part has no name."""
         for rule in self._rules.or_made(name, self._rules_of):
             if rule.takes(labels):
-                part = next((labels[label] for label in rule.part if labels.get(label)), "")
-                if rule.part and not part:
+                part = rule.part_of(labels)
+                if part is None:
                     return None
                 return Base(rule.name, value * rule.scale + rule.offset, _TYPES.get(rule.type or "", kind), part)
         return None
 
+    def of_two(self, metrics: Sequence[Metric], labels: Mapping[str, str]) -> list[Base]:
+        """What a point's metrics come to two by two, beside what each is for itself; one for each name and part."""
+        meant = [
+            (place, number, rule)
+            for name, number, _ in metrics
+            for place, rule in self._of_two.or_made(name, self._rules_of_two)
+        ]
+        found: dict[tuple[str, str], Base] = {}
+        for _, number, rule in sorted(meant, key=lambda one: one[0]):
+            part = rule.part_of(labels) if rule.takes(labels) else None
+            if part is None or (rule.name, part) in found:
+                continue
+            value = rule.number(number, metrics)
+            if value is not None:
+                found[rule.name, part] = Base(rule.name, value, GAUGE, part)
+        return list(found.values())
+
     def _rules_of(self, name: str) -> tuple[HostRule, ...]:
-        return tuple(rule for rule in self._mapping.host if fnmatchcase(name, rule.source))
+        return tuple(rule for rule in self._mapping.host if not rule.of_two and fnmatchcase(name, rule.source))
+
+    def _rules_of_two(self, name: str) -> tuple[tuple[int, HostRule], ...]:
+        return tuple(
+            (i, rule) for i, rule in enumerate(self._mapping.host) if rule.of_two and fnmatchcase(name, rule.source)
+        )
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.faults import NULL_VALUE, TOO_LARGE, Unreadable
+from workers.intake.formats.remote_write import looks_like_block
 from workers.intake.limits import record_too_large
-from workers.intake.unpacking import FIRST_BYTES, unpacked
+from workers.intake.unpacking import FIRST_BYTES, block_size, unpacked
 from workers.runtime.records import DeadLetter, Records
 
 _RECORDS, _BYTES = 5_000, 4 << 20
 """A chunk ends with the record that brings it to either: one record may hold thousands of events."""
+
+_LARGEST_PLAIN = 127
+"""A first byte up to it says, where it begins a block of snappy at all, that less than 128 bytes are in there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Opened:
 
 
 def opened(records: Records, start: int, most_bytes: int, most_unpacked: int) -> Opened:
-    """As many records as make a chunk, at least one. At most `_BYTES` and one record lie in memory unpacked."""
+    """As many records as make a chunk, at least one. At most `_BYTES` and one record lie in memory unpacked, those that
+    their format unpacks included.
+    """
     values: list[bytes] = []
     dead: list[DeadLetter] = []
     size = 0
@@ -46,6 +52,8 @@ def opened(records: Records, start: int, most_bytes: int, most_unpacked: int) ->
                 value = b""
         values.append(value)
         size += len(value)
+        if value and value[0] > _LARGEST_PLAIN and looks_like_block(value):
+            size += min(block_size(value), most_unpacked)
         if size >= _BYTES:
             return Opened(place + 1, values, dead)
     return Opened(most, values, dead)

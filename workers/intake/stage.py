@@ -33,7 +33,7 @@ from workers.runtime.records import Chunk, DeadLetter, Output, Records
 from workers.runtime.stage import Logged, Part, RebuildPoint
 from workers.settings import Settings
 
-_VERSION = 3
+_VERSION = 4
 """Raised when the same record would become another event."""
 
 

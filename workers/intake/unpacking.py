@@ -61,6 +61,15 @@ def block(value: bytes, most: int, what: str) -> bytes:
     return room[:found].tobytes()
 
 
+def block_size(value: bytes) -> int:
+    """How many bytes a block of snappy says that it holds; 0 where it cannot be told."""
+    try:
+        size: int = cramjam.snappy.decompress_raw_len(value)
+    except cramjam.DecompressionError:
+        return 0
+    return size
+
+
 def too_large(size: int | None, most: int, what: str) -> str:
     """The message for what would become larger than `most` bytes; `size` None where nobody knows by how much."""
     have = f"{size:,}" if size is not None else f"more than {most:,}"

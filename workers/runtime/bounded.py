@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -12,6 +14,14 @@ _Job = tuple[Callable[[], Any], SimpleQueue[tuple[Any, BaseException | None]]]
 
 class Overrun(Exception):
     """The call has not returned in its time. It may still be under way, on a thread that was left behind."""
+
+
+class Abandoned(Exception):
+    """Whoever waited for the call was told to stop. It may still be under way, on a thread that was left behind."""
+
+
+_NAP = 0.2
+"""Seconds that a stop may go unheard for."""
 
 
 class Bounded:
@@ -25,16 +35,27 @@ class Bounded:
         self._name = name
         self._inbox: SimpleQueue[_Job | None] | None = None
 
-    def run(self, call: Callable[[], Any], seconds: float) -> Any:
-        """The call's result, or what it raised. Raises Overrun after `seconds`."""
+    def run(self, call: Callable[[], Any], seconds: float = math.inf, stopped: Callable[[], bool] | None = None) -> Any:
+        """The call's result, or what it raised. Raises Overrun after `seconds`, and Abandoned soon after `stopped()`
+        has turned true; a call that begins after that still has a moment.
+        """
         answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         inbox = self._thread()
         inbox.put((call, answer))
-        try:
-            result, raised = answer.get(timeout=seconds)
-        except Empty:
-            self.close()
-            raise Overrun(f"no return within {seconds:.0f} s") from None
+        until = time.monotonic() + seconds
+        while True:
+            left = max(0.0, until - time.monotonic())
+            longest = left if stopped is None else min(left, _NAP)
+            try:
+                result, raised = answer.get(timeout=longest if longest < math.inf else None)
+                break
+            except Empty:
+                if stopped is not None and stopped():
+                    self.close()
+                    raise Abandoned from None
+                if longest == left:
+                    self.close()
+                    raise Overrun(f"no return within {seconds:.0f} s") from None
         if raised is not None:
             raise raised
         return result

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from models.features.event import (
     EVENT,
     EVENT_WIDTH,
-    LEVELS,
     SLICE_US,
     WINDOW_US,
     EventHistory,
@@ -28,6 +27,7 @@ from models.features.event import (
     observe,
 )
 from models.features.history import NEVER, NO_ORIGIN
+from models.features.levels import LEVELS
 from schemas.columns import Events, Vectors
 from workers.runtime.stage import NO_WATERMARK, Logged, Part
 from workers.windows.engine import Emission, EnginePolicy, Timeline

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.features.levels import ERROR_LEVEL, WARNING_LEVEL, level_score
 from schemas.columns import GAUGE, Events, Strings
 from workers.windows.panes_store import BITS, NONE, Table
 from workers.windows.panes_update import EVENT
@@ -18,17 +19,6 @@ LATENCY = "latency_ms"
 MAX_LATENCY_MS = 1e8
 """More than a day: such a value is no latency and is left out."""
 
-_LEVELS = {
-    "trace": 0,
-    "debug": 0,
-    "info": 0,
-    "warn": 1,
-    "warning": 1,
-    "error": 2,
-    "err": 2,
-    "fatal": 3,
-    "critical": 3,
-}
 _ERROR, _WARNING = 1, 2
 
 
@@ -87,8 +77,8 @@ class Extractor:
 
 
 def _level_flag(text: str) -> int:
-    rank = _LEVELS.get(text.strip().lower(), 0)
-    return _ERROR if rank >= 2 else _WARNING if rank == 1 else 0
+    score = level_score(text) or 0
+    return _ERROR if score >= ERROR_LEVEL else _WARNING if score >= WARNING_LEVEL else 0
 
 
 def _status_flag(text: str) -> int:

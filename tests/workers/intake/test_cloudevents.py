@@ -51,6 +51,31 @@ def test_data_that_are_no_object_are_a_dead_letter(data: dict[str, Any]) -> None
     assert (len(chunk.dead), chunk.outputs) == (1, [])
 
 
+SECOND = {"service": "cart", "latency_ms": 7}
+TWO = [LENT, ("cart", 0, {"latency_ms": 7.0})]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"data": [DATA, SECOND]},
+        {"data": orjson.dumps([DATA, SECOND]).decode()},
+        {"data_base64": b64encode(orjson.dumps([DATA, SECOND])).decode()},
+    ],
+)
+def test_a_list_of_objects_is_an_event_each_and_the_envelope_lends_to_all(data: dict[str, Any]) -> None:
+    (chunk,) = step([ENVELOPE | data, [ENVELOPE | {"data": DATA}, ENVELOPE | data]])
+    assert seen(chunk) == [*TWO, LENT, *TWO]
+    assert chunk.counts["processed"] == 2
+
+
+@pytest.mark.parametrize("data", [[DATA, 7], [DATA, {"latency_ms": "much"}], []])
+def test_a_list_with_one_that_is_no_event_is_refused_as_a_whole(data: list[Any]) -> None:
+    (chunk,) = step([ENVELOPE | {"data": data}, ENVELOPE | {"data": [SECOND]}])
+    assert [letter.index for letter in chunk.dead] == [0]
+    assert seen(chunk) == TWO[1:]
+
+
 def test_a_batch_is_an_event_each_and_refused_as_a_whole() -> None:
     other = ENVELOPE | {"source": "/shop/cart", "data": DATA}
     good, bad = [ENVELOPE | {"data": DATA}, other], [other, {"specversion": "1.0", "source": "x"}]
@@ -65,6 +90,11 @@ def test_the_envelope_of_binary_mode_is_in_the_headers() -> None:
     assert seen(chunk) == [LENT, ("a", 0, {"latency_ms": 5.0})]
     assert [letter.index for letter in chunk.dead] == [2]
     assert (chunk.counts["format_cloudevents"], chunk.counts["format_fields"]) == (1, 2)
+
+
+def test_data_of_binary_mode_may_be_a_list_where_the_topic_says_what_they_are() -> None:
+    chunk = binary([[DATA, SECOND]], [HEADERS], '{"telemetry.raw.v1": "cloudevents"}')
+    assert seen(chunk) == TWO
 
 
 def test_what_binary_data_say_themselves_counts() -> None:

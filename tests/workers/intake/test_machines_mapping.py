@@ -89,6 +89,132 @@ def test_load_and_disks_of_a_device_asked_by_snmp_are_base_metrics(
     assert (event["entity"], event["kind"], event["metrics"]) == (entity, "host", metrics)
 
 
+STORED = {"hrStorageUsed": 300, "hrStorageSize": 400, "hrStorageAllocationUnits": 4096}
+
+
+@pytest.mark.parametrize(
+    ("descr", "entity", "metrics"),
+    [
+        (
+            "Physical memory",
+            "nas-1",
+            {"memory_used_ratio": 0.75, "memory_used_bytes": 1_228_800.0, "memory_total_bytes": 1_638_400.0},
+        ),
+        ("Swap space", "nas-1", {"swap_used_ratio": 0.75, "swap_used_bytes": 1_228_800.0}),
+        ("/", "nas-1", {"disk_used_ratio": 0.75}),
+        ("C:\\ Label:  Serial Number 12ab", "nas-1", {"disk_used_ratio": 0.75}),
+        ("/data", "nas-1//data", {"disk_used_ratio": 0.75}),
+        ("D:\\", "nas-1/D:\\", {"disk_used_ratio": 0.75}),
+    ],
+)
+def test_shares_of_memory_and_disks_are_made_of_what_a_row_of_the_table_says(
+    descr: str, entity: str, metrics: dict[str, float]
+) -> None:
+    tags = {"host": "poller", "source": "nas-1", "hrStorageDescr": descr}
+    found = {event["kind"]: event for event in events(telegraf("storage", tags, **STORED))}
+    assert (found["host"]["entity"], found["host"]["metrics"]) == (entity, metrics)
+    assert (found["metric"]["entity"], len(found["metric"]["metrics"])) == ("nas-1", 3)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"hrStorageUsed": 3}, {"hrStorageUsed": 3, "hrStorageSize": 0}, {"hrStorageUsed": 3, "hrStorageSize": "much"}],
+)
+def test_a_share_of_nothing_is_none(fields: dict[str, Any]) -> None:
+    tags = {"host": "poller", "source": "nas-1", "hrStorageDescr": "/"}
+    assert {event["kind"] for event in events(telegraf("storage", tags, **fields))} == {"metric"}
+
+
+def test_a_file_system_of_the_kernel_is_no_disk() -> None:
+    tags = {"host": "poller", "source": "nas-1", "hrStorageDescr": "/dev/shm"}
+    assert {event["kind"] for event in events(telegraf("storage", tags, **STORED))} == {"metric"}
+
+
+def test_the_share_of_memory_is_made_of_what_is_free_and_better_of_what_is_available() -> None:
+    tags = {"host": "poller", "agent_host": "nas-1"}
+    fields = {"memTotalReal": 1000, "memAvailReal": 100, "memTotalSwap": 200, "memAvailSwap": 150}
+    free, _ = events(telegraf("snmp", tags, **fields))
+    assert free["metrics"] == {
+        "memory_total_bytes": 1_024_000.0,
+        "memory_free_bytes": 102_400.0,
+        "memory_used_ratio": 0.9,
+        "swap_used_ratio": 0.25,
+    }
+    available, _ = events(telegraf("snmp", tags, **fields, memSysAvail=600))
+    assert available["metrics"]["memory_used_ratio"] == pytest.approx(0.4)
+
+
+def test_cores_are_told_by_their_index_and_a_sole_one_is_the_machine() -> None:
+    def load(**tags: str) -> list[dict[str, Any]]:
+        return events(telegraf("cpu_table", {"host": "poller", "source": "nas-1"} | tags, hrProcessorLoad=25))
+
+    (second,), (sole,), (unknown,) = load(index="196609"), load(), load(index="7")
+    assert (second["entity"], second["metrics"]) == ("nas-1", {"cpu_core_1_ratio": 0.25})
+    assert (sole["entity"], sole["metrics"]) == ("nas-1", {"cpu_ratio": 0.25})
+    assert (unknown["entity"], unknown["kind"]) == ("nas-1", "metric")
+
+
+def counter(value: float) -> dict[str, Any]:
+    return {"value": value, "type": "counter"}
+
+
+@pytest.mark.parametrize(
+    ("name", "instance", "fields", "entity", "metrics"),
+    [
+        (
+            "win_cpu",
+            "_Total",
+            {"Percent_Processor_Time": 25.0, "Percent_User_Time": 15.0, "Percent_Privileged_Time": 10.0},
+            "pc",
+            {"cpu_ratio": 0.25, "cpu_user_ratio": 0.15, "cpu_system_ratio": 0.1},
+        ),
+        ("win_cpu", "3", {"Percent_Processor_Time": 50.0}, "pc", {"cpu_core_3_ratio": 0.5}),
+        ("win_mem", "", {"Available_Bytes": 1e9}, "pc", {"memory_free_bytes": 1e9}),
+        ("win_swap", "_Total", {"Percent_Usage": 5.0}, "pc", {"swap_used_ratio": 0.05}),
+        (
+            "win_disk",
+            "C:",
+            {"Percent_Free_Space": 25.0},
+            "pc",
+            {"disk_used_ratio": 0.75},
+        ),
+        ("win_disk", "_Total", {"Percent_Idle_Time": 75.0}, "pc", {"disk_busy_ratio": 0.25}),
+        ("win_disk", "C:", {"Percent_Idle_Time": 75.0}, "pc/C:", {"disk_busy_ratio": 0.25}),
+        ("win_disk", "D:", {"Percent_Free_Space": 25.0}, "pc/D:", {"disk_used_ratio": 0.75}),
+        ("win_diskio", "_Total", {"Disk_Reads_persec": 4.0}, "pc", {"disk_reads": 4.0}),
+        ("win_diskio", "0 C:", {"Disk_Write_Bytes_persec": 4.0}, "pc/0 C:", {"disk_write_bytes": 4.0}),
+        (
+            "win_net",
+            "Intel",
+            {"Bytes_Received_persec": 4.0, "Packets_Outbound_Errors": 3},
+            "pc/Intel",
+            {"network_receive_bytes": 4.0, "network_transmit_errors": counter(3.0)},
+        ),
+        (
+            "win_system",
+            "",
+            {"Context_Switches_persec": 4.0, "System_Up_Time": 60.0, "Processes": 9, "Threads": 30},
+            "pc",
+            {"context_switches": 4.0, "uptime_seconds": 60.0, "process_count": 9.0, "thread_count": 30.0},
+        ),
+    ],
+)
+def test_windows_counters_are_base_metrics_of_the_computer_that_was_asked(
+    name: str, instance: str, fields: dict[str, float], entity: str, metrics: dict[str, Any]
+) -> None:
+    tags = {"host": "poller", "source": "pc", "objectname": "x"} | ({"instance": instance} if instance else {})
+    (event,) = events(telegraf(name, tags, **fields))
+    assert (event["entity"], event["kind"], event["metrics"]) == (entity, "host", metrics)
+    assert event["attributes"] == {"host": "pc", "agent": "poller"}
+
+
+def test_what_no_rule_takes_of_windows_is_a_metric_of_that_computer() -> None:
+    tags = {"host": "pc", "source": "pc", "objectname": "LogicalDisk", "instance": "HarddiskVolume1"}
+    (event,) = events(telegraf("win_disk", tags, Percent_Free_Space=25.0))
+    name = "win_disk_Percent_Free_Space{instance=HarddiskVolume1,objectname=LogicalDisk}"
+    assert seen(event) == ("pc", "metric", 0, {"host": "pc"}, {name: 25.0})
+
+
 def test_a_devices_own_loopback_is_no_part_of_it() -> None:
     tags = {"host": "poller", "source": "nas-1", "ifName": "lo"}
     (event,) = events(telegraf("interface", tags, ifHCInOctets=10))

@@ -262,6 +262,31 @@ def test_too_many_buckets_to_be_meant_are_a_dead_letter() -> None:
     assert "too_large: a histogram: more entries than the limit" in told(one)
 
 
+def repeated(times: int) -> bytes:
+    """A request of so many readings of one histogram of a thousand buckets, of which next to nothing is left packed."""
+    one = histogram(count_int=1_000, sum=1.0, schema=8)
+    put_buckets(one, "positive", dict.fromkeys(range(1_000), 1))
+    content = message(4, one.SerializeToString()) * times
+    return request([message(1, labels({"__name__": "h", **JOB}) + content)])
+
+
+def test_a_request_of_more_than_a_million_buckets_is_a_dead_letter_and_its_neighbours_are_not() -> None:
+    value = repeated(1_001)
+    assert len(value) < 100_000
+    found, faults, _ = read(sent(histogram(count_int=3, sum=1.5, schema=0)), value, repeated(3))
+    assert [(fault.record, fault.error_class) for fault in faults] == [(1, "too_large")]
+    assert "1,000,000 numbers, buckets" in faults[0].message
+    assert sum(len(event.get("distributions", ())) for event in found) == 1 + 3
+
+
+def test_requests_that_hold_much_are_taken_a_few_at_a_time() -> None:
+    value = repeated(900)
+    chunks = step([value] * 12, STAGE)
+    assert [chunk.done for chunk in chunks] == [5, 10, 12]
+    assert [chunk.dead for chunk in chunks] == [[], [], []]
+    assert sum(chunk.counts["processed"] for chunk in chunks) == 12
+
+
 @settings(max_examples=100, deadline=None)
 @given(histograms(), st.data())
 def test_damaged_histograms_end_no_worker(one: Any, data: st.DataObject) -> None:

@@ -63,6 +63,70 @@ def test_older_syslog_takes_of_an_hour_shown_twice_the_one_that_fits_the_arrival
     assert (events.time.tolist(), faults) == ([micros(utc)], [])
 
 
+@pytest.mark.parametrize(
+    ("head", "zone", "utc"),
+    [
+        ("Oct 22 05:34:00 CST 1987 web-1 app", "UTC", "1987-10-22T11:34:00"),
+        ("Oct 22 05:34:00 CST 1987 web-1 app", "Asia/Shanghai", "1987-10-21T21:34:00"),
+        ("Oct 22 05:34:00 +0200 2025 web-1 app", "UTC", "2025-10-22T03:34:00"),
+        ("Oct 22 05:34:00 CEST 2025 web-1 app", "Europe/Berlin", "2025-10-22T03:34:00"),
+        ("Oct 22 05:34:00 2025 web-1 app", "Europe/Berlin", "2025-10-22T03:34:00"),
+        ("Oct 22 2025 05:34:00 web-1 app", "Europe/Berlin", "2025-10-22T03:34:00"),
+        ("Oct 22 05:34:00 UTC web-1 app", "Europe/Berlin", "2025-10-22T05:34:00"),
+        ("Oct 22 05:34:00.250 web-1 app", "Europe/Berlin", "2025-10-22T03:34:00"),
+        ("Feb 29 2024 05:34:00 web-1 app", "UTC", "2024-02-29T05:34:00"),
+    ],
+)
+def test_older_syslog_may_say_its_year_and_zone(head: str, zone: str, utc: str) -> None:
+    wire = SyslogFormat(parse_template("{host}/{service}"), zone=ZoneInfo(zone))
+    events, faults = wire.decode([f"<13>{head}: x".encode()], np.array([micros("2025-10-25T00:00:00")]))
+    assert (events.entity.values, faults) == (["web-1/app"], [])
+    assert events.time.tolist() == [micros(utc) + (250_000 if ".250" in head else 0)]
+
+
+@pytest.mark.parametrize(
+    ("head", "utc", "host"),
+    [
+        ("12: router-1: Oct 22 05:34:00 CEST", "2025-10-22T03:34:00", "router-1"),
+        ("12: router-1: Oct 22 2025 05:34:00.000 UTC", "2025-10-22T05:34:00", "router-1"),
+        ("12: Oct 22 05:34:00 UTC 2024", "2024-10-22T05:34:00", None),
+        ("Oct 22 2025 05:34:00", "2025-10-22T03:34:00", None),
+        ("Oct 22 2025 05:34:00 FW-1 ", "2025-10-22T03:34:00", "FW-1"),
+        ("Oct 22 2025 05:34:00 FW ", "2025-10-22T03:34:00", "FW"),
+    ],
+)
+def test_cisco_may_say_its_year_and_zone(head: str, utc: str, host: str | None) -> None:
+    wire = SyslogFormat(parse_template("[{host}/]{service}"), zone=BERLIN)
+    arrived = np.array([micros("2025-10-25T00:00:00")])
+    events, faults = wire.decode([f"<166>{head}: %ASA-6-302013: Built".encode()], arrived)
+    assert (events.time.tolist(), faults) == ([micros(utc)], [])
+    assert events.entity.values == [f"{host}/ASA" if host else "ASA"]
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        ("Oct 22 05:34:00 XYZT 1987 web-1 app", "zone that nobody knows here"),
+        ("Feb 29 2025 05:34:00 web-1 app", "is no day of that year"),
+        ("Oct 22 25:34:00 web-1 app", "is no day of any year"),
+    ],
+)
+def test_a_time_that_cannot_be_told_is_a_dead_letter_that_says_why(head: str, why: str) -> None:
+    wire = SyslogFormat(parse_template("{host}/{service}"))
+    events, faults = wire.decode([f"<13>{head}: x".encode()], np.array([micros("2025-10-25T00:00:00")]))
+    assert not len(events)
+    assert [why in fault.message for fault in faults] == [True]
+
+
+@pytest.mark.parametrize("host", ["WEB", "CST", "2host", "1987x"])
+def test_a_host_in_capitals_is_no_zone(host: str) -> None:
+    wire = SyslogFormat(parse_template("{host}/{service}"))
+    events, _ = wire.decode(
+        [f"<13>Oct 22 05:34:00 {host} app[1]: x".encode()], np.array([micros("2025-10-25T00:00:00")])
+    )
+    assert events.entity.values == [f"{host}/app"]
+
+
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd"])
 def test_a_zone_that_there_is_not_is_refused_at_the_start(zone: str) -> None:
     with pytest.raises(SettingsError, match=r"(?is)intake.*zone.*Europe/Berlin"):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from workers.runtime.bounded import Bounded, Overrun
+from workers.runtime.bounded import Abandoned, Bounded, Overrun
 
 
 def test_a_call_gives_its_result_or_raises_what_it_raised() -> None:
@@ -41,4 +41,20 @@ def test_a_call_that_does_not_return_is_left_behind_and_its_thread_ends_once_it_
     stuck.set()
     threads[0].join(5)
     assert not threads[0].is_alive()
+    calls.close()
+
+
+def test_a_call_is_waited_for_no_longer_once_stopped() -> None:
+    calls, stuck, stopped = Bounded("test"), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        stopped.set()
+        stuck.wait(30)
+
+    with pytest.raises(Abandoned):
+        calls.run(hang, stopped=stopped.is_set)
+    assert calls.run(lambda: "at once", stopped=stopped.is_set) == "at once"
+    with pytest.raises(Overrun):
+        calls.run(lambda: stuck.wait(30), 0.05, lambda: False)
+    stuck.set()
     calls.close()

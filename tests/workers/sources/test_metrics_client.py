@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +76,18 @@ def test_once_stopped_nothing_is_waited_for() -> None:
             client.query("up")
         assert len(server.asked) == 2
     assert sum(clock.naps) < 460
+
+
+def test_a_stop_is_heard_while_the_server_thinks() -> None:
+    stopped = threading.Event()
+    with Scripted(Reply(hang=True)) as server:
+        server.on_asked = lambda count: stopped.set()
+        own = VictoriaMetricsSettings(url=server.url, timeout_s=300.0, retries=20)
+        began = time.monotonic()
+        with Client(own, stopped=stopped.is_set) as client, pytest.raises(Interrupted):
+            client.query("up")
+        assert time.monotonic() - began < 30
+        assert len(server.asked) == 1
 
 
 def test_what_will_never_be_answered_is_asked_once() -> None:

@@ -2,7 +2,7 @@
 
 `{"specversion": "1.0", "type": "…", "source": "/shop/checkout", "id": "…", "time": "…", "data": {…}}`, or a batch: a
 list of such. Where the data name no service it is the last part of `source`; where they have no time it is the
-envelope's. Data may be a JSON object, the text of one, or its bytes in `data_base64`.
+envelope's. Data may be a JSON object or a list of such, each an event; the text of one, or its bytes in `data_base64`.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class CloudEventsFormat:
 
     def _read(self, batches: dict[int, list[Any]]) -> tuple[Events, list[int], dict[int, Fault]]:
         """Events by the place of their document; the record of each document; the first fault of each record."""
-        owners = [record for record, batch in batches.items() for _ in batch]
-        documents = [self._unwrapped(event) for batch in batches.values() for event in batch]
+        read = [(record, one) for record, batch in batches.items() for event in batch for one in self._unwrapped(event)]
+        owners, documents = [record for record, _ in read], [one for _, one in read]
         events, found = self._fields.read(documents)
         faults: dict[int, Fault] = {}
         for fault in found:
@@ -55,16 +55,18 @@ class CloudEventsFormat:
             faults.setdefault(record, Fault(record, fault.error_class, fault.message))
         return events, owners, faults
 
-    def _unwrapped(self, event: Any) -> Any:
-        """The data as plain JSON. What is no CloudEvent passes as it is, and is told of as plain JSON."""
+    def _unwrapped(self, event: Any) -> list[Any]:
+        """The data as plain JSON: of a list, each. What is no CloudEvent passes as it is, and is told of as such."""
         if not isinstance(event, dict):
-            return event
+            return [event]
         data = _data(event)
-        if not isinstance(data, dict):
-            return event
+        several = data if isinstance(data, list) and data else [data]
+        if not all(isinstance(one, dict) for one in several):
+            return [event]
         source = str(event.get("source", "")).rstrip("/").rpartition("/")[2]
         said = {self._time: event.get("time"), self._service: source}
-        return {**{name: text for name, text in said.items() if name and text}, **data}
+        lent = {name: text for name, text in said.items() if name and text}
+        return [{**lent, **one} for one in several]
 
 
 def _events(document: Any) -> list[Any]:

@@ -6,9 +6,8 @@ knows, what it means for such keys is worked out once (a `Plan`), and a group is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from schemas.columns import Events, Fault
 from schemas.faults import INVALID, MALFORMED, shown
 from workers.intake.columns import NULL, EventColumns
 from workers.intake.formats.remote_write import is_block
+from workers.intake.json_values import scaled, text_of
 from workers.intake.mapping import KINDS, Mapping
 from workers.intake.moments import reader
 from workers.intake.plan import Place, Places, Plan, column, find, first_steps, known_keys, make_plan
@@ -232,29 +232,14 @@ def _size(keys: tuple[str, ...]) -> int:
 def _codes(columns: EventColumns, values: list[Any], meanings: dict[str, str]) -> NDArray[np.int32]:
     """Attribute values, or their meanings, as codes of the shared dictionary; null and empty text are no value."""
     if len(set(map(type, values))) > 1:  # equal values of different types, 1 and true, are different texts
-        values = [_text(value) for value in values]
+        values = [text_of(value) for value in values]
     known = {}
     for value in dict.fromkeys(values):
-        text = _text(value)
+        text = text_of(value)
         if meanings:
             text = meanings.get(text.lower(), text)
         known[value] = columns.attr_values.code(text) if text else NULL
     return np.fromiter(map(known.__getitem__, values), np.int32, len(values))
-
-
-def _text(value: object) -> str:
-    """A scalar as an attribute: true, 200, 0.5; a whole number without its point. Null is no text."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)
 
 
 def _metric(group: _Group, name: str, places: Places) -> _MetricColumn:
@@ -263,17 +248,17 @@ def _metric(group: _Group, name: str, places: Places) -> _MetricColumn:
         values = [row[places[0].key] for row in group.rows]
         if set(map(type, values)) <= {float}:
             with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told record by record below
-                scaled = np.array(values, np.float64) * places[0].scale
-            if np.isfinite(scaled).all():
+                products = np.array(values, np.float64) * places[0].scale
+            if np.isfinite(products).all():
                 types = np.full(len(values), places[0].type, np.int8)
-                return name, np.ones(len(values), np.bool_), scaled, types
+                return name, np.ones(len(values), np.bool_), products, types
     there = np.zeros(len(group.rows), np.bool_)
     numbers, types = np.zeros(len(there)), np.zeros(len(there), np.int8)
     for row, fields in enumerate(group.rows):
         value, place = find(fields, places)
         if place is None:
             continue
-        number = _number(value, place.scale)
+        number = scaled(value, place.scale)
         if number is None:
             field = ".".join((place.key, *place.below))
             message = f"metric {name}: {shown(str(value))} in the field {field} is not a finite number; send a number"
@@ -287,18 +272,7 @@ def _loose_metric(group: _Group, name: str, place: Place) -> _MetricColumn:
     """Top-level fields that match a pattern and are numbers; whatever else they hold is not a metric."""
     values = [row[place.key] for row in group.rows]
     numeric = (value if type(value) is float or type(value) is int else None for value in values)
-    numbers = [_number(value, place.scale) for value in numeric]
+    numbers = [scaled(value, place.scale) for value in numeric]
     there = np.array([number is not None for number in numbers], np.bool_)
     filled = np.array([0.0 if number is None else number for number in numbers])
     return name, there, filled, np.full(len(values), place.type, np.int8)
-
-
-def _number(value: object, scale: float) -> float | None:
-    """`value` times `scale`; None where that is not a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value) * scale
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None

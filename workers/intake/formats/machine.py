@@ -111,6 +111,9 @@ class PointFormat(ABC):
                 else:
                     metric = (base.name, base.value, base.type)
                     gathered.setdefault(_Whose(point.time, "host", base.part, whose), []).append(metric)
+            for base in self._machines.of_two(point.metrics, labels):
+                metric = (base.name, base.value, base.type)
+                gathered.setdefault(_Whose(point.time, "host", base.part, whose), []).append(metric)
             if point.distributions:
                 named = [one._replace(name=labelled(one.name, labels)) for one in point.distributions]
                 moment = _Whose(point.time, "metric", "", whose)

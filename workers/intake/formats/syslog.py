@@ -1,11 +1,12 @@
 """Syslog lines, RFC 5424 and the older RFC 3164: who said it, how bad it is, and what, where texts are kept.
 
-`<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. The older
-form has neither year nor zone: the year is taken that brings it closest to the time of arrival, the zone is a setting.
+`<34>1 2026-03-01T12:00:00.003Z web-1 nginx 312 - - text` or `<34>Mar  1 12:00:00 web-1 nginx[312]: text`. Where the
+older form has neither year nor zone, that year is taken which brings it closest to the time of arrival, and the zone is
+a setting.
 rsyslog by itself forwards in the older form with a time of RFC 3339, which says all of it. What a program hands to the
 syslog of its own machine (syslog(), BusyBox, HAProxy's `local`) names no host. Cisco's IOS has a form of its own,
 `<189>12: router-1: *Mar  1 12:00:00.123: %SYS-5-CONFIG_I: text`; `*` says that its clock is not set, and the time of
-arrival counts.
+arrival counts. Its firewalls write `<166>Mar 01 2026 12:00:00 fw-1 : %ASA-6-302013: text`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,21 +25,22 @@ from schemas.faults import INVALID, MALFORMED, Unreadable, shown
 from schemas.times import format_time
 from workers.intake.event_rows import EventRows, Naming
 from workers.intake.formats.fields import FieldsFormat
+from workers.intake.formats.syslog_times import CISCO_TIME, OLD_TIME, old_time
 from workers.intake.moments import reader
 from workers.intake.template import Template
 
 _PRI = re.compile(rb"<(\d{1,3})>")
 _NEW = re.compile(r"<(\d{1,3})>1 (\S+) (\S+) (\S+) (\S+) (\S+) ?")
 _OLD = re.compile(
-    r"<(\d{1,3})>([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) "
+    rf"<(\d{{1,3}})>({OLD_TIME}|\d{{4}}-\d\d-\d\dT\S+) "
     r"(?:([^\s:\[]+|[\da-fA-F:.]*:[\da-fA-F.]+) (?=[^\s:\[])|(?=[^\s:\[]+[:\[]))"
     r"([^\s:\[]+)(?:\[([^\]]*)\])?:? ?"
 )
 """Without a host the program's name is known by what ends it, `:` or `[`: the first word of a text is no program."""
 
 _CISCO = re.compile(
-    r"<(\d{1,3})>(?:\d+: )?(?:([^\s\[]*[^\s:\[]): )?([*.]?)([A-Z][a-z]{2} [ \d]?\d \d\d:\d\d:\d\d)(\.\d{1,6})?"
-    r"(?: UTC| GMT)?: (?=%([A-Z]\w*)(?:-\w+)*-[0-7]-\w+:)"
+    rf"<(\d{{1,3}})>(?:\d+: )?(?:([^\s\[]*[^\s:\[]): )?([*.]?)({CISCO_TIME})"
+    r"(?: ([^\s\[]*[^\s:\[]) )?: (?=%([A-Z]\w*)(?:-\w+)*-[0-7]-\w+:)"
 )
 _DATA = re.compile(r"(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: |$)", re.DOTALL)
 _ELEMENT = re.compile(r'\[([^\s=\]"]+)((?: [^\s=\]"]+="(?:[^"\\\]]|\\.)*")*)\]', re.DOTALL)
@@ -49,7 +51,6 @@ _ESCAPED = re.compile(r'\\(["\\\]])')
 _LEVELS = ("FATAL", "FATAL", "CRITICAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
 """By severity, 0 to 7 (RFC 5424, table 2)."""
 _HIGHEST = 191
-_SECOND = 1_000_000
 
 _time = reader("rfc3339")
 
@@ -176,44 +177,17 @@ def _cisco(text: str) -> _Head | None:
     found = _CISCO.match(text)
     if found is None:
         return None
-    moment = "-" if found[3] == "*" else found[4] + (found[5] or "")
-    return _Head(int(found[1]), moment, found[2] or "", found[6], found.end())
+    moment = "-" if found[3] == "*" else found[4]
+    return _Head(int(found[1]), moment, found[2] or found[5] or "", found[6], found.end())
 
 
 def _head_time(head: _Head, arrived: int, zone: tzinfo) -> int:
     if head.moment == "-":
         return arrived
-    return _time(head.moment) if head.structured or head.moment[0].isdigit() else _old_time(head.moment, arrived, zone)
+    return _time(head.moment) if head.structured or head.moment[0].isdigit() else old_time(head.moment, arrived, zone)
 
 
 def _message(rest: str, structured: bool) -> str:
     """The text behind a line's head, and behind the structured data of the newer form (RFC 5424, section 6.3)."""
     data = _DATA.match(rest) if structured else None
     return rest[data.end() if data is not None else 0 :].removeprefix("\ufeff").strip()
-
-
-def _old_time(text: str, arrived: int, zone: tzinfo) -> int:
-    """Epoch microseconds of `Mar  1 12:00:00`, or with a fraction, in the year that fits best.
-
-    Of an hour that the zone's clock shows twice it is the one that fits better.
-    """
-    year = datetime.fromtimestamp(arrived / _SECOND, UTC).year
-    found = [time for one in (year - 1, year, year + 1) for time in _in_year(text, one, zone)]
-    if not found:
-        raise ValueError("is no day of any year near the time of arrival")
-    return min(found, key=lambda time: abs(time - arrived))
-
-
-def _in_year(text: str, year: int, zone: tzinfo) -> list[int]:
-    pattern = "%Y %b %d %H:%M:%S.%f" if "." in text else "%Y %b %d %H:%M:%S"
-    try:
-        moment = datetime.strptime(f"{year} {text}", pattern).replace(tzinfo=zone)
-    except ValueError:
-        return []  # the 29th of February
-    twice = (moment, moment.replace(fold=1)) if _is_there(moment) else (moment,)
-    return [int(one.replace(microsecond=0).timestamp()) * _SECOND + one.microsecond for one in twice]
-
-
-def _is_there(moment: datetime) -> bool:
-    """Whether the zone's clock shows that time at all."""
-    return moment.astimezone(UTC).astimezone(moment.tzinfo).replace(tzinfo=None) == moment.replace(tzinfo=None)

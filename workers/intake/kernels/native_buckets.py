@@ -7,13 +7,20 @@ bounds that stand beside them. Empty buckets next to each other become one, so t
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.kernels.codes import BAD_BOUNDS, NEGATIVE, NOT_ASCENDING, NOT_FINITE, SPANS_DIFFER
 from schemas.kernels.compiled import Int, inlined, outlined
+from workers.intake.kernels.buckets import (
+    LEFT_OUT,
+    MOST_COUNTED,
+    MOST_COUNTS,
+    Numbers,
+    add_bucket,
+    begin_buckets,
+    end_buckets,
+)
 from workers.intake.kernels.native_histograms import (
     AMOUNTS,
     CHANGES,
@@ -33,21 +40,10 @@ from workers.intake.kernels.native_histograms import (
     ZERO,
     ZERO_FLOAT,
 )
-from workers.intake.kernels.otlp_histograms import MOST_COUNTS
 from workers.intake.kernels.protobuf import Integers
-
-Numbers = NDArray[np.float64]
-
-BOUNDS, COUNTS, PENDING = (np.int64(i) for i in range(3))
-USED_SIZE: Final = 3
-"""How many bounds and counts are in use, and the observations of a bucket that has no end yet."""
-
-LEFT_OUT: Final = np.int64(1)
-"""An answer: a histogram of which bounds and counts cannot be written, and which is none the worse for it."""
 
 _CUSTOM_SCHEMA = np.int64(-53)
 _LOWEST_SCHEMA, _HIGHEST_SCHEMA = np.int64(-9), np.int64(52)
-_MOST_COUNTED = 2.0**62
 _BITS_OF_PARTS = 40
 
 
@@ -151,7 +147,7 @@ def _made_whole(head: Integers, scratch: Integers) -> bool:
             amount = floats[side + COUNTED, i] if is_float else np.float64(scratch[side + COUNTED, i])
             parts = parts or amount != np.rint(amount)
             total += amount
-    if total > _MOST_COUNTED:
+    if total > MOST_COUNTED:
         return False
     if not is_float:
         return True
@@ -170,35 +166,6 @@ def _made_whole(head: Integers, scratch: Integers) -> bool:
                 n += 1
         head[SIZES + side + PLACES] = n
     return True
-
-
-@inlined
-def _begin(used: Integers) -> Int:
-    used[PENDING] = 0
-    first: Int = used[BOUNDS]
-    return first
-
-
-@inlined
-def _add(used: Integers, bounds: Numbers, counts: Integers, first: Int, count: Int, upper: float) -> None:
-    """A bucket from the last bound to `upper`. One that ends there is part of the last, one without end of the next."""
-    b = used[BOUNDS]
-    if not np.isfinite(upper):
-        used[PENDING] += count
-    elif b == first or upper > bounds[b - 1]:
-        bounds[b] = upper
-        counts[used[COUNTS]] = used[PENDING] + count
-        used[BOUNDS] = b + 1
-        used[COUNTS] += 1
-        used[PENDING] = 0
-    else:
-        counts[used[COUNTS] - 1] += count
-
-
-@inlined
-def _end(used: Integers, counts: Integers) -> None:
-    counts[used[COUNTS]] = used[PENDING]
-    used[COUNTS] += 1
 
 
 @outlined
@@ -239,22 +206,22 @@ def _spread_exponential(
         _merge(head, scratch, DOWN)
         schema -= 1
     step = 2.0 ** np.float64(-schema)  # exact, as is place · step: merged buckets get the very same bounds
-    first = _begin(used)
+    first = begin_buckets(used)
     below: Int = head[SIZES + DOWN + PLACES]
     for k in range(below):
         i = below - 1 - k
         place = scratch[DOWN + PLACES, i]
-        _add(used, bounds, counts, first, np.int64(0), -(2.0 ** (np.float64(place) * step)))
-        _add(used, bounds, counts, first, scratch[DOWN + COUNTED, i], -(2.0 ** (np.float64(place - 1) * step)))
+        add_bucket(used, bounds, counts, first, np.int64(0), -(2.0 ** (np.float64(place) * step)))
+        add_bucket(used, bounds, counts, first, scratch[DOWN + COUNTED, i], -(2.0 ** (np.float64(place - 1) * step)))
     if head[ZERO] > 0:
         if below > 0 and width > 0.0:
-            _add(used, bounds, counts, first, np.int64(0), -width)
-        _add(used, bounds, counts, first, head[ZERO], width)
+            add_bucket(used, bounds, counts, first, np.int64(0), -width)
+        add_bucket(used, bounds, counts, first, head[ZERO], width)
     for i in range(head[SIZES + UP + PLACES]):
         place = scratch[UP + PLACES, i]
-        _add(used, bounds, counts, first, np.int64(0), 2.0 ** (np.float64(place - 1) * step))
-        _add(used, bounds, counts, first, scratch[UP + COUNTED, i], 2.0 ** (np.float64(place) * step))
-    _end(used, counts)
+        add_bucket(used, bounds, counts, first, np.int64(0), 2.0 ** (np.float64(place - 1) * step))
+        add_bucket(used, bounds, counts, first, scratch[UP + COUNTED, i], 2.0 ** (np.float64(place) * step))
+    end_buckets(used, counts)
 
 
 @outlined
@@ -274,11 +241,13 @@ def _spread_custom(
     for i in range(head[SIZES + UP + PLACES]):
         if scratch[UP + PLACES, i] < 0 or scratch[UP + PLACES, i] > n:
             return np.int64(SPANS_DIFFER)
-    first = _begin(used)
+    first = begin_buckets(used)
     for i in range(head[SIZES + UP + PLACES]):
         place = scratch[UP + PLACES, i]
         if place > 0:
-            _add(used, bounds, counts, first, np.int64(0), floats[CUSTOM, place - 1])
-        _add(used, bounds, counts, first, scratch[UP + COUNTED, i], floats[CUSTOM, place] if place < n else np.inf)
-    _end(used, counts)
+            add_bucket(used, bounds, counts, first, np.int64(0), floats[CUSTOM, place - 1])
+        add_bucket(
+            used, bounds, counts, first, scratch[UP + COUNTED, i], floats[CUSTOM, place] if place < n else np.inf
+        )
+    end_buckets(used, counts)
     return np.int64(0)

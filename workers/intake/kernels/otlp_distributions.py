@@ -8,6 +8,7 @@ from schemas.kernels.codes import NEGATIVE
 from schemas.kernels.compiled import Int, inlined, outlined
 from schemas.kernels.text import word_at
 from workers.intake.kernels import otlp_layout as at
+from workers.intake.kernels.buckets import LEFT_OUT
 from workers.intake.kernels.otlp_histograms import explicit_counts, read_buckets, spread_exponential
 from workers.intake.kernels.otlp_points import (
     IN_BUCKETS,
@@ -100,6 +101,9 @@ def read_histogram(
         failed = explicit_counts(counts, first_c, c, bounds.view(np.float64), first_b, b)
         if failed < 0:
             return failed - IN_BUCKETS
+        if failed == LEFT_OUT:
+            used[at.NO_BUCKETS] += 1
+            return np.int64(0)
         _put_histogram(used, histograms, metric, time, labels, labels_end, first_b, first_c)
         used[at.USED_BOUNDS] = b
         used[at.USED_COUNTS] = c
@@ -175,10 +179,13 @@ def read_exponential(
     threshold = words.view(np.float64)[used[at.USED_NUMBERS]]
     b, c = used[at.USED_BOUNDS], used[at.USED_COUNTS]
     failed = spread_exponential(
-        used, bounds.view(np.float64), counts, scratch, scale, zero_count, threshold, positive, positives, negative,
-        after - positives,
+        used[at.USED_BOUNDS :], bounds.view(np.float64), counts, scratch, scale, zero_count, threshold, positive,
+        positives, negative, after - positives,
     )  # fmt: skip
     if failed < 0:
         return failed - IN_BUCKETS
+    if failed == LEFT_OUT:
+        used[at.NO_BUCKETS] += 1
+        return np.int64(0)
     _put_histogram(used, histograms, metric, time, labels, labels_end, b, c)
     return np.int64(0)

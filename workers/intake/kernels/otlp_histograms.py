@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.kernels.codes import BAD_BOUNDS, BUCKETS_DIFFER, NEGATIVE, NOT_ASCENDING, NOT_FINITE, TOO_MANY
 from schemas.kernels.compiled import Int, inlined, outlined
-from workers.intake.kernels.otlp_layout import USED_BOUNDS, USED_COUNTS
+from workers.intake.kernels.buckets import (
+    LEFT_OUT,
+    MOST_COUNTED,
+    MOST_COUNTS,
+    Numbers,
+    add_bucket,
+    begin_buckets,
+    end_buckets,
+)
 from workers.intake.kernels.protobuf import LENGTH, VARINT, Bytes, Integers, packed_varints, read_field
 
-Numbers = NDArray[np.float64]
-
-MOST_COUNTS: Final = np.int64(1_024)
-"""Buckets that an event may carry; more exponential ones are merged pair by pair, which doubles their width."""
-
 _MOST_SCALE = np.int64(20)
+_MOST_OFFSET = np.int64(1 << 31)
 
 
 @outlined
 def explicit_counts(counts: Integers, first: Int, c: Int, bounds: Numbers, first_bound: Int, b: Int) -> Int:
-    """Check what was read of an explicit histogram: 0, or the failure. Neither bounds nor counts: no distribution."""
+    """Check what was read of an explicit histogram: 0, LEFT_OUT, or the failure."""
     if c - first != b - first_bound + 1:
         return np.int64(BUCKETS_DIFFER)
     if c - first > MOST_COUNTS:
@@ -35,7 +36,18 @@ def explicit_counts(counts: Integers, first: Int, c: Int, bounds: Numbers, first
             return np.int64(NOT_FINITE)
         if i > first_bound and bounds[i] <= bounds[i - 1]:
             return np.int64(NOT_ASCENDING)
-    return np.int64(0)
+    return np.int64(0) if _countable(counts, first, c, np.int64(0)) else LEFT_OUT
+
+
+@inlined
+def _countable(counts: Integers, first: Int, end: Int, already: Int) -> bool:
+    """Whether so many observations, none of them below zero, can be counted."""
+    left = MOST_COUNTED - already
+    for i in range(first, end):
+        if counts[i] > left:
+            return False
+        left -= counts[i]
+    return bool(left >= 0)
 
 
 @outlined
@@ -79,6 +91,16 @@ def _merged(counts: Integers, first: Int, n: Int, offset: Int) -> tuple[Int, Int
     return low, high - low + 1
 
 
+@inlined
+def _is_bounded(counts: Integers, first: Int, n: Int, offset: Int, step: float) -> bool:
+    """Whether there are numbers in every bucket of one side that holds something."""
+    for i in range(n):
+        low, high = 2.0 ** (np.float64(offset + i) * step), 2.0 ** (np.float64(offset + i + 1) * step)
+        if counts[first + i] > 0 and (high == 0.0 or not np.isfinite(low)):
+            return False
+    return True
+
+
 @outlined
 def spread_exponential(
     used: Integers,
@@ -93,15 +115,21 @@ def spread_exponential(
     negative: Int,
     negatives: Int,
 ) -> Int:
-    """Write bounds and counts of an exponential histogram behind those in use; 0, or the failure.
+    """Write bounds and counts of an exponential histogram behind those in use (as `buckets` has them); 0, LEFT_OUT, or
+    the failure.
 
     `scratch` holds `positives` counts from the index `positive` on, and behind them `negatives` from `negative` on:
-    bucket i lies between base^i and base^(i+1), base = 2^(2^-scale).
+    bucket i lies between base^i and base^(i+1), base = 2^(2^-scale). Bounds that no double can tell apart are one, and
+    a bucket that ends beyond all doubles has no end.
     """
     if scale > _MOST_SCALE or scale < -_MOST_SCALE or zero_count < 0:
         return np.int64(BAD_BOUNDS)
     if not (zero_threshold >= 0.0 and np.isfinite(zero_threshold)):
         return np.int64(BAD_BOUNDS)
+    if not (-_MOST_OFFSET <= positive < _MOST_OFFSET and -_MOST_OFFSET <= negative < _MOST_OFFSET):
+        return np.int64(BAD_BOUNDS)
+    if not _countable(scratch, np.int64(0), positives + negatives, zero_count):
+        return LEFT_OUT
     above = positives
     while positives + negatives > MOST_COUNTS - 4:
         if positives > 0:
@@ -110,55 +138,24 @@ def spread_exponential(
             negative, negatives = _merged(scratch, above, negatives, negative)
         scale -= 1
     step = 2.0 ** np.float64(-scale)  # exact, as is index · step: merged buckets get the very same bounds
-    b = used[USED_BOUNDS]
-    c = used[USED_COUNTS]
-    first = b
-    if negatives > 0:
-        counts[c] = 0
-        c += 1
-        for i in range(negatives):
-            bounds[b] = -(2.0 ** (np.float64(negative + negatives - i) * step))
-            counts[c] = scratch[above + negatives - 1 - i]
-            b += 1
-            c += 1
-        bounds[b] = -(2.0 ** (np.float64(negative) * step))
-        b += 1
-        if zero_threshold > 0.0 and bounds[b - 1] < -zero_threshold:
-            counts[c] = 0
-            bounds[b] = -zero_threshold
-            b += 1
-            c += 1
-    counts[c] = zero_count
-    c += 1
-    if positives > 0 or negatives > 0:
-        low = 2.0 ** (np.float64(positive) * step) if positives > 0 else np.inf
-        if (
-            (zero_count > 0 or negatives > 0)
-            and zero_threshold < low
-            and (b == first or bounds[b - 1] < zero_threshold)
-        ):
-            bounds[b] = zero_threshold
-            counts[c] = 0
-            b += 1
-            c += 1
-    if positives > 0:
-        bounds[b] = 2.0 ** (np.float64(positive) * step)
-        b += 1
-        for i in range(positives):
-            counts[c] = scratch[i]
-            bounds[b] = 2.0 ** (np.float64(positive + i + 1) * step)
-            b += 1
-            c += 1
-        counts[c] = 0
-        c += 1
-    elif zero_count > 0 and negatives == 0:
-        bounds[b] = zero_threshold
-        counts[c] = 0
-        b += 1
-        c += 1
-    for i in range(first, b):
-        if not np.isfinite(bounds[i]) or (i > first and bounds[i] <= bounds[i - 1]):
-            return np.int64(BAD_BOUNDS)
-    used[USED_BOUNDS] = b
-    used[USED_COUNTS] = c
+    if not (
+        _is_bounded(scratch, np.int64(0), positives, positive, step)
+        and _is_bounded(scratch, above, negatives, negative, step)
+    ):
+        return np.int64(BAD_BOUNDS)
+    first = begin_buckets(used)
+    for k in range(negatives):
+        i = negatives - 1 - k
+        if k == 0:
+            add_bucket(used, bounds, counts, first, np.int64(0), -(2.0 ** (np.float64(negative + negatives) * step)))
+        add_bucket(used, bounds, counts, first, scratch[above + i], -(2.0 ** (np.float64(negative + i) * step)))
+    if zero_count > 0 or negatives > 0:
+        if negatives > 0 and zero_threshold > 0.0:
+            add_bucket(used, bounds, counts, first, np.int64(0), -zero_threshold)
+        add_bucket(used, bounds, counts, first, zero_count, zero_threshold)
+    for i in range(positives):
+        if i == 0:
+            add_bucket(used, bounds, counts, first, np.int64(0), 2.0 ** (np.float64(positive) * step))
+        add_bucket(used, bounds, counts, first, scratch[i], 2.0 ** (np.float64(positive + i + 1) * step))
+    end_buckets(used, counts)
     return np.int64(0)

@@ -60,6 +60,8 @@ USED_NUMBERS: Final = np.int64(5)
 USED_HISTOGRAMS: Final = np.int64(6)
 USED_BOUNDS: Final = np.int64(7)
 USED_COUNTS: Final = np.int64(8)
-SPANS_SKIPPED: Final = np.int64(9)
-TALLIES: Final = 10
-"""What a kernel counts: data points, those without a recorded value, numbers left out, rows used of each table."""
+SPANS_SKIPPED: Final = np.int64(10)
+NO_BUCKETS: Final = np.int64(11)
+TALLIES: Final = 12
+"""What a kernel counts: data points, those without a recorded value, numbers left out, rows used of each table (the
+last two, and the one behind them, are what `buckets` has in use), points of which the buckets are left out."""

@@ -28,7 +28,7 @@ Tables = tuple[Integers, Integers, Integers, Integers, Numbers, Numbers, Integer
 
 @kernel
 def read_metrics(buf: Bytes, starts: Integers, ends: Integers, most: Int) -> Tables:
-    """The data points of the records `buf[starts[i]:ends[i]]`, of each at most `most` numbers.
+    """The data points of the records `buf[starts[i]:ends[i]]`, of each at most `most` numbers and as many buckets.
 
     Returns (status, resources, metrics, numbers, values, quantiles, histograms, bounds, counts, tallies), as
     `otlp_layout` has them; `tallies` has a row a record. `status[i]` is 0 or the failure of record i, which then has
@@ -175,7 +175,7 @@ def _read_metric(
                         )
                     if failed < 0:
                         return failed
-                    if used[at.USED_NUMBERS] > limits[at.USED_NUMBERS]:
+                    if used[at.USED_NUMBERS] > limits[at.USED_NUMBERS] or used[at.USED_COUNTS] > limits[at.USED_COUNTS]:
                         return np.int64(TOO_MANY)
                 elif part == 2 and wire == VARINT:
                     metrics[metric, at.TEMPORALITY] = value

@@ -11,15 +11,8 @@ from schemas.kernels.codes import BAD_TIME, REASONS, TOO_MANY
 from schemas.kernels.compiled import Int, inlined, kernel, outlined
 from schemas.kernels.text import word_at
 from schemas.times import MAX_TIME, MIN_TIME
-from workers.intake.kernels.native_buckets import (
-    BOUNDS,
-    COUNTS,
-    LEFT_OUT,
-    USED_SIZE,
-    Numbers,
-    room,
-    spread_native,
-)
+from workers.intake.kernels.buckets import BOUNDS, COUNTS, LEFT_OUT, MOST_COUNTS, USED_SIZE, Numbers
+from workers.intake.kernels.native_buckets import room, spread_native
 from workers.intake.kernels.native_histograms import (
     GAUGE_HINT,
     HEAD_SIZE,
@@ -32,7 +25,6 @@ from workers.intake.kernels.native_histograms import (
     TOTAL,
     read_native,
 )
-from workers.intake.kernels.otlp_histograms import MOST_COUNTS
 from workers.intake.kernels.protobuf import FIXED64, LENGTH, VARINT, Bytes, Integers, read_field
 
 FIELDS: Final = ("the request", "a series", "a sample", "a histogram", "version 2")
@@ -67,9 +59,10 @@ def read_requests(
     """(status, series, points, values, histograms, bounds, counts) of requests, in their order; what cannot be read
     leaves nothing but its status.
 
-    status (n): 0 or a failure, one of them more than `most` points. series (k, 3): the request, and where its labels
-    begin and end; every field 1 in between is a label. points (m, 3): series, epoch microseconds, what it is. values
-    (m): the bits of doubles, or an integer. histograms (h, 5): as points, and where their bounds and counts begin.
+    status (n): 0 or a failure, one of them more than `most` points, or buckets. series (k, 3): the request, and where
+    its labels begin and end; every field 1 in between is a label. points (m, 3): series, epoch microseconds, what it
+    is. values (m): the bits of doubles, or an integer. histograms (h, 5): as points, and where their bounds and counts
+    begin.
     """
     n = len(starts)
     status = np.zeros(n, np.int64)
@@ -95,7 +88,7 @@ def read_requests(
             bound, count = filled[BOUNDS], filled[COUNTS]
             failed = _request(
                 buf, starts[i], ends[i], i, used, series, points, values, histograms, filled, bounds, counts, head,
-                scratch,
+                scratch, filled[COUNTS] + most,
             )  # fmt: skip
             if failed < 0:
                 status[i] = failed
@@ -142,8 +135,11 @@ def _size(buf: Bytes, pos: Int, end: Int, sizes: Integers) -> Int:
 def _request(
     buf: Bytes, pos: Int, end: Int, request: Int, used: Integers, series: Integers, points: Integers, values: Words,
     histograms: Integers, filled: Integers, bounds: Numbers, counts: Integers, head: Integers, scratch: Integers,
+    most_counts: Int,
 ) -> Int:  # fmt: skip
-    """Write a request that `_size` has walked behind what there is; 0, or the failure."""
+    """Write a request that `_size` has walked behind what there is; 0, or the failure. Buckets compress as nothing else
+    does: at most `most_counts` counts may be in use behind it.
+    """
     while pos < end:
         field, wire, value, stop, pos = read_field(buf, pos, end)
         if field != _A_SERIES or wire != LENGTH:
@@ -171,6 +167,8 @@ def _request(
                 )
                 if failed < 0:
                     return failed - _IN_HISTOGRAM
+                if filled[COUNTS] > most_counts:
+                    return np.int64(TOO_MANY)
         series[k, 0] = request
         series[k, 1] = first if first >= 0 else value
         series[k, 2] = last if first >= 0 else value

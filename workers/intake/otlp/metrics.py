@@ -50,7 +50,9 @@ class MetricsDecoder:
         self._together = together_ms * 1000
 
     def decode(self, texts: Texts, arrived: Integers) -> Found:
-        """As `Format.decode`. Counts `points`, `points_without_value`, `points_replaced` and `numbers_not_finite`."""
+        """As `Format.decode`. Counts `points`, `points_without_value`, `points_without_buckets`, `points_replaced` and
+        `numbers_not_finite`.
+        """
         status, resources, metrics, numbers, values, quantiles, histograms, bounds, counts, tallies = read_metrics(
             texts.buf, texts.starts, texts.ends, MOST_ITEMS
         )
@@ -71,7 +73,12 @@ class MetricsDecoder:
         )
         found = [Fault(record, *why) for record, why in sorted(faults.items())]
         sums = tallies.sum(axis=0)
-        tally = {"points": at.POINTS, "points_without_value": at.NO_VALUE, "numbers_not_finite": at.NOT_FINITE}
+        tally = {
+            "points": at.POINTS,
+            "points_without_value": at.NO_VALUE,
+            "points_without_buckets": at.NO_BUCKETS,
+            "numbers_not_finite": at.NOT_FINITE,
+        }
         counts_by_name = {name: int(sums[place]) for name, place in tally.items()} | {"points_replaced": replaced}
         return events, found, {name: count for name, count in counts_by_name.items() if count}
 

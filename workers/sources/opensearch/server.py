@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,21 +17,19 @@ from opensearchpy import (
     TransportError,
 )
 from tenacity import RetryCallState, Retrying, retry_if_exception
-from tenacity.wait import wait_exponential, wait_random
-from urllib3.exceptions import NewConnectionError
 
+from workers.runtime.bounded import Abandoned, Bounded
 from workers.runtime.clock import SystemClock
 from workers.sources.opensearch.connection import Address, BusyError
 from workers.sources.opensearch.contact import Contact
-from workers.sources.stopping import sleep_unless
+from workers.sources.opensearch.trouble import error_of, is_nobody_there, is_passing, is_too_large, patient, said
+from workers.sources.stopping import Interrupted, sleep_unless
 
 Answer = TypeVar("Answer")
-_WAIT = wait_exponential(multiplier=0.2, max=15.0) + wait_random(0.0, 0.3)
 _FIRST_PATIENCE = 3.0
 """Seconds in which nobody listens at an address, or nobody knows its name, before it counts as mistyped."""
 
 _CLOCK = SystemClock()
-_LARGE = ("circuit_breaking_exception", "data_too_large", "too_large")
 
 
 class ServerError(RuntimeError):
@@ -65,8 +64,8 @@ class Shard:
 class Server:
     """One client, for one thread. Calls wait `Address.patience` seconds for a cluster that is away or busy.
 
-    An address at which nobody has ever answered, and nobody listens now, is given up after a few. `stopped` ends the
-    waiting early, by `Interrupted`. Raises `ServerError` throughout.
+    An address at which nobody has ever answered, and nobody listens now, is given up after a few. `stopped` ends all
+    waiting early, that for an answer included, by `Interrupted`. Raises `ServerError` throughout.
     """
 
     def __init__(
@@ -76,8 +75,10 @@ class Server:
         self._contact = contact or Contact()
         self._client = address.connect()
         self._stopped = stopped
+        self._bounded = Bounded("opensearch")
 
     def close(self) -> None:
+        self._bounded.close()
         self._client.close()
 
     def version(self) -> str:
@@ -158,11 +159,11 @@ class Server:
         """The next page. Never asked again: a page that was lost on the way would be left out."""
         body = {"scroll_id": scroll, "scroll": keep}
         try:
-            return self._whole(self._client.scroll(body=body))
+            return self._whole(self._run(lambda: self._client.scroll(body=body)))
         except (ConnectionError, BusyError) as error:
             if isinstance(error, SSLError):
                 raise self._explained("reading", error) from error
-            raise ExpiredError(f"the scroll broke off: {_words(error)}") from error
+            raise ExpiredError(f"the scroll broke off: {said(error)}") from error
         except TransportError as error:
             raise self._explained("reading", error) from error
 
@@ -182,15 +183,21 @@ class Server:
         return answer
 
     def _quietly(self, call: Callable[[], object]) -> None:
+        """Where stopped, for a moment alone."""
+        with suppress(TransportError, Interrupted):
+            self._run(call)
+
+    def _run(self, call: Callable[[], Answer]) -> Answer:
         try:
-            call()
-        except TransportError:
-            return
+            answer: Answer = self._bounded.run(call, stopped=self._stopped)
+        except Abandoned:
+            raise Interrupted from None
+        return answer
 
     def _ask(self, doing: str, call: Callable[[], Answer]) -> Answer:
         retrying = Retrying(
-            retry=retry_if_exception(_is_passing),
-            wait=_patient,
+            retry=retry_if_exception(is_passing),
+            wait=patient,
             stop=self._is_enough,
             before_sleep=self._tell,
             sleep=lambda seconds: sleep_unless(self._stopped, seconds, _CLOCK),
@@ -204,7 +211,7 @@ class Server:
     def _noted(self, call: Callable[[], Answer]) -> Answer:
         """The answer, with a note that there was one; a refusal is one as well."""
         try:
-            answer = call()
+            answer = self._run(call)
         except TransportError as error:
             if not isinstance(error, (ConnectionError, BusyError)):
                 self._contact.answered()
@@ -216,14 +223,14 @@ class Server:
     def _is_enough(self, state: RetryCallState) -> bool:
         """Whether asking again is given up."""
         patience = self.address.patience
-        if not self._contact.reached and _is_nobody_there(_error_of(state)):
+        if not self._contact.reached and is_nobody_there(error_of(state)):
             patience = min(patience, _FIRST_PATIENCE)
         return (state.seconds_since_start or 0.0) >= patience
 
     def _tell(self, state: RetryCallState) -> None:
-        error = _error_of(state)
+        error = error_of(state)
         how = "is busy" if isinstance(error, BusyError) else "cannot be reached"
-        words = _words(error) if isinstance(error, TransportError) else str(error)
+        words = said(error) if isinstance(error, TransportError) else str(error)
         patience = f"{self.address.patience:.0f} s" if self._contact.reached else "a moment"
         self._contact.waits(f"{self.address.url} {how} ({words}); asking again for {patience}")
 
@@ -231,69 +238,28 @@ class Server:
         at = self.address.url
         if isinstance(error, SSLError):
             return ServerError(
-                f"{at}: the certificate was not accepted ({_words(error)}). Name the authority with --ca-certs, "
+                f"{at}: the certificate was not accepted ({said(error)}). Name the authority with --ca-certs, "
                 "or take any certificate with --insecure"
             )
         if isinstance(error, ConnectionTimeout):
             return TooLargeError(f"{at} did not answer within {self.address.timeout:.0f} s while {doing}")
         if isinstance(error, ConnectionError):
-            return ServerError(f"{at} cannot be reached while {doing}: {_words(error)}. Check --es-url")
+            return ServerError(f"{at} cannot be reached while {doing}: {said(error)}. Check --es-url")
         if isinstance(error, AuthenticationException):
             return ServerError(
                 f"{at} wants other credentials while {doing}: give --user and --password-file, or set "
                 "FAULTLINE_OPENSEARCH__USER and FAULTLINE_OPENSEARCH__PASSWORD"
             )
         if isinstance(error, AuthorizationException):
-            return UnsupportedError(f"{at} does not allow {doing} to this user: {_words(error)}")
-        if any(sign in _words(error) for sign in _LARGE):
-            return TooLargeError(f"{at} has too little memory for {doing}: {_words(error)}")
+            return UnsupportedError(f"{at} does not allow {doing} to this user: {said(error)}")
+        if is_too_large(error):
+            return TooLargeError(f"{at} has too little memory for {doing}: {said(error)}")
         if isinstance(error, BusyError):
             return ServerError(
-                f"{at} was too busy for {self.address.patience:.0f} s while {doing}: {_words(error)}. Try again later"
+                f"{at} was too busy for {self.address.patience:.0f} s while {doing}: {said(error)}. Try again later"
             )
         if isinstance(error, NotFoundError):
-            return ExpiredError(f"{at}, {doing}: {_words(error)}")
+            return ExpiredError(f"{at}, {doing}: {said(error)}")
         if error.status_code in (400, 405):
-            return UnsupportedError(f"{at} refused {doing}: {_words(error)}")
-        return ServerError(f"{at}: {doing} failed with {_words(error)}")
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Whether asking again may help; what was too large will not be smaller then."""
-    if isinstance(error, (SSLError, ConnectionTimeout)):
-        return False
-    if isinstance(error, BusyError):
-        return not any(sign in _words(error) for sign in _LARGE)
-    return isinstance(error, ConnectionError)
-
-
-def _is_nobody_there(error: BaseException | None) -> bool:
-    """Whether no connection could be made at all: refused, no such name, no way there."""
-    if not isinstance(error, ConnectionError):
-        return False
-    args: Sequence[Any] = error.args
-    return len(args) > 2 and isinstance(args[2], NewConnectionError)
-
-
-def _error_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None else None
-
-
-def _patient(state: RetryCallState) -> float:
-    """As long as the server asks for, or longer each time."""
-    error = _error_of(state)
-    asked = error.retry_after if isinstance(error, BusyError) else 0.0
-    return max(asked, _WAIT(state))
-
-
-def _words(error: TransportError) -> str:
-    """Status, kind and reason of an error; never the request."""
-    args: Sequence[Any] = error.args
-    info = args[2] if len(args) > 2 else None
-    reason = ""
-    if isinstance(info, dict) and isinstance(info.get("error"), dict):
-        causes = info["error"].get("root_cause") or [info["error"]]
-        reason = str(causes[0].get("reason", ""))
-    kind = str(args[1]) if len(args) > 1 else ""
-    status = f"{args[0]} " if args and isinstance(args[0], int) else ""
-    return f"{status}{kind}{': ' + reason if reason and reason not in kind else ''}"[:500]
+            return UnsupportedError(f"{at} refused {doing}: {said(error)}")
+        return ServerError(f"{at}: {doing} failed with {said(error)}")

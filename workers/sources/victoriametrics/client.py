@@ -13,10 +13,10 @@ import pybreaker
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from workers.runtime.bounded import Bounded, Overrun
+from workers.runtime.bounded import Abandoned, Bounded, Overrun
 from workers.runtime.clock import Clock, SystemClock
 from workers.settings_victoriametrics import VictoriaMetricsSettings
-from workers.sources.stopping import sleep_unless
+from workers.sources.stopping import Interrupted, sleep_unless
 from workers.sources.victoriametrics.answers import Series, judge, read_answer, series_of, server_time
 from workers.sources.victoriametrics.errors import Away, Refused, Resting, Slow, TooMuch
 
@@ -47,7 +47,8 @@ class Clocks(NamedTuple):
 class Client:
     """Use as a context manager. Every method raises `SourceError`: `Away` after `retries`, `TooMuch`, `Refused`.
 
-    Once `stopped()` is true nothing is waited for any more: what would have to be raises `Interrupted`.
+    Once `stopped()` is true nothing is waited for any more, an answer neither: what would have to be raises
+    `Interrupted`.
     Nothing that it says holds the address's user information or query, or any header.
     """
 
@@ -144,7 +145,11 @@ class Client:
     def _once(self, path: str, form: Mapping[str, str], get: bool) -> Any:
         seconds, before = self._settings.timeout_s, self._clock.time()
         try:
-            answer: _Answer = self._bounded.run(lambda: self._send(self._http, path, form, get), seconds + _GRACE)
+            http = self._http
+            send = lambda: self._send(http, path, form, get)  # noqa: E731
+            answer: _Answer = self._bounded.run(send, seconds + _GRACE, self._stopped)
+        except Abandoned:
+            raise Interrupted from None
         except (Overrun, httpx2.TimeoutException) as error:
             if isinstance(error, Overrun):
                 self._http.close()
