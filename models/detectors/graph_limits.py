@@ -19,7 +19,8 @@ MOST_MEMORY = 256 << 20
 MOST_SECONDS = 5.0
 """Of the processor, for one row: a graph takes thousandths. Not of the clock, since processes are stopped and go on."""
 
-_LOOKS = 0.5
+LOOKS = 0.5
+"""Seconds between two looks at the rows that are on their way."""
 
 
 class GraphError(ValueError):
@@ -68,7 +69,7 @@ class _Watch:
 
     def _look(self) -> None:
         while True:
-            time.sleep(_LOOKS)
+            time.sleep(LOOKS)
             now = time.process_time()
             for run in tuple(self._runs):
                 if run.seen != run.row:

@@ -15,7 +15,7 @@ from models.detectors import graph_limits
 from models.detectors.graph_limits import GraphError
 from models.detectors.graph_rules import LARGEST
 from models.detectors.graphs import Graph, read_graph
-from tests.models.detectors.own_graphs import ROWS, SCORE, length, model_of
+from tests.models.detectors.own_graphs import ROWS, SCORE, length, model_of, scans
 
 ONE = numpy_helper.from_array(np.array([1.0], np.float32), "one")
 
@@ -186,17 +186,6 @@ def peak_megabytes() -> float:
 def test_a_graph_that_does_not_come_to_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scan in a scan in a scan, ten thousand steps each."""
     monkeypatch.setattr(graph_limits, "MOST_SECONDS", 0.2)
-    steps = numpy_helper.from_array(np.array([10_000, 1], np.int64), "steps")
-    first = helper.make_node("ReduceL2", ["rows"], ["start"], axes=[1], keepdims=0)
-    endless = [helper.make_node("ConstantOfShape", ["steps"], ["long"]), first, scan("start", "score", 1)]
-    graph = Graph.of(model_of(endless, constants=[steps]).SerializeToString())
+    graph = Graph.of(scans(10_000, 3))
     with pytest.raises(GraphError, match="of the processor for one row"):
         graph.run(np.ones((1, 2), np.float32), 1)
-
-
-def scan(state: str, result: str, depth: int) -> onnx.NodeProto:
-    ends = [value(f"{name}_{depth}", shape=(1,)) for name in ("state", "step", "after")]
-    held, step, after = (end.name for end in ends)
-    node = helper.make_node("Add", [held, step], [after]) if depth == 3 else scan(held, after, depth + 1)
-    body = helper.make_graph([node], f"body_{depth}", ends[:2], ends[2:])
-    return helper.make_node("Scan", [state, "long"], [result], body=body, num_scan_inputs=1)
