@@ -38,6 +38,7 @@ STATISTICS = ("mean_10", "std_10", "mean_30", "delta", "delta_before", "delta_be
 METRICS = ("load", "queue")
 NAMES = tuple(name for metric in METRICS for name in (metric, *(f"{metric}__{one}" for one in STATISTICS)))
 FILE = period_file(ALL)
+ROUNDING = 1e-9
 KINDS: tuple[str, ...] = (*DETECTORS, *BY_LABELS)
 
 
@@ -163,14 +164,14 @@ def check_scores(model: PeriodModel) -> None:
     values, places = probes()
     found = model.score(values, places)
     n, k = values.shape
-    for numbers, most in ((found.score, LARGEST), (found.mean, LARGEST), (found.confidence, 1.0)):
+    for numbers, most in ((found.score, LARGEST), (found.mean, LARGEST + ROUNDING), (found.confidence, 1.0)):
         assert numbers.shape == (n,)
         assert ((numbers >= 0.0) & (numbers <= most)).all(), numbers  # false for NaN
     reasons = found.reasons
     for place in (reasons.metric, reasons.feature):
         assert ((place >= -1) & (place < k)).all()
-    assert ((reasons.share >= 0.0) & (reasons.share <= 1.0 + 1e-9)).all(), reasons.share
-    assert (reasons.share.sum(axis=1) <= 1.0 + 1e-9).all()
+    assert ((reasons.share >= 0.0) & (reasons.share <= 1.0 + ROUNDING)).all(), reasons.share
+    assert (reasons.share.sum(axis=1) <= 1.0 + ROUNDING).all()
     assert len(found.note) == n
     alone = model.score(values[:1], places.take(np.arange(1)))
     assert alone.score.tobytes() == found.score[:1].tobytes()
