@@ -1,20 +1,21 @@
 """Arrays as bytes and back: uncompressed npz without pickle, the same bytes for the same arrays, safe to read.
 
-What is read may come from anyone. `array_of` and `number_of` give each array as its reader needs it, or say what is
-wrong with it.
+What is read may come from anyone. `array_of`, `number_of` and `part_of` give each array as its reader needs it, or
+say what is wrong with it, and where.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 _Number = TypeVar("_Number", bound=np.generic)
+_Part = TypeVar("_Part")
 
 _KINDS = {"b": "bools", "i": "whole numbers", "u": "whole numbers without a sign", "f": "floating point numbers"}
 
@@ -77,6 +78,15 @@ def number_of(arrays: Mapping[str, NDArray[Any]], name: str) -> float:
     if array.shape not in ((), (1,)):  # `pack` gives a number an axis
         raise ArrayError(f"{name} is not one number")
     return float(array.item())
+
+
+def part_of(arrays: Mapping[str, NDArray[Any]], folder: str, read: Callable[[dict[str, NDArray[Any]]], _Part]) -> _Part:
+    """What the arrays below a path are read as. Raises `ArrayError`, with the path, where that raises ValueError."""
+    start = folder + "/"
+    try:
+        return read({name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)})
+    except ValueError as error:
+        raise ArrayError(f"{folder}: {error}") from error
 
 
 def _read(file: Any, name: str) -> NDArray[Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.arrays import array_of, number_of
+from models.arrays import array_of, number_of, part_of
 from models.calibration import LARGEST, Calibration
 from models.detectors import BY_LABELS, DETECTORS, Forecast, Scorer
 from models.drift import Reference
@@ -28,8 +28,6 @@ from models.views import View
 Values = NDArray[np.float64]
 
 Known = Callable[[Naming, Values, Values], NDArray[np.bool_] | None]
-
-Part = TypeVar("Part")
 
 LED = 2.0
 """How many times what the first member says the others may, where it leads."""
@@ -207,7 +205,7 @@ class PeriodModel:
         if not 0 < len(columns) == len(set(columns.tolist())) or columns.min() < 0 or columns.max() >= len(names):
             raise ValueError("the model uses features that it does not name, none, or one twice")
         below, above, episodes = (array_of(arrays, name, np.float64) for name in ("below", "above", "episodes"))
-        scaler = _part(arrays, "scaler", Scaler.from_arrays)
+        scaler = part_of(arrays, "scaler", Scaler.from_arrays)
         if not len(columns) == len(below) == len(above) == len(scaler.scale) or not members:
             raise ValueError("the arrays are no model")
         if not (np.isfinite(below).all() and np.isfinite(above).all() and (below <= above).all()):
@@ -232,11 +230,11 @@ class PeriodModel:
             scaler=scaler,
             members=learned,
             fusion=fusion,
-            calibration=_part(arrays, "fused", Calibration.from_arrays),
+            calibration=part_of(arrays, "fused", Calibration.from_arrays),
             below=below,
             above=above,
             episodes=episodes,
-            reference=_part(arrays, "reference", lambda part: Reference.from_arrays(part, len(columns))),
+            reference=part_of(arrays, "reference", lambda part: Reference.from_arrays(part, len(columns))),
             boundary=boundary,
             known=known,
             valley=valley,
@@ -262,24 +260,15 @@ def fuse(fusion: Fusion, parts: Sequence[Values], weights: Sequence[float]) -> V
 
 def _member(arrays: Mapping[str, NDArray[Any]], number: int, name: MemberName, width: int) -> Member:
     kinds: Mapping[str, type[Scorer]] = {**DETECTORS, **BY_LABELS}
-    detector = _part(arrays, f"{number}/detector", kinds[name.detector].from_arrays)
-    view = _part(arrays, f"{number}/view", lambda part: View.from_arrays(name.view, width, part))
+    detector = part_of(arrays, f"{number}/detector", kinds[name.detector].from_arrays)
+    view = part_of(arrays, f"{number}/view", lambda part: View.from_arrays(name.view, width, part))
     if detector.width != len(view.features):
         raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.features)}")
     weight, decides = number_of(arrays, f"{number}/weight"), number_of(arrays, f"{number}/decides")
     if not 0.0 < weight <= MOST_WEIGHT:
         raise ValueError(f"a member's weight lies between 0 and {MOST_WEIGHT:g}, not at {weight}")
-    calibration = _part(arrays, f"{number}/calibration", Calibration.from_arrays)
+    calibration = part_of(arrays, f"{number}/calibration", Calibration.from_arrays)
     return Member(detector, view, calibration, weight, bool(decides))
-
-
-def _part(arrays: Mapping[str, NDArray[Any]], folder: str, read: Callable[[Mapping[str, NDArray[Any]]], Part]) -> Part:
-    """What the arrays below a path are read as. Raises ValueError, with the path."""
-    start = folder + "/"
-    try:
-        return read({name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)})
-    except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from error
 
 
 @njit(cache=True)

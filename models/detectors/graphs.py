@@ -64,7 +64,7 @@ class Graph:
                             f"the ONNX graph took more than {MOST_SECONDS:g} s of the processor for one row"
                         ) from error
                     continue
-                if found.size == given:
+                if isinstance(found, np.ndarray) and found.dtype.kind == "f" and found.size == given:
                     out[run.row] = found.ravel()
         return out
 

@@ -70,6 +70,8 @@ def test_data_in_another_file_are_never_read(model: onnx.ModelProto) -> None:
         (model_of([norm(domain="com.microsoft")], domains=("", "com.microsoft")), "only standard operators"),
         (hidden_in_a_branch(NORMAL), "another result each time"),
         (hidden_in_a_branch(helper.make_node("Loop", ["", ""], ["side"], body=branch(NORMAL))), "never end"),
+        (model_of([helper.make_node("OneHot", ["rows", "one", "one"], ["score"])], constants=[ONE]), "not for rows"),
+        (hidden_in_a_branch(helper.make_node("GatherND", ["rows", "one"], ["side"])), "not for rows"),
         (model_of([norm()], inputs=[ROWS, value("more")]), "2 inputs"),
         (model_of([norm(), LABEL], outputs=[SCORE, value("label")]), r"2 outputs \(score, label\)"),
         (model_of([norm()], inputs=[value("rows", TensorProto.DOUBLE)]), "rows of float32"),
