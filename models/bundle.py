@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arrays import ArrayError, pack, unpack
+from models.arrays import ArrayError, array_of, pack, unpack
 from models.detectors.base import GRAPH, UBJ, Arrays
 from models.manifest import MANIFEST, BundleError, FileEntry, Manifest, version_of
 from models.model import PeriodModel
@@ -22,6 +22,8 @@ from models.periods import ALL
 
 _UNFIT = (ArrayError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What arrays raise that fit nobody's model."""
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 Read = Callable[[str], bytes]
 """Gives the bytes of a bundle's file by its name in the bundle."""
@@ -45,15 +47,21 @@ class Bundle:
         blob = self._checked(entry.file)
         try:
             arrays = self._with_own_files(unpack(blob))
-            return PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, arrays)
+            model = PeriodModel.from_arrays(self.manifest.features, entry.members, entry.fusion, arrays)
         except _UNFIT as error:
             raise BundleError(f"{entry.file}: {error}") from error
+        if unknown := sorted(arrays.keys() - model.to_arrays().keys()):
+            raise BundleError(f"{entry.file}: no part of the model has an array {unknown[0]}")
+        return model
 
     def _with_own_files(self, arrays: Arrays) -> Arrays:
         """The arrays of a period, each graph and each model of XGBoost in place of its hash."""
         found = dict(arrays)
         for path in filter(_own_place, arrays):
-            name = own_file(path, arrays[path].tobytes().hex())
+            digest = array_of(arrays, path, np.uint8)
+            if len(digest) != _DIGEST_BYTES:
+                raise ArrayError(f"{path} is no hash")
+            name = own_file(path, digest.tobytes().hex())
             if name not in self.manifest.files:
                 raise BundleError(f"{path}: {name} is not in the manifest")
             found[path] = np.frombuffer(self._checked(name), np.uint8)

@@ -25,6 +25,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.populations import usual_below
 
 BOUNDARY = 1.0
@@ -40,6 +41,8 @@ _NO_SHAPE = np.zeros(1)
 _SHAPE_PRIOR = 0.15  # its standard deviation: halfway between free and exponential, the best of those tried
 _EVEN = 0.2275  # half of the median of χ² with one degree of freedom: α times the sample from which on Jeffreys' prior,
 # after nothing was seen beyond the boundary, gives even odds that it is rarer than α
+_LEAST_RATE = 1e-12  # rarer than that there are no rows in a thousand years of them
+_MOST = 1e250  # of raw scores and of the tail's width: beyond it their differences and quotients may have no value
 _GRID = 101
 _STEP = LARGEST / (_GRID - 1)
 
@@ -113,18 +116,21 @@ class Calibration:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Calibration:
         """Raises ValueError where the arrays are no calibration."""
-        quantiles = np.ascontiguousarray(arrays["quantiles"], np.float64)
-        confidences = np.ascontiguousarray(arrays["confidences"], np.float64)
-        shape, width, alpha, sample = map(float, np.asarray(arrays["numbers"], np.float64))
+        quantiles, confidences, numbers = (
+            array_of(arrays, name, np.float64) for name in ("quantiles", "confidences", "numbers")
+        )
+        if numbers.shape != (4,):
+            raise ValueError(f"a calibration has 4 numbers, not {len(numbers)}")
+        shape, width, alpha, sample = numbers.tolist()
         fits = (
-            quantiles.ndim == 1
-            and len(quantiles) >= 2
-            and bool(np.isfinite(quantiles).all() and (np.diff(quantiles) >= 0).all())
+            len(quantiles) == _BODY_POINTS
+            and bool((np.abs(quantiles) <= _MOST).all() and (quantiles[1:] >= quantiles[:-1]).all())
             and confidences.shape == (_GRID,)
             and bool(((confidences >= 0) & (confidences <= 1)).all())
             and -0.5 <= shape <= 1
-            and 0 < width < math.inf
-            and 0 < alpha < 1
+            and 1.0 / _MOST <= width <= _MOST
+            and _LEAST_RATE <= alpha < 1
+            and 1 <= sample < math.inf
         )
         if not fits:
             raise ValueError("the arrays are no calibration")

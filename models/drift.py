@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.naming import Naming
 from models.thresholds import Series
 
@@ -107,15 +108,19 @@ class Reference:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], width: int) -> Self:
-        """Raises KeyError or ValueError where the arrays do not fit together, or to a model of `width` features."""
-        columns = np.asarray(arrays["columns"], np.int64)
-        edges, shares, usual = (np.ascontiguousarray(arrays[name], np.float64) for name in ("edges", "shares", "usual"))
+        """Raises ValueError where the arrays do not fit together, or to a model of `width` features."""
+        columns, usual = array_of(arrays, "columns", np.int64), array_of(arrays, "usual", np.float64)
+        edges, shares = (array_of(arrays, name, np.float64, axes=2) for name in ("edges", "shares"))
         d = len(columns)
         fits = edges.shape == (d, TENTHS + 1) and shares.shape == (d, CELLS) and usual.shape == (d,)
         if not fits or d > MOST_FEATURES or not ((columns >= 0) & (columns < width)).all():
             raise ValueError("the arrays are no reference for drift")
-        if not (np.isfinite(edges).all() and (shares > 0.0).all() and (shares <= 1.0).all() and (usual >= 0.0).all()):
+        if not np.isfinite(edges).all() or (edges[:, 1:] < edges[:, :-1]).any():
+            raise ValueError("the reference for drift has cells that overlap")
+        if not ((shares > 0.0).all() and (np.abs(shares.sum(axis=1) - 1.0) < _ROUNDING).all()):
             raise ValueError("the reference for drift holds no shares")
+        if not (np.isfinite(usual) & (usual >= 0.0)).all():
+            raise ValueError("the reference for drift does not say what is usual")
         return cls(columns, edges, shares, usual)
 
 

@@ -32,8 +32,9 @@ class Foretold:
         """What the detector says of vectors (n, v) as its view shows them."""
         newest = slice(RUN - 1, None, RUN)
         centre, unit = view.centre[newest], view.unit[newest]
-        with np.errstate(invalid="ignore"):  # a unit is infinite where nothing moved
-            expected, low, high = (centre + unit * part for part in detector.expected(seen))
+        with np.errstate(invalid="ignore", over="ignore"):  # a unit is infinite where nothing moved
+            parts = [centre + unit * part for part in detector.expected(seen)]
+        expected, low, high = (np.where(np.isfinite(part), part, np.nan) for part in parts)
         return cls(view.columns[newest], expected, low, high)
 
     def narrow(self, reasons: Reasons, columns: NDArray[np.int64], width: int) -> None:

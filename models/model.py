@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of, number_of, part_of
 from models.calibration import LARGEST, Calibration
 from models.detectors import BY_LABELS, DETECTORS, Forecast, Scorer
 from models.drift import Reference
@@ -30,6 +31,9 @@ Known = Callable[[Naming, Values, Values], NDArray[np.bool_] | None]
 
 LED = 2.0
 """How many times what the first member says the others may, where it leads."""
+
+MOST_WEIGHT, MOST_EPISODES = 1e6, 1e6
+"""Of a member in a mean, and a day, there are fewer minutes: beyond it a bundle was not trained but made."""
 
 EXPLAINED_FROM = 0.5
 """Scores from which on the detectors themselves are asked for reasons: a walk through a forest costs as much again."""
@@ -196,25 +200,27 @@ class PeriodModel:
     def from_arrays(
         cls, names: tuple[str, ...], members: Sequence[str], fusion: Fusion, arrays: Mapping[str, NDArray[Any]]
     ) -> PeriodModel:
-        """Raises KeyError or ValueError where the arrays do not fit together."""
-        columns = np.asarray(arrays["columns"], np.int64)
-        below, above, episodes = (np.asarray(arrays[name], np.float64) for name in ("below", "above", "episodes"))
-        scaler = Scaler.from_arrays(_below(arrays, "scaler"))
+        """Raises ValueError where the arrays do not fit together, with the path of the part that is wrong."""
+        columns = array_of(arrays, "columns", np.int64)
+        if not 0 < len(columns) == len(set(columns.tolist())) or columns.min() < 0 or columns.max() >= len(names):
+            raise ValueError("the model uses features that it does not name, none, or one twice")
+        below, above, episodes = (array_of(arrays, name, np.float64) for name in ("below", "above", "episodes"))
+        scaler = part_of(arrays, "scaler", Scaler.from_arrays)
         if not len(columns) == len(below) == len(above) == len(scaler.scale) or not members:
             raise ValueError("the arrays are no model")
-        if episodes.shape != LEVELS.shape or not (np.isfinite(episodes) & (episodes >= 0)).all():
+        if not (np.isfinite(below).all() and np.isfinite(above).all() and (below <= above).all()):
+            raise ValueError("below and above span no ranges")
+        if episodes.shape != LEVELS.shape or not ((episodes >= 0) & (episodes <= MOST_EPISODES)).all():
             raise ValueError("the arrays hold no rates of episodes")
-        boundary = float(arrays["boundary"].item())
+        boundary = number_of(arrays, "boundary")
         if not 0.0 < boundary < LARGEST:
             raise ValueError(f"a boundary lies between 0 and {LARGEST:g}, not at {boundary}")
-        known = float(arrays["known"].item())
-        if not 0.0 <= known < np.inf:
+        known = number_of(arrays, "known")
+        if not 0.0 <= known <= MOST_EPISODES:
             raise ValueError(f"anomalies come a number of times a day, not {known}")
-        valley = float(arrays["valley"].item())
+        valley = number_of(arrays, "valley")
         if not valley >= 0.0:
             raise ValueError(f"a valley lies among the scores, not at {valley}")
-        if len(columns) == 0 or columns.min() < 0 or columns.max() >= len(names):
-            raise ValueError("the model uses features that it does not name")
         learned = tuple(_member(arrays, n, MemberName.parse(one), len(columns)) for n, one in enumerate(members))
         if not any(member.decides for member in learned):
             raise ValueError("none of the model's members decides")
@@ -224,11 +230,11 @@ class PeriodModel:
             scaler=scaler,
             members=learned,
             fusion=fusion,
-            calibration=Calibration.from_arrays(_below(arrays, "fused")),
+            calibration=part_of(arrays, "fused", Calibration.from_arrays),
             below=below,
             above=above,
             episodes=episodes,
-            reference=Reference.from_arrays(_below(arrays, "reference"), len(columns)),
+            reference=part_of(arrays, "reference", lambda part: Reference.from_arrays(part, len(columns))),
             boundary=boundary,
             known=known,
             valley=valley,
@@ -254,20 +260,15 @@ def fuse(fusion: Fusion, parts: Sequence[Values], weights: Sequence[float]) -> V
 
 def _member(arrays: Mapping[str, NDArray[Any]], number: int, name: MemberName, width: int) -> Member:
     kinds: Mapping[str, type[Scorer]] = {**DETECTORS, **BY_LABELS}
-    detector = kinds[name.detector].from_arrays(_below(arrays, f"{number}/detector"))
-    view = View.from_arrays(name.view, width, _below(arrays, f"{number}/view"))
+    detector = part_of(arrays, f"{number}/detector", kinds[name.detector].from_arrays)
+    view = part_of(arrays, f"{number}/view", lambda part: View.from_arrays(name.view, width, part))
     if detector.width != len(view.features):
         raise ValueError(f"a detector of {detector.width} features does not fit a view of {len(view.features)}")
-    weight = float(arrays[f"{number}/weight"].item())
-    if not 0.0 < weight < np.inf:
-        raise ValueError(f"a member's weight must be above 0, not {weight}")
-    calibration = Calibration.from_arrays(_below(arrays, f"{number}/calibration"))
-    return Member(detector, view, calibration, weight, bool(arrays[f"{number}/decides"].item()))
-
-
-def _below(arrays: Mapping[str, NDArray[Any]], folder: str) -> dict[str, NDArray[Any]]:
-    start = folder + "/"
-    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+    weight, decides = number_of(arrays, f"{number}/weight"), number_of(arrays, f"{number}/decides")
+    if not 0.0 < weight <= MOST_WEIGHT:
+        raise ValueError(f"a member's weight lies between 0 and {MOST_WEIGHT:g}, not at {weight}")
+    calibration = part_of(arrays, f"{number}/calibration", Calibration.from_arrays)
+    return Member(detector, view, calibration, weight, bool(decides))
 
 
 @njit(cache=True)
@@ -307,5 +308,6 @@ def _complete(
             if m < 0:
                 continue
             expected = day[a, m] + share[i] * (day[b, m] - day[a, m])
-            low[i, place], high[i, place] = expected + below[m], expected + above[m]
+            if math.isfinite(expected + below[m]) and math.isfinite(expected + above[m]):
+                low[i, place], high[i, place] = expected + below[m], expected + above[m]
             metric[i, place], feature[i, place] = columns[m], columns[feature[i, place]]

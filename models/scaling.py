@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.periods import Places
 
 SLOTS = 96
@@ -90,9 +91,8 @@ class Scaler:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Scaler:
         """Raises ValueError where the arrays do not fit together."""
-        centre = np.ascontiguousarray(arrays["centre"], np.float64)
-        scale = np.ascontiguousarray(arrays["scale"], np.float64)
-        counts = np.ascontiguousarray(arrays["counts"], np.bool_)
+        centre = array_of(arrays, "centre", np.float64, axes=3)
+        scale, counts = array_of(arrays, "scale", np.float64), array_of(arrays, "counts", np.bool_)
         if (
             counts.shape != scale.shape
             or centre.shape != (2, SLOTS, len(scale))

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.logs.names import NEW
 from models.naming import Naming
 
@@ -116,11 +117,10 @@ class View:
     @classmethod
     def from_arrays(cls, name: str, width: int, arrays: Mapping[str, NDArray[Any]]) -> View:
         """Raises ValueError where the arrays are no view of `width` features."""
-        columns = np.ascontiguousarray(arrays["columns"], np.int64)
-        centre, unit = (np.ascontiguousarray(arrays[part], np.float64) for part in ("centre", "unit"))
+        columns = array_of(arrays, "columns", np.int64)
+        centre, unit = (array_of(arrays, part, np.float64) for part in ("centre", "unit"))
         fits = (
-            columns.ndim == 1
-            and len(columns) > 0
+            0 < len(columns) == len(set(columns.tolist()))
             and len(columns) % {SEQUENCES: len(SEQUENCE), NOW: len(AWAY)}.get(name, 1) == 0
             and centre.shape == unit.shape == columns.shape
             and bool((columns >= 0).all() and (columns < width).all())

@@ -8,6 +8,8 @@ from typing import ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import number_of
+
 Matrix = NDArray[np.float64]
 """(n, d) scaled features, C order: 0 is the expected value, 1 the usual spread; NaN is a missing value."""
 
@@ -63,6 +65,14 @@ class Detector(Scorer, Protocol):
     def fit(cls, X: Matrix, seed: int) -> Self:
         """Learn from unlabelled rows. Raises ValueError when there is no row or no column."""
         ...
+
+
+def width_of(arrays: Arrays) -> int:
+    """The number of features that `width` says a detector sees. Raises ValueError."""
+    width = number_of(arrays, "width")
+    if not (width.is_integer() and width >= 1):
+        raise ValueError(f"a detector sees a number of features, not {width}")
+    return int(width)
 
 
 def check_training(X: Matrix) -> None:

@@ -11,6 +11,9 @@ from models.detectors.boosted_trees import BoostedTrees
 from models.detectors.trees import LEAF, is_forest
 from models.ubj import read_ubj
 
+LARGEST = 20 << 20
+"""Bytes of a file: hundreds of times what trees have that are grown here."""
+
 Table = dict[str, NDArray[Any]]
 
 
@@ -20,6 +23,8 @@ def flatten(ubj: bytes, whole: NDArray[np.bool_]) -> BoostedTrees:
 
     The file may come from anyone: what the compiled walk relies on is checked here.
     """
+    if len(ubj) > LARGEST:
+        raise ValueError(f"a model of XGBoost of more than {LARGEST >> 20} MB is not taken")
     try:
         learner = read_ubj(ubj)["learner"]
         width, base = _head(learner)

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.detectors.base import UBJ, Arrays, Matrix, check_training
 from models.detectors.trees import Nodes, Single, add_leaves, rises
 
@@ -119,7 +120,7 @@ class BoostedTrees:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> BoostedTrees:
-        return cls.of(np.asarray(arrays[UBJ], np.uint8).tobytes(), np.asarray(arrays["whole"], np.bool_))
+        return cls.of(array_of(arrays, UBJ, np.uint8).tobytes(), array_of(arrays, "whole", np.bool_))
 
 
 def _parameters(growth: Growth, width: int, seed: int) -> dict[str, Any]:

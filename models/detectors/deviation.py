@@ -9,10 +9,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.detectors.base import Arrays, Matrix, check_training
+from models.detectors.base import Arrays, Matrix, check_training, width_of
 
 LARGEST = 3
 """One value alone is often noise, many dilute what only two or three features show."""
+
+
+_LARGEST = 1e140
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,7 @@ class Deviation:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Deviation:
-        width = int(arrays["width"].item())
-        if width < 1:
-            raise ValueError("a deviation detector needs a feature")
-        return cls(width)
+        return cls(width_of(arrays))
 
 
 @njit(cache=True)
@@ -71,10 +71,10 @@ def largest(X: Matrix, k: int) -> NDArray[np.float64]:
 
 @njit(cache=True)
 def squares(X: Matrix, rows: NDArray[np.intp]) -> Matrix:
-    """x² of some rows, 0 where x is missing."""
+    """x² of some rows, 0 where x is missing; sums of them have a value however large x is."""
     out = np.empty((len(rows), X.shape[1]))
     for i in range(len(rows)):
         for j in range(X.shape[1]):
-            x = X[rows[i], j]
-            out[i, j] = 0.0 if np.isnan(x) else x * x
+            x = min(abs(X[rows[i], j]), _LARGEST)
+            out[i, j] = 0.0 if np.isnan(X[rows[i], j]) else x * x
     return out

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.detectors.base import Matrix
+from models.arrays import array_of
+from models.detectors.base import Arrays, Matrix
 
 FLOOR, RANGE_FLOOR = 0.02, 0.01
 """Least spread of a feature, in its unit and as a share of its range: what rests, and trembles a little or jumps once,
@@ -44,18 +45,20 @@ def reference_of(X: Matrix, spread: NDArray[np.float64]) -> Single:
     return np.ascontiguousarray(in_spreads(X, spread).T)
 
 
-def check_reference(spread: NDArray[np.float64], reference: Single) -> None:
-    """Raise ValueError where the two do not fit together; they may come from anyone."""
+def read_reference(arrays: Arrays, most: int) -> tuple[NDArray[np.float64], Single]:
+    """The spread (d,) and the reference (d, m) of at most so many rows. Raises ValueError where they do not fit
+    together; they may come from anyone.
+    """
+    spread, reference = array_of(arrays, "spread", np.float64), array_of(arrays, "reference", np.float32, axes=2)
     fits = (
-        spread.ndim == 1
-        and reference.ndim == 2
-        and len(reference) == len(spread)
-        and 0 not in reference.shape
+        len(reference) == len(spread) > 0
+        and 1 <= reference.shape[1] <= most
         and bool((spread > 0).all())
         and bool((np.abs(reference) <= LIMIT).all())
     )
     if not fits:
-        raise ValueError("the arrays are no reference")
+        raise ValueError("spread and reference do not fit together")
+    return spread, reference
 
 
 @njit(cache=True)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.base import Arrays, Matrix, check_training
+from models.detectors.base import Arrays, Matrix, check_training, width_of
 from models.detectors.deviation import largest, squares
 
 
@@ -40,7 +40,4 @@ class Extreme:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Extreme:
-        width = int(arrays["width"].item())
-        if width < 1:
-            raise ValueError("an extreme detector needs a feature")
-        return cls(width)
+        return cls(width_of(arrays))

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.detectors.base import Arrays, Matrix, check_training
 from models.detectors.distances import FLOOR, LIMIT, mean_of_rows
 from models.views import SEQUENCE
@@ -91,12 +92,10 @@ class Forecast:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Forecast:
-        weights, usual, below, above = (
-            np.ascontiguousarray(arrays[name], np.float64) for name in ("weights", "usual", "below", "above")
-        )
+        usual, below, above = (array_of(arrays, name, np.float64) for name in ("usual", "below", "above"))
+        weights = array_of(arrays, "weights", np.float64, axes=2)
         fits = (
-            usual.ndim == 1
-            and len(usual) > 0
+            len(usual) > 0
             and bool((usual > 0).all())
             and weights.shape == (len(usual), RUN)
             and bool(np.isfinite(weights).all())
@@ -164,7 +163,8 @@ def _squared_errors(X: Matrix, weights: Matrix, usual: NDArray[np.float64]) -> M
             for q in range(first, j):
                 x = X[i, q]
                 error -= weights[j, q - first] * (0.0 if np.isnan(x) else x)
-            error = min(abs(error / usual[j]), LIMIT)
+            error = abs(error / usual[j])
+            error = error if error < LIMIT else LIMIT  # also where numbers beyond all bounds took each other away
             out[i, j] = error * error
     return out
 

@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.detectors.base import Arrays, Matrix, check_training
+from models.arrays import array_of, number_of
+from models.detectors.base import Arrays, Matrix, check_training, width_of
 from models.detectors.trees import Single, add_leaves, is_forest, rises
 
 TREES = 100
@@ -81,16 +82,16 @@ class IsolationForest:
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> IsolationForest:
         forest = cls(
-            roots=np.asarray(arrays["roots"], np.int32),
-            feature=np.asarray(arrays["feature"], np.int32),
-            left=np.asarray(arrays["left"], np.int32),
-            threshold=np.asarray(arrays["threshold"], np.float64),
-            depth=np.asarray(arrays["depth"], np.float64),
-            normaliser=float(arrays["normaliser"].item()),
-            width=int(arrays["width"].item()),
+            roots=array_of(arrays, "roots", np.int32),
+            feature=array_of(arrays, "feature", np.int32),
+            left=array_of(arrays, "left", np.int32),
+            threshold=array_of(arrays, "threshold", np.float64),
+            depth=array_of(arrays, "depth", np.float64),
+            normaliser=number_of(arrays, "normaliser"),
+            width=width_of(arrays),
         )
         columns = (forest.roots, forest.feature, forest.left, forest.threshold, forest.depth)
-        if not is_forest(*columns, forest.width) or not 0.0 <= forest.normaliser < np.inf:
+        if not is_forest(*columns, forest.width) or not 0.0 <= forest.normaliser < np.inf or (forest.depth < 0).any():
             raise ValueError("the arrays are no isolation forest")
         return forest
 

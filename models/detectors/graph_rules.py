@@ -25,7 +25,21 @@ REFUSED = {
         ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
         "gives the same row another result each time",
     ),
+    **dict.fromkeys(
+        (
+            *("CategoryMapper", "DictVectorizer", "FeatureVectorizer", "StringNormalizer", "TfIdfVectorizer"),
+            *("Col2Im", "DepthToSpace", "GridSample", "MaxRoiPool", "MaxUnpool", "NonMaxSuppression", "Resize"),
+            *("RoiAlign", "SpaceToDepth", "Upsample", "DFT", "STFT", "GatherND", "OneHot", "ScatterND"),
+            *("ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase"),
+            *("SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence", "Optional"),
+            *("OptionalGetElement", "OptionalHasElement"),
+        ),
+        "is for texts, pictures, sounds, sequences or labels, not for rows of numbers",
+    ),
 }
+"""Operators that do not run. ONNX Runtime does not check all that it is given: absurd attributes and places make
+some of the last ones end the process, and a model of rows has no need of them.
+"""
 
 FEATURES = "faultline.features"
 """Key of the metadata that name a graph's columns: a JSON list of feature names, in order."""
@@ -57,8 +71,8 @@ def inspected(blob: bytes) -> Inspected:
             raise ValueError("the ONNX graph keeps data in another file, and none is read; export it as one file")
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        raise ValueError(f"not a valid ONNX graph: {error}") from error
+    except Exception as error:  # of some graphs that are none it tells by errors of its own parts
+        raise ValueError(f"not a valid ONNX graph: {str(error).partition(chr(10))[0]}") from error
     width, features = _width(model), _features(model)
     if features and width not in (None, len(features)):
         raise ValueError(f"{FEATURES} names {len(features)} features, but the ONNX graph takes rows of {width}")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.detectors.distances import Single
+from models.detectors.graph_limits import MOST_SECONDS, GraphError, limit_memory, watch
 from models.detectors.graph_rules import LARGEST, inspected
 
 INSTALL = "Install: pip install 'faultline[onnx]'"
@@ -47,17 +48,24 @@ class Graph:
 
     def run(self, rows: Single, given: int) -> NDArray[np.float64]:
         """(n, given) what n rows give, each by itself; NaN for a row where the graph fails or gives another number of
-        values.
+        values. Raises `GraphError` where a row takes more than `MOST_SECONDS`: to go on would be to do it for each.
         """
+        import onnxruntime
+
         out = np.full((len(rows), given), np.nan)
-        name = self._session.get_inputs()[0].name
-        for i in range(len(rows)):
-            try:
-                found = self._session.run(None, {name: rows[i : i + 1]})[0]
-            except Exception:  # noqa: S112 (the runtime has no kind of its own for "not with these values")
-                continue
-            if found.size == given:
-                out[i] = found.ravel()
+        name, options = self._session.get_inputs()[0].name, onnxruntime.RunOptions()
+        with watch.over(options) as run:
+            for run.row in range(len(rows)):
+                try:
+                    found = self._session.run(None, {name: rows[run.row : run.row + 1]}, options)[0]
+                except Exception as error:  # the runtime has no kind of its own for "not with these values"
+                    if options.terminate:
+                        raise GraphError(
+                            f"the ONNX graph took more than {MOST_SECONDS:g} s of the processor for one row"
+                        ) from error
+                    continue
+                if isinstance(found, np.ndarray) and found.dtype.kind == "f" and found.size == given:
+                    out[run.row] = found.ravel()
         return out
 
 
@@ -82,10 +90,18 @@ def _session(blob: bytes) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
-    options.enable_cpu_mem_arena = False  # of small graphs a bundle may hold many
+    options.enable_cpu_mem_arena = False  # none of its own: of small graphs a bundle may hold many
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     options.log_severity_level = 4  # what a row does not go through is not worth a line each time
     options.add_session_config_entry("session.load_model_format", "ONNX")  # and not its own, which is not inspected
     try:
-        return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
+        limit_memory()
+        return onnxruntime.InferenceSession(
+            blob,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["ConstantFolding"],  # it runs nodes before any limit holds
+        )
     except Exception as error:  # of the runtime's own kinds, which it does not name in public
         raise ValueError(f"ONNX Runtime {onnxruntime.__version__} does not take the graph: {error}") from error

@@ -6,6 +6,7 @@ among the training rows themselves (scikit-learn's `novelty=True`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,12 +14,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.detectors.base import Arrays, Matrix, check_training
 from models.detectors.distances import (
+    LIMIT,
     Single,
-    check_reference,
     in_spreads,
     parts_of_distances,
+    read_reference,
     reference_of,
     search,
     spread_of,
@@ -30,6 +33,9 @@ NEAREST = 20
 
 _LEAST = 1e-10
 """Added to mean distances, so that rows on top of each other have a density."""
+
+_ROUNDING = 1e-3
+"""Of distances, in single precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +87,16 @@ class LocalOutlier:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> LocalOutlier:
-        spread = np.ascontiguousarray(arrays["spread"], np.float64)
-        reference = np.ascontiguousarray(arrays["reference"], np.float32)
-        reach, density = (np.ascontiguousarray(arrays[name], np.float64) for name in ("reach", "density"))
-        check_reference(spread, reference)
+        spread, reference = read_reference(arrays, REFERENCE)
+        reach, density = (array_of(arrays, name, np.float64) for name in ("reach", "density"))
+        furthest = 2.0 * LIMIT * math.sqrt(len(spread)) * (1.0 + _ROUNDING)
         fits = (
             reach.shape == density.shape == reference.shape[1:]
-            and bool((np.isfinite(reach) & (reach >= 0)).all())
-            and bool((np.isfinite(density) & (density > 0)).all())
+            and bool(((reach >= 0) & (reach <= furthest)).all())
+            and bool(((density >= 1.0 / (furthest + _LEAST)) & (density <= 1.0 / _LEAST)).all())
         )
         if not fits:
-            raise ValueError("the arrays are no local outlier factor")
+            raise ValueError("reach and density are none of the reference's rows")
         return cls(spread, reference, reach, density)
 
 

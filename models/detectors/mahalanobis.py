@@ -7,6 +7,7 @@ stop moving together, each of them within its own range.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.detectors.base import Arrays, Matrix, check_training
 from models.detectors.distances import LIMIT, spread_of
 
@@ -81,21 +83,20 @@ class Mahalanobis:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Mahalanobis:
-        spread, centre, components, inverse = (
-            np.ascontiguousarray(arrays[name], np.float64) for name in ("spread", "centre", "components", "inverse")
-        )
+        spread, centre, inverse = (array_of(arrays, name, np.float64) for name in ("spread", "centre", "inverse"))
+        components = array_of(arrays, "components", np.float64, axes=2)
+        kept, d = components.shape
         fits = (
-            spread.ndim == 1
-            and len(spread) > 0
-            and centre.shape == spread.shape
-            and components.ndim == 2
-            and components.shape[1] == len(spread)
-            and inverse.shape == (len(components) + 1,)
-            and bool((spread > 0).all() and np.isfinite(centre).all() and np.isfinite(components).all())
-            and bool((np.isfinite(inverse) & (inverse > 0)).all())
+            centre.shape == spread.shape == (d,)
+            and kept < d
+            and inverse.shape == (kept + 1,)
+            and bool((spread > 0).all() and (np.abs(centre) <= LIMIT).all())
+            and bool(((inverse > 0) & (inverse <= 1.0 / math.sqrt(LEAST))).all())
         )
         if not fits:
             raise ValueError("the arrays are no Mahalanobis distance")
+        if not (np.abs(components) <= 2.0).all() or not np.allclose(components @ components.T, np.eye(kept), atol=1e-6):
+            raise ValueError("the components are not orthonormal")
         return cls(spread, centre, components, inverse)
 
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from models.detectors.base import Arrays, Matrix, check_training
 from models.detectors.distances import (
     Single,
-    check_reference,
     in_spreads,
     mean_of_rows,
     parts_of_distances,
+    read_reference,
     reference_of,
     search,
     spread_of,
@@ -67,7 +67,4 @@ class Neighbours:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Neighbours:
-        spread = np.ascontiguousarray(arrays["spread"], np.float64)
-        reference = np.ascontiguousarray(arrays["reference"], np.float32)
-        check_reference(spread, reference)
-        return cls(spread, reference)
+        return cls(*read_reference(arrays, REFERENCE))

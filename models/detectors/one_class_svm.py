@@ -14,12 +14,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.arrays import array_of, number_of
 from models.detectors.base import Arrays, Matrix, check_training
 from models.detectors.distances import (
     BLOCK,
     Single,
-    check_reference,
     in_spreads,
+    read_reference,
     reference_of,
     spread_of,
     squared_distances,
@@ -29,6 +30,9 @@ from models.detectors.distances import (
 LEARNED = 2_000
 NU = 0.05
 """At most this share of the training rows lies outside, at least this share are support vectors."""
+
+_LARGEST = 1e100
+"""Beyond it products of these numbers may have no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +87,13 @@ class OneClassSVM:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> OneClassSVM:
-        spread = np.ascontiguousarray(arrays["spread"], np.float64)
-        reference = np.ascontiguousarray(arrays["reference"], np.float32)
-        weight = np.ascontiguousarray(arrays["weight"], np.float64)
-        gamma, offset = float(arrays["gamma"].item()), float(arrays["offset"].item())
-        check_reference(spread, reference)
-        fits = (
-            weight.shape == reference.shape[1:]
-            and bool((np.isfinite(weight) & (weight > 0)).all())
-            and 0 < gamma < math.inf
-            and 0 < offset < math.inf
-        )
-        if not fits:
-            raise ValueError("the arrays are no one-class support vector machine")
+        spread, reference = read_reference(arrays, LEARNED)
+        weight = array_of(arrays, "weight", np.float64)
+        gamma, offset = number_of(arrays, "gamma"), number_of(arrays, "offset")
+        if weight.shape != reference.shape[1:] or not ((weight > 0) & (weight < _LARGEST)).all():
+            raise ValueError("the weights are none of support vectors")
+        if not (0 < gamma < _LARGEST and 0 < offset < _LARGEST):
+            raise ValueError(f"gamma {gamma} and offset {offset} are no kernel's")
         return cls(spread, reference, weight, gamma, offset)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import array_of, number_of
 from models.detectors.base import GRAPH, Arrays, Matrix, check_training
 from models.detectors.graph_rules import FEATURES
 from models.detectors.graphs import Graph
@@ -76,17 +77,13 @@ class OwnModel:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        usual, middle = np.ascontiguousarray(arrays["usual"], np.float64), float(arrays["middle"].item())
-        model = Graph.of(arrays[GRAPH].tobytes())
-        fits = (
-            usual.ndim == 1
-            and len(usual) > 0
-            and model.width in (None, len(usual))
-            and bool(np.isfinite(usual).all())
-            and np.isfinite(middle)
-        )
-        if not fits:
-            raise ValueError("the arrays are no model of anybody's")
+        usual, middle = array_of(arrays, "usual", np.float64), number_of(arrays, "middle")
+        if len(usual) == 0 or not np.isfinite(usual).all() or not abs(middle) <= LARGEST_SCORE:
+            raise ValueError("usual and middle are no means and no score")
+        model = Graph.of(array_of(arrays, GRAPH, np.uint8).tobytes())
+        if model.width not in (None, len(usual)):
+            raise ValueError(f"the ONNX graph is no model of {len(usual)} features: it takes {model.width}")
+        _scores(model, usual[None])  # whether it comes to an end
         return cls(usual, middle, model)
 
 

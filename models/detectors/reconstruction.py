@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import array_of
 from models.detectors.base import GRAPH, Arrays, Matrix, check_training
 from models.detectors.distances import Single, in_spreads, mean_of_rows, spread_of
 from models.detectors.graphs import Graph
@@ -81,7 +82,7 @@ class Reconstruction(ABC):
     def _squares(self, X: Matrix) -> Matrix:
         rows = in_spreads(X, self.spread)
         errors = (self.network.run(rows, self.width) - rows) / self.usual
-        squares: Matrix = np.nan_to_num(errors, nan=0.0, posinf=_FAR, neginf=-_FAR) ** 2
+        squares: Matrix = np.clip(np.nan_to_num(errors, nan=0.0), -_FAR, _FAR) ** 2
         return squares
 
     def to_arrays(self) -> Arrays:
@@ -89,17 +90,13 @@ class Reconstruction(ABC):
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        spread, usual = (np.ascontiguousarray(arrays[name], np.float64) for name in ("spread", "usual"))
-        graph = Graph.of(arrays[GRAPH].tobytes())
-        fits = (
-            spread.ndim == 1
-            and graph.width == len(spread) > 0
-            and usual.shape == spread.shape
-            and bool((spread > 0).all() and (usual > 0).all())
-            and bool(np.isfinite(graph.run(np.zeros((1, len(spread)), np.float32), len(spread))).all())
-        )
-        if not fits:
-            raise ValueError("the arrays are no network")
+        spread, usual = (array_of(arrays, name, np.float64) for name in ("spread", "usual"))
+        if len(spread) == 0 or usual.shape != spread.shape or not ((spread > 0).all() and (usual > 0).all()):
+            raise ValueError("spread and usual errors are no network's")
+        graph = Graph.of(array_of(arrays, GRAPH, np.uint8).tobytes())
+        nothing = np.zeros((1, len(spread)), np.float32)
+        if graph.width != len(spread) or not np.isfinite(graph.run(nothing, len(spread))).all():
+            raise ValueError(f"the ONNX graph is no network: it does not rebuild rows of {len(spread)} features")
         return cls(spread, usual, graph)
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 LEAF = -1
 BLOCK = 64
+LARGEST_VALUE = 1e9
+"""Of a node: depths and logarithms of odds are far below, and sums of them have a value in single precision."""
 
 Single = NDArray[np.float32]
 Nodes = NDArray[np.int32]
@@ -23,18 +25,21 @@ Nodes = NDArray[np.int32]
 def is_forest(
     roots: Nodes, feature: Nodes, left: Nodes, threshold: NDArray[np.floating], value: NDArray[np.floating], width: int
 ) -> bool:
-    """Whether the compiled walks, which read without bounds, stay inside and come to an end on rows of that width."""
+    """Whether the compiled walks of these columns, which read without bounds, stay inside and come to an end on rows of
+    that width, each tree among its own nodes: so a row meets no node twice. And whether all sums have a value.
+    """
     n = len(feature)
-    inner = feature != LEAF
-    return (
-        n > 0
-        and len(roots) > 0
-        and len(left) == len(threshold) == len(value) == n
-        and all(column.ndim == 1 for column in (roots, feature, left, threshold, value))
-        and bool(np.all((roots >= 0) & (roots < n)))
-        and bool(np.all((feature >= LEAF) & (feature < width)))
-        and bool(np.all((left[inner] > np.arange(n)[inner]) & (left[inner] < n - 1)))
-        and bool(np.isfinite(value).all() and np.isfinite(threshold).all())
+    if not (len(left) == len(threshold) == len(value) == n > 0 and len(roots) > 0):
+        return False
+    if roots[0] != 0 or roots[-1] >= n or (roots[1:] <= roots[:-1]).any():
+        return False
+    inner = np.flatnonzero(feature != LEAF)
+    end = np.append(roots[1:], n)[np.searchsorted(roots, inner, side="right") - 1]
+    return bool(
+        ((feature >= LEAF) & (feature < width)).all()
+        and ((left[inner] > inner) & (left[inner] < end - 1)).all()
+        and (np.abs(value) <= LARGEST_VALUE).all()
+        and np.isfinite(threshold).all()
     )
 
 

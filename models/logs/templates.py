@@ -68,6 +68,8 @@ class Templates:
             raise TemplatesError(f"{self.counted} templates with features of their own: at most {MAX_COUNTED} may be")
         if len(self.templates) > MAX_TEMPLATES:
             raise TemplatesError(f"{len(self.templates):,} templates: at most {MAX_TEMPLATES:,} may be")
+        if self.counted > len(self.templates):
+            raise TemplatesError(f"{self.counted} templates have features of their own, but there are fewer")
         if len({template.words for template in self.templates}) < len(self.templates):
             raise TemplatesError("two templates have the same words")
 

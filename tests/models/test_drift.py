@@ -135,5 +135,5 @@ def test_arrays_come_back_as_they_were_and_others_are_refused(reference: Referen
     ):
         with pytest.raises(ValueError, match="drift"):
             Reference.from_arrays({**arrays_, name: broken}, 4)
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="columns is missing"):
         Reference.from_arrays({}, 4)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.clocks import misjudged
+from models.detectors.graph_limits import GraphError
 from models.fallback import score_untrained, usual_untrained
 from models.knowledge import Knowledge
 from models.model import Known, Values
@@ -27,6 +28,7 @@ from models.scored import Scored
 from models.severity import SeverityCuts
 from models.thresholds import Expectation, published
 from schemas.columns import Vectors
+from workers.runtime.errors import Fatal
 from workers.scoring.judged import Judged, Learned, Rows
 from workers.scoring.loading import Loading
 from workers.scoring.lookup import Lookup
@@ -248,7 +250,11 @@ def _by_period(
         values = bundle.align(names, values)
         model = loading.model(bundle, served)
         there = places.take(here)
-        scored = model.score(values, there, _known(knowledge, block, here))
+        try:
+            scored = model.score(values, there, _known(knowledge, block, here))
+        except GraphError as error:
+            what = f"{bundle.manifest.profile} {bundle.manifest.scope} {bundle.version}"
+            raise Fatal(f"{what} cannot score: {error}", "Promote another version") from error
         by, said = Learned(bundle, model, values, there), ModelName.of(bundle, role, served)
         yield Judged(block, here, bundle.manifest.features, scored, said, by)
 

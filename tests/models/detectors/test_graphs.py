@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from models.detectors import graph_limits
+from models.detectors.graph_limits import GraphError
 from models.detectors.graph_rules import LARGEST
 from models.detectors.graphs import Graph, read_graph
-from tests.models.detectors.own_graphs import ROWS, SCORE, length, model_of
+from tests.models.detectors.own_graphs import ROWS, SCORE, length, model_of, scans
 
 ONE = numpy_helper.from_array(np.array([1.0], np.float32), "one")
 
@@ -67,6 +70,8 @@ def test_data_in_another_file_are_never_read(model: onnx.ModelProto) -> None:
         (model_of([norm(domain="com.microsoft")], domains=("", "com.microsoft")), "only standard operators"),
         (hidden_in_a_branch(NORMAL), "another result each time"),
         (hidden_in_a_branch(helper.make_node("Loop", ["", ""], ["side"], body=branch(NORMAL))), "never end"),
+        (model_of([helper.make_node("OneHot", ["rows", "one", "one"], ["score"])], constants=[ONE]), "not for rows"),
+        (hidden_in_a_branch(helper.make_node("GatherND", ["rows", "one"], ["side"])), "not for rows"),
         (model_of([norm()], inputs=[ROWS, value("more")]), "2 inputs"),
         (model_of([norm(), LABEL], outputs=[SCORE, value("label")]), r"2 outputs \(score, label\)"),
         (model_of([norm()], inputs=[value("rows", TensorProto.DOUBLE)]), "rows of float32"),
@@ -146,3 +151,43 @@ def test_without_the_runtime_the_extra_is_named(library: str, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ValueError, match=r"pip install 'faultline\[onnx\]'"):
         Graph.of(length())
+
+
+def much(of: str) -> bytes:
+    """A graph that makes so many values of constants, or of the row, as no memory holds twice."""
+    count = numpy_helper.from_array(np.array([200_000_000], np.int64), "count")
+    if of == "a constant":
+        nodes = [helper.make_node("Tile", ["one", "count"], ["many"])]
+    else:
+        zero = helper.make_node("Cast", ["length"], ["more"], to=TensorProto.INT64)
+        nodes = [
+            zero,
+            helper.make_node("Add", ["count", "more"], ["all"]),
+            helper.make_node("Expand", ["one", "all"], ["many"]),
+        ]
+    length_of_row = helper.make_node("ReduceL2", ["rows"], ["length"], axes=[1], keepdims=0)
+    whole = helper.make_node("ReduceSum", ["many"], ["sum"], keepdims=0)
+    add = helper.make_node("Add", ["sum", "length"], ["score"])
+    blob: bytes = model_of([length_of_row, *nodes, whole, add], constants=[ONE, count]).SerializeToString()
+    return blob
+
+
+@pytest.mark.parametrize("of", ["a constant", "the row"])
+def test_a_graph_gets_no_more_memory_than_there_is_for_all(of: str) -> None:
+    before = peak_megabytes()
+    graph = Graph.of(much(of))
+    assert np.isnan(graph.run(np.ones((2, 2), np.float32), 1)).all()
+    assert peak_megabytes() < before + 100
+    assert Graph.of(length(2)).run(np.array([[3.0, 4.0]], np.float32), 1).tolist() == [[5.0]]
+
+
+def peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_a_graph_that_does_not_come_to_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan in a scan in a scan, ten thousand steps each."""
+    monkeypatch.setattr(graph_limits, "MOST_SECONDS", 0.2)
+    graph = Graph.of(scans(10_000, 3))
+    with pytest.raises(GraphError, match="of the processor for one row"):
+        graph.run(np.ones((1, 2), np.float32), 1)

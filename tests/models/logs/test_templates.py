@@ -104,6 +104,7 @@ def test_a_file_that_was_changed_renamed_or_cut_is_refused(tmp_path: Path) -> No
         {"format": 2},
         {"masking": 99},
         {"counted": 999},
+        {"counted": 100},
         {"counted": "3"},
         {"lines": -1},
         {"templates": [{"text": "", "lines": 1}]},
