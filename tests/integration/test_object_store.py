@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,8 +19,8 @@ from schemas.vectors import encode_vectors
 from tests.models.learned import bundle
 from tests.support.archives import DAY, START, Pod, in_archive, later, made_up, on_topic, records_of
 from tests.support.broker import Broker
-from tests.support.cli import faultline_here
-from tests.support.installation import Installation, events_of, eventually, has_logged
+from tests.support.cli import Finished, faultline_here
+from tests.support.installation import Installation, events_of, eventually
 from tests.support.redis_server import RedisAt
 from tests.support.s3_server import S3Server
 from workers.archive import parquet
@@ -44,6 +44,11 @@ SCOPE = entity_scope("shop/checkout")
 def server() -> Iterator[S3Server]:
     with S3Server() as started:
         yield started
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
+    return partial(faultline_here, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -131,7 +136,7 @@ def in_objects(server: S3Server, url: str) -> Counter[tuple[int, int]]:
     """How often each place lies in files that anybody sees."""
     found: Counter[tuple[int, int]] = Counter()
     client = server.client()
-    for path in client.glob(f"{url}/vectors/**.parquet"):
+    for path in client.glob(f"{url}/vectors/**/*.parquet"):
         with client.open(path) as opened:
             table = pq.ParquetFile(opened).read(columns=["partition", "offset"])
         found.update(zip(table.column("partition").to_pylist(), table.column("offset").to_pylist(), strict=True))
@@ -149,7 +154,7 @@ def publish(installation: Installation, batch: int) -> None:
 
 @pytest.mark.timeout(600)
 def test_killed_while_it_writes_every_vector_of_the_topic_lies_in_exactly_one_object(
-    kafka: Broker, redis_server: RedisAt, server: S3Server, bucket: str
+    kafka: Broker, redis_server: RedisAt, server: S3Server, bucket: str, call: Callable[..., Finished]
 ) -> None:
     url = f"{bucket}/archive"
     settings = {**server.env, "FAULTLINE_ARCHIVE__URL": url, "FAULTLINE_ARCHIVE__FILE_SECONDS": "0.5"}
@@ -170,22 +175,20 @@ def test_killed_while_it_writes_every_vector_of_the_topic_lies_in_exactly_one_ob
         places = in_objects(server, url)
         assert (set(places), set(places.values())) == (set(expected), {1})
 
-        merged = installation.run("archive", "compact", "--json")
-        assert merged.returncode == 0, merged.stderr
-        assert json.loads(merged.stdout)["merged"] > json.loads(merged.stdout)["made"] > 0
-        erased = installation.run("archive", "erase", "--entity", "service-1", "--yes", "--json")
-        assert erased.returncode == 0, erased.stderr
+        merged = call("archive", "compact", "--json", env=settings).json
+        assert merged["merged"] > merged["made"] > 0
+        erased = call("archive", "erase", "--entity", "service-1", "--yes", "--json", env=settings).json
         kept = {place: row for place, row in expected.items() if row["entity"] != "service-1"}
-        assert json.loads(erased.stdout)["rows"] == len(expected) - len(kept) > 0
+        assert erased["rows"] == len(expected) - len(kept) > 0
         assert in_archive(Store(url)) == kept
         assert in_objects(server, url) == Counter(kept.keys())
-        checked = installation.run("archive", "check", "--json")
-        assert (checked.returncode, json.loads(checked.stdout)["findings"]) == (0, [])
+        checked = call("archive", "check", "--json", env=settings)
+        assert (checked.code, checked.json["findings"]) == (0, [])
 
 
 @pytest.mark.timeout(600)
 def test_a_model_learned_from_the_archive_comes_into_force_in_a_running_worker(
-    kafka: Broker, redis_server: RedisAt, server: S3Server, bucket: str
+    kafka: Broker, redis_server: RedisAt, server: S3Server, bucket: str, call: Callable[..., Finished]
 ) -> None:
     archive = f"{bucket}/archive"
     vectors = made_up(900, 3)
@@ -198,9 +201,7 @@ def test_a_model_learned_from_the_archive_comes_into_force_in_a_running_worker(
         kafka.produce(installation.topic(FEATURES), records_of(vectors)[:30])
         eventually(lambda: len(installation.values("anomaly.scores.v1")) == 30, 200, "the untrained rule scores")
         options = ("--scope", "global", "--detectors", "deviation", "--json", "--quiet")
-        trained = installation.run("train", archive, *options, timeout=240)
-        assert trained.returncode == 0, trained.stderr
-        (model,) = json.loads(trained.stdout)["models"]
+        (model,) = call("train", archive, *options, env=installation.settings).json["models"]
         kafka.produce(installation.topic(FEATURES), records_of(vectors)[30:60])
 
         def in_force() -> bool:
@@ -209,9 +210,8 @@ def test_a_model_learned_from_the_archive_comes_into_force_in_a_running_worker(
 
         eventually(in_force, 200, "the worker has taken the model up")
         eventually(lambda: len(installation.values("anomaly.scores.v1")) == 60, 200, "it scores")
-        assert has_logged(worker, "models in force")
-        listed = installation.run("models", "list", "--json")
-        assert [(one["version"], one["alias"]) for one in json.loads(listed.stdout)] == [(model["version"], "champion")]
+        listed = call("models", "list", "--json", env=installation.settings).json
+        assert [(one["version"], one["alias"]) for one in listed] == [(model["version"], "champion")]
 
 
 def filled(url: str, rows: int = 400, files: int = 2, names: int = 3) -> Store:
@@ -273,7 +273,7 @@ SECRET = "a-secret-of-somebody"
 
 
 def test_a_missing_bucket_and_wrong_credentials_are_told_with_the_setting_and_the_way_out(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Finished]
 ) -> None:
     missing = f"{bucket}-missing"
     there_not = {"FAULTLINE_ARCHIVE__URL": missing, "FAULTLINE_REGISTRY__URL": missing}
@@ -291,7 +291,7 @@ def test_a_missing_bucket_and_wrong_credentials_are_told_with_the_setting_and_th
             (("train", url), url),
         ):
             s3fs.S3FileSystem.clear_instance_cache()
-            done = faultline_here(monkeypatch, capsys, *command, env=env)
+            done = call(*command, env=env)
             assert done.code != 0, command
             assert expected in done.err, done.err
             assert setting in done.err
