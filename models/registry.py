@@ -183,6 +183,11 @@ class Registry:
             except (BundleError, AliasesError) as error:
                 yield Damaged(folder, profile, unquote(scope), version, str(error))
                 continue
+            except RegistryError:
+                with self._explained(folder):
+                    if self._fs.exists(posixpath.join(folder, MANIFEST)):
+                        raise
+                continue  # somebody removed it meanwhile
             alias = next((name for name, one in asdict(aliases).items() if one == version), None)
             yield Entry(manifest.profile, manifest.scope, version, alias, manifest)
 

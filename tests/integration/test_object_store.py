@@ -240,7 +240,8 @@ def test_a_reader_goes_on_where_an_object_is_replaced_under_it(bucket: str, monk
 def test_of_two_workers_one_makes_a_cut_and_the_other_finds_it(bucket: str) -> None:
     log = Log("telemetry.features.v1.0a1b2c3d", 0)
     for first in range(10):
-        ready, made = threading.Barrier(2), []
+        ready = threading.Barrier(2)
+        made: list[Cut] = []
 
         def cut(last: int, first: int = first, ready: threading.Barrier = ready, made: list[Cut] = made) -> None:
             cuts = Cuts(Store(f"{bucket}/archive"))
