@@ -14,18 +14,19 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from models.bundle import Bundle, open_bundle
 from models.manifest import LARGEST_MANIFEST, MANIFEST, BundleError, Manifest, is_profile
 from models.scope import folder_name
 from models.signing import SIGNATURES, decode_signatures, encode_signatures, sign, signers
+from models.storage import Unreachable, lacks_bucket, must_have_bucket, reach, read_most, reason, shown
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -85,15 +86,19 @@ class Registry:
         if trusted and find_spec("cryptography") is None:
             raise RegistryError("registry.trusted_keys needs cryptography. Install: pip install 'faultline[signing]'")
         try:
-            self._fs, self._root = fsspec.core.url_to_fs(url, **options)
-        except (ValueError, ImportError) as error:
-            raise RegistryError(f"{url}: {error}. Correct the URL, or install what it needs") from error
+            self._fs, self._root = reach(url, **options)
+        except Unreachable as error:
+            raise RegistryError(f"{url}: {error}") from error
+
+    def is_empty(self) -> bool:
+        """Whether no bundle was ever stored here."""
+        return not self._found("*", "*", "*", MANIFEST)
 
     def save(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:
         """Store a bundle and return its version. Storing it again changes nothing."""
         version = manifest.version
         folder = self._place(manifest.profile, manifest.scope, version)
-        with _explained(folder):
+        with self._explained(folder):
             if not self._fs.exists(posixpath.join(folder, MANIFEST)):
                 for name, blob in files.items():
                     self._write(posixpath.join(folder, name), blob)
@@ -107,13 +112,13 @@ class Registry:
         bundle.verify()
         found = self.signatures(bundle.manifest) | sign(bundle.manifest.encode(), key)
         place = posixpath.join(folder, SIGNATURES)
-        with _explained(place):
+        with self._explained(place):
             self._write(place, encode_signatures(found))
 
     def signatures(self, manifest: Manifest) -> dict[str, str]:
         """What is said to be signatures of a bundle, by public key; none of them is checked."""
         place = posixpath.join(self._place(manifest.profile, manifest.scope, manifest.version), SIGNATURES)
-        with _explained(place):
+        with self._explained(place):
             if not self._fs.exists(place):
                 return {}
         return decode_signatures(self._read(place))
@@ -123,9 +128,13 @@ class Registry:
         folder = self._place(profile, scope, version)
         bundle = self._bundle(folder, version)
         if (bundle.manifest.profile, bundle.manifest.scope) != (profile, scope):
-            raise BundleError(f"{folder} holds a bundle of {bundle.manifest.profile} {bundle.manifest.scope}")
+            raise BundleError(
+                f"{self._shown(folder)} holds a bundle of {bundle.manifest.profile} {bundle.manifest.scope}"
+            )
         if self.trusted and not self.signers(bundle.manifest):
-            raise BundleError(f"{folder} is signed by none of the {len(self.trusted)} keys of registry.trusted_keys")
+            raise BundleError(
+                f"{self._shown(folder)} is signed by none of the {len(self.trusted)} keys of registry.trusted_keys"
+            )
         return bundle
 
     def signers(self, manifest: Manifest) -> list[str]:
@@ -135,10 +144,11 @@ class Registry:
     def aliases(self, profile: str, scope: str) -> Aliases:
         """The versions in force, none where nothing was promoted."""
         place = self._place(profile, scope, ALIASES)
-        with _explained(place):
+        with self._explained(place):
             if not self._fs.exists(place):
+                must_have_bucket(self._fs, self._root)
                 return Aliases()
-        return _read_aliases(self._read(place), place)
+        return self._read_aliases(place)
 
     def promote(self, profile: str, scope: str, aliases: Aliases) -> None:
         """Put versions in force, replacing both aliases. Raises `BundleError` unless each is there and whole."""
@@ -146,13 +156,13 @@ class Registry:
             assert version is not None
             self.open(profile, scope, version).verify()
         place = self._place(profile, scope, ALIASES)
-        with _explained(place):
+        with self._explained(place):
             self._write(place, json.dumps(asdict(aliases), sort_keys=True).encode())
 
     def in_force(self) -> Iterator[tuple[str, str, Aliases]]:
         """Profile, scope and aliases of every scope that is served, ordered by place."""
         for place in self._found("*", "*", ALIASES):
-            aliases = _read_aliases(self._read(place), place)
+            aliases = self._read_aliases(place)
             version = aliases.champion or aliases.challenger
             if version is not None:
                 manifest = self._bundle(posixpath.join(posixpath.dirname(place), version), version).manifest
@@ -173,13 +183,18 @@ class Registry:
             except (BundleError, AliasesError) as error:
                 yield Damaged(folder, profile, unquote(scope), version, str(error))
                 continue
+            except RegistryError:
+                with self._explained(folder):
+                    if self._fs.exists(posixpath.join(folder, MANIFEST)):
+                        raise
+                continue  # somebody removed it meanwhile
             alias = next((name for name, one in asdict(aliases).items() if one == version), None)
             yield Entry(manifest.profile, manifest.scope, version, alias, manifest)
 
     def stored_at(self, one: Entry | Damaged) -> float | None:
         """When a bundle's manifest was written, in epoch seconds; None where the store does not say."""
         place = self._folder(one)
-        with _explained(place):
+        with self._explained(place):
             try:
                 return float(self._fs.modified(posixpath.join(place, MANIFEST)).timestamp())
             except NotImplementedError:
@@ -188,11 +203,11 @@ class Registry:
     def is_in_force(self, one: Entry | Damaged) -> bool:
         """Whether an alias names it, or may do so: aliases that are damaged themselves do not tell."""
         place = posixpath.join(posixpath.dirname(self._folder(one)), ALIASES)
-        with _explained(place):
+        with self._explained(place):
             if not self._fs.exists(place):
                 return False
         try:
-            return one.version in asdict(_read_aliases(self._read(place), place)).values()
+            return one.version in asdict(self._read_aliases(place)).values()
         except AliasesError:
             return True
 
@@ -200,18 +215,26 @@ class Registry:
         """Delete a bundle, its manifest first: what is left of one without is none. Raises where it is in force."""
         place = self._folder(one)
         if self.is_in_force(one):
-            raise RegistryError(f"{place} is in force; promote another version first")
-        with _explained(place):
+            raise RegistryError(f"{self._shown(place)} is in force; promote another version first")
+        with self._explained(place):
             self._fs.rm_file(posixpath.join(place, MANIFEST))
-            self._fs.rm(place, recursive=True)
+            with suppress(FileNotFoundError):  # a folder of an object store ends with its last file
+                self._fs.rm(place, recursive=True)
 
-    def _found(self, *pattern: str) -> list[str]:
-        """The files of that pattern, sorted. Raises where the registry itself is one: in a file none would be found."""
-        with _explained(self._root):
-            places: list[str] = sorted(self._fs.glob(posixpath.join(self._root, *pattern)))
-            if not places and self._fs.isfile(self._root):
-                raise RegistryError(f"{self.url} is a file, and the registry is a folder; correct registry.url")
-        return places
+    @contextmanager
+    def _explained(self, path: str) -> Iterator[None]:
+        """Turn whatever a storage raises into a `RegistryError` with the place."""
+        place = self._shown(path)
+        try:
+            yield
+        except (RegistryError, BundleError):
+            raise
+        except Exception as error:
+            missing = isinstance(error, FileNotFoundError) and not lacks_bucket(error)
+            raise RegistryError(f"{place} is not there" if missing else f"{place}: {reason(error)}") from error
+
+    def _shown(self, place: str) -> str:
+        return shown(self._fs, place)
 
     def _folder(self, one: Entry | Damaged) -> str:
         return one.folder if isinstance(one, Damaged) else self._place(one.profile, one.scope, one.version)
@@ -226,7 +249,7 @@ class Registry:
         try:
             bundle = open_bundle(read, version)
         except BundleError as error:
-            raise BundleError(f"{posixpath.join(folder, MANIFEST)}: {error}") from error
+            raise BundleError(f"{self._shown(posixpath.join(folder, MANIFEST))}: {error}") from error
         sizes |= {name: entry.bytes for name, entry in bundle.manifest.files.items()}
         return bundle
 
@@ -240,9 +263,28 @@ class Registry:
 
     def _read(self, place: str, most: int = LARGEST_MANIFEST) -> bytes:
         """At most `most` bytes and one more."""
-        with _explained(place):
-            blob: bytes = self._fs.cat_file(place, start=0, end=most + 1)
-            return blob
+        with self._explained(place):
+            return read_most(self._fs, place, most + 1)
+
+    def _read_aliases(self, place: str) -> Aliases:
+        try:
+            return _aliases_of(self._read(place))
+        except ValueError as error:
+            raise AliasesError(f"{self._shown(place)} holds no aliases: {error}") from error
+
+    def _found(self, *pattern: str) -> list[str]:
+        """Places below the root, sorted; as they are now, whatever this process has listed before.
+
+        Raises where the root is a file: in one none would be found.
+        """
+        with self._explained(self._root):
+            self._fs.invalidate_cache()
+            found = sorted(self._fs.glob(posixpath.join(self._root, *pattern)))
+            if not found:
+                must_have_bucket(self._fs, self._root)
+                if self._fs.isfile(self._root):
+                    raise RegistryError(f"{self.url} is a file, and the registry is a folder; correct registry.url")
+            return found
 
     def _write(self, place: str, blob: bytes) -> None:
         """Whole or not at all: object stores put so, a local file is renamed into place."""
@@ -258,28 +300,13 @@ class Registry:
         os.replace(scratch, place)
 
 
-def _read_aliases(blob: bytes, place: str) -> Aliases:
+def _aliases_of(blob: bytes) -> Aliases:
+    """Raises ValueError."""
     try:
         aliases = Aliases(**json.loads(blob))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise AliasesError(f"{place} holds no aliases: {error}") from error
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
     for version in (aliases.champion, aliases.challenger):
         if version is not None and not (isinstance(version, str) and _VERSION.fullmatch(version)):
-            raise AliasesError(f"{place} holds no aliases: {version!r} is no version")
+            raise ValueError(f"{version!r} is no version")
     return aliases
-
-
-class _explained:  # noqa: N801 (reads as a statement)
-    """Turn whatever a storage raises into a `RegistryError` with the place."""
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise RegistryError(f"{self._place} is not there") from error
-        if isinstance(error, Exception) and not isinstance(error, (RegistryError, BundleError)):
-            raise RegistryError(f"{self._place}: {type(error).__name__}: {error}") from error

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-import fsspec
 import orjson
 
 from models.logs.masking import MASK, MAX_BYTES, MAX_WORDS, VERSION
+from models.storage import is_object_store, reach, reason
 
 FORMAT = 1
 MAX_TEMPLATES = 10_000
@@ -133,7 +133,7 @@ def load_templates(url: str) -> Templates:
             "`faultline templates mine` printed"
         )
     try:
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = reach(url)
         if fs.size(path) > MAX_FILE_BYTES:
             raise TemplatesError(f"{name}: larger than {MAX_FILE_BYTES >> 20} MB")
         blob: bytes = fs.cat_file(path)
@@ -153,12 +153,13 @@ def save_templates(templates: Templates, folder: str) -> str:
     """Write the file into a folder, if it is not there yet; where it lies. Raises `TemplatesError`."""
     place = posixpath.join(folder, templates.file_name)
     try:
-        fs, path = fsspec.core.url_to_fs(place)
-        fs.makedirs(posixpath.dirname(path), exist_ok=True)
+        fs, path = reach(place)
+        if not is_object_store(fs):  # has no folders; asked for one, it makes a bucket where there is none
+            fs.makedirs(posixpath.dirname(path), exist_ok=True)
         if not fs.exists(path):
             fs.pipe_file(path, templates.encode())
     except Exception as error:
-        raise TemplatesError(f"{templates.file_name}: cannot be written ({type(error).__name__}: {error})") from error
+        raise TemplatesError(f"{templates.file_name}: cannot be written ({reason(error)})") from error
     return place
 
 

@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
+from workers.cli.main import main
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -59,6 +63,21 @@ def faultline(*arguments: str, env: Mapping[str, str] | None = None, timeout: fl
         timeout=timeout,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def faultline_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str, env: Mapping[str, str]
+) -> Finished:
+    """The same in this process, which keeps `env`: for many calls, as a process takes a second or more to begin."""
+    for name in [name for name in os.environ if name.startswith("FAULTLINE_")]:
+        monkeypatch.delenv(name)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["faultline", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    out, err = capsys.readouterr()
+    return Finished(int(left.value.code or 0), out, err)
 
 
 def _environment(own: Mapping[str, str] | None) -> dict[str, str]:

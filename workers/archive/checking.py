@@ -13,7 +13,7 @@ from workers.archive.cuts import Cuts
 from workers.archive.erasures import Erased, erased
 from workers.archive.files import File, Wanted, counting, start_of
 from workers.archive.schema import EVENT_TIME, FILE_SCHEMAS
-from workers.archive.store import Store
+from workers.archive.store import Changed, Store, again
 from workers.archive.writing import days_end
 
 DAMAGED, MISPLACED, ERASED, REPLACED, OVERLAPPING, UNFINISHED, PIECE = (
@@ -58,7 +58,7 @@ def check(store: Store, wanted: Wanted = Wanted()) -> Iterator[File | Finding]: 
             yield Finding(REPLACED, file.path)
             continue
         yield file
-        yield from _findings(store, file, known)
+        yield from again(lambda file=file: list(_findings(store, file, known)))  # type: ignore[misc]
         if part.start > file.first:
             yield Finding(OVERLAPPING, file.path, f"up to offset {part.start - 1}")
     yield from (Finding(PIECE, path) for path in store.unfinished())
@@ -87,6 +87,8 @@ def _findings(store: Store, file: File, known: Erased) -> Iterator[Finding]:
                 yield Finding(ERASED, file.path)
                 return
             last = int(offsets[-1]) if len(offsets) else last
+    except Changed:
+        raise
     except FileNotFoundError:
         return  # compacted or expired while we looked
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from models.storage import is_refusal, reason
 from workers.archive.blocks import ADDRESS
 from workers.archive.expiring import expire
 from workers.archive.files import Log
@@ -27,6 +28,8 @@ _BUGS = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 _REFUSED = (PermissionError, NotADirectoryError, FileNotFoundError, ArchiveError)
 """What at the start means a wrong address or missing rights."""
+
+_CORRECT = "Correct FAULTLINE_ARCHIVE__URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def _store(url: str) -> Store:
     try:
         return Store(url)
     except (ArchiveError, OSError) as error:
-        raise Fatal(f"the archive cannot be used: {error}", "Correct FAULTLINE_ARCHIVE__URL") from error
+        raise Fatal(f"the archive cannot be used: {error}", _CORRECT) from error
 
 
 class ArchiveFiles:
@@ -196,9 +199,11 @@ class ArchiveFiles:
         except (Fatal, *_BUGS):
             raise
         except Exception as error:
-            if isinstance(error, ArchiveError) or (not self._ready and isinstance(error, _REFUSED)):
-                raise Fatal(f"the archive cannot be used: {error}", "Correct FAULTLINE_ARCHIVE__URL") from error
-            self._went_away(f"{type(error).__name__}: {error}")
+            if isinstance(error, ArchiveError):
+                raise Fatal(f"the archive cannot be used: {error}", _CORRECT) from error
+            if not self._ready and (isinstance(error, _REFUSED) or is_refusal(error)):
+                raise Fatal(f"the archive cannot be used: {self._store.shown}: {reason(error)}", _CORRECT) from error
+            self._went_away(reason(error))
         else:
             self._came_back()
             return True

@@ -13,7 +13,7 @@ from workers.archive import parquet
 from workers.archive.erasures import Erased, Erasure, erased, record
 from workers.archive.files import File, Wanted
 from workers.archive.schema import EVENT_TIME
-from workers.archive.store import Store
+from workers.archive.store import Store, again
 from workers.archive.writing import put_batches
 
 
@@ -33,7 +33,7 @@ def holding(store: Store, *erasures: Erasure, parts: set[str] | None = None) -> 
     only = Erased(frozenset(), {erasure.entity: erasure.until for erasure in erasures})
     for file in store.files(Wanted(until=max(erasure.until for erasure in erasures))):
         try:
-            yield _found(store, file, only, parts)
+            yield again(lambda file=file: _found(store, file, only, parts))  # type: ignore[misc]
         except FileNotFoundError:
             yield None
 

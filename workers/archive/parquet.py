@@ -15,7 +15,7 @@ from models.features.known import FEATURE_SETS
 from workers.archive.files import VECTORS, File
 from workers.archive.rows import Layouts, Rows
 from workers.archive.schema import FILE_SCHEMAS
-from workers.archive.store import Store
+from workers.archive.store import Store, again
 
 GROUP_ROWS = 20_000
 """Rows of a row group, and the most that is read at once."""
@@ -59,12 +59,16 @@ _SORTED = orjson.OPT_SORT_KEYS
 
 def footer(store: Store, file: File) -> Footer:
     """Raises FileNotFoundError where the file has gone, ValueError (Arrow's) where it is none."""
-    with store.open(file.path) as opened, pq.ParquetFile(opened) as parquet:
-        return _footer(parquet)
+
+    def look() -> Footer:
+        with store.open(file.path) as opened, pq.ParquetFile(opened) as parquet:
+            return _footer(parquet)
+
+    return again(look)
 
 
 def batches(store: Store, file: File, columns: Iterable[str] | None = None) -> Iterator[Rows]:
-    """The file's rows in pieces, in offset order. Raises as `footer` does, also where a page is damaged."""
+    """The file's rows in pieces, in offset order. Raises as `footer` does, also for a damaged page, and `Changed`."""
     with store.open(file.path) as opened, _checked(opened) as parquet:
         layouts = _footer(parquet).layouts
         wanted = None if columns is None else list(columns)

@@ -14,10 +14,7 @@ from workers.archive import parquet
 from workers.archive.files import VECTORS, File, Folder, Log, Part, Wanted, counting
 from workers.archive.rows import Rows, vectors_of
 from workers.archive.schema import EVENT_TIME
-from workers.archive.store import ArchiveError, Store
-
-_LOOKS = 20
-"""How often the folder is looked at anew before we give up on a storage whose files keep vanishing."""
+from workers.archive.store import LOOKS, ArchiveError, Changed, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +34,18 @@ def parts(store: Store, wanted: Wanted) -> list[Part]:
 def read(store: Store, wanted: Wanted, columns: Sequence[str] | None = None) -> Iterator[Piece]:
     """Every row that is wanted, once. `columns`: at least these (offset and event time come along).
 
-    A file that was compacted away between being found and being opened is looked for again, by its offsets. Raises
-    `ArchiveError` for a damaged file.
+    Where a file was compacted away, or was replaced while it was read, we go on from the same offset in what is there
+    now. Raises `ArchiveError` for a damaged file.
     """
     done: dict[tuple[Folder, Log], int] = {}
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         try:
             for part in parts(store, wanted):
                 yield from _read_part(store, part, wanted, columns, done)
-        except FileNotFoundError:
+        except (FileNotFoundError, Changed):
             continue
         return
-    raise ArchiveError(f"files of {store.shown} vanish while they are read. Is something else deleting them?")
+    raise ArchiveError(f"files of {store.shown} keep changing while they are read. Is something else deleting them?")
 
 
 def vectors(store: Store, wanted: Wanted) -> Iterator[Vectors]:
@@ -78,9 +75,9 @@ def _read_part(
             last = rows.table.column("offset")[-1].as_py()
             yield Piece(file, Rows(table, rows.layouts))
             done[place] = max(last, done.get(place, -1))
+    except (FileNotFoundError, Changed):
+        raise
     except (ValueError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
         raise ArchiveError(f"{store.shown}/{file.path} cannot be read: {' '.join(str(error).split())}") from error
     done[place] = file.last
 

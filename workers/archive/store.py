@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable
-from contextlib import suppress
-from typing import IO, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, TypeVar
 
-import fsspec
 import orjson
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
+from models.storage import Unreachable, is_changed, is_object_store, must_have_bucket, reach
 from workers.addresses import without_secrets
 from workers.archive.files import KINDS, SUFFIX, File, Folder, Wanted
 
@@ -22,12 +23,26 @@ OURS = "_faultline"
 _MARK = f"{OURS}/archive.json"
 _FORMAT = 1
 
-_PUTS_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "obs", "r2", "memory"})
-"""Stores in which a file is there once all of it was sent; elsewhere it is written aside and renamed."""
+LOOKS = 20
+"""How often we look anew before we give up on a storage whose files keep changing."""
+
+T = TypeVar("T")
 
 
 class ArchiveError(Exception):
     """The archive cannot be used as it is. The message names the place and the way out."""
+
+
+class Changed(OSError):
+    """Another version of a file was put while it was being read; what was read so far still holds. Read it again.
+
+    Local files go on as they were opened; an object store has but the latest.
+    """
+
+
+def again(call: Callable[[], T]) -> T:
+    """The call's result; it is made anew where a file that it reads is replaced meanwhile. Raises `Changed` at last."""
+    return Retrying(retry=retry_if_exception_type(Changed), stop=stop_after_attempt(LOOKS), reraise=True)(call)
 
 
 class Store:
@@ -37,22 +52,24 @@ class Store:
         """Raises `ArchiveError` where nothing can reach such an address."""
         self.shown = without_secrets(url)
         try:
-            fs, root = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError) as error:
-            raise ArchiveError(f"{self.shown}: {error}. Correct the URL, or install what it needs") from error
+            fs, root = reach(url)
+        except Unreachable as error:
+            raise ArchiveError(f"{self.shown}: {error}") from error
         if isinstance(fs, DirFileSystem) and isinstance(fs.fs, LocalFileSystem):
             fs, root = fs.fs, fs._join(root)
         self._fs: Any = fs
-        self._root = str(root).rstrip("/")
+        self._root = root.rstrip("/")
         self._local = isinstance(fs, LocalFileSystem)
-        protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
-        self._puts_whole = bool(protocols & _PUTS_WHOLE)
+        self._puts_whole = is_object_store(fs)
 
     # -- whether it is one --------------------------------------------------------------------------------------------
 
     def is_archive(self) -> bool:
-        """Whether an archive was ever begun here."""
-        return bool(self._fs.exists(self._at(_MARK)))
+        """Whether an archive was ever begun here. Raises FileNotFoundError where there is not even a bucket."""
+        there = self.has(_MARK)
+        if not there:
+            must_have_bucket(self._fs, self._root)
+        return there
 
     def begin(self) -> None:
         """Make it an archive, if it is none yet. Raises `ArchiveError` where it is one of a newer Faultline."""
@@ -90,16 +107,25 @@ class Store:
             found = self._fs.ls(self._at(folder), detail=False)
         except FileNotFoundError:
             return []
-        return sorted(posixpath.basename(str(path)) for path in found if not str(path).endswith(".part"))
+        names = (posixpath.basename(str(path)) for path in found)
+        return sorted(name for name in names if name and not name.endswith(".part"))  # "": a folder's own empty object
 
     def read(self, path: str) -> bytes:
         return bytes(self._fs.cat_file(self._at(path)))
 
-    def open(self, path: str) -> IO[bytes]:
-        opened: IO[bytes] = self._fs.open(self._at(path), "rb")
-        return opened
+    @contextmanager
+    def open(self, path: str) -> Iterator[IO[bytes]]:
+        """A file to be read within the block. Raises `Changed` where it does not stay the same as long."""
+        try:
+            with self._fs.open(self._at(path), "rb") as opened:
+                yield opened
+        except OSError as error:
+            if is_changed(error):
+                raise Changed(f"{self.shown}/{path} was replaced while it was read") from error
+            raise
 
     def has(self, path: str) -> bool:
+        self._fs.invalidate_cache()
         return bool(self._fs.exists(self._at(path)))
 
     def put(self, path: str, blob: bytes) -> None:

@@ -17,7 +17,7 @@ from workers.archive.erasures import Erased, erased
 from workers.archive.files import EVENTS, File, Folder, Log, day_of, start_of
 from workers.archive.rows import Rows
 from workers.archive.schema import EVENT_TIME
-from workers.archive.store import Store
+from workers.archive.store import Store, again
 
 _DAY = 86_400_000_000
 
@@ -84,7 +84,7 @@ def put_batches(store: Store, file: File, parts: Callable[[], Iterable[Rows]], k
             else:
                 store.delete(file.path)
 
-    return _until_settled(store, known, put)
+    return _until_settled(store, known, lambda known: again(lambda: put(known)))
 
 
 def _until_settled(store: Store, known: Erased, put: Callable[[Erased], None]) -> Erased:

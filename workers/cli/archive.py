@@ -6,12 +6,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
 import typer
 
-from workers.addresses import without_secrets
 from workers.archive import parquet
 from workers.archive.checking import FAULTS, WORDS, Finding, check
 from workers.archive.compacting import CompactPolicy, compact, plan
@@ -20,6 +19,7 @@ from workers.archive.erasures import Erasure
 from workers.archive.expiring import expirable, expire
 from workers.archive.files import KINDS, Wanted, counting
 from workers.archive.store import Store
+from workers.cli.archive_access import opened
 from workers.cli.controlling import author
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.history_reading import erase_from_history
@@ -265,15 +265,5 @@ def _micros(text: str, option: str) -> int | None:
     return parse_since(text, option) * 1_000 if text else None
 
 
-@contextmanager
-def _archive(settings: Settings, url: str) -> Iterator[Store]:
-    """The archive, its storage's errors in words."""
-    shown = without_secrets(url or settings.archive.url)
-    try:
-        store = Store(url or settings.archive.url)
-        store.must_be_archive()
-        yield store
-    except FileNotFoundError as error:
-        raise Failure(f"{shown}: a file vanished meanwhile; run it again ({error})") from error
-    except OSError as error:
-        raise Failure(f"{shown}: {type(error).__name__}: {error}") from error
+def _archive(settings: Settings, url: str) -> AbstractContextManager[Store]:
+    return opened(url or settings.archive.url)

@@ -277,21 +277,18 @@ def check_schema_registry(settings: Settings) -> Iterator[Finding]:
 
 
 def check_model_registry(settings: Settings) -> Iterator[Finding]:
-    import fsspec
+    from models.registry import Registry, RegistryError
 
     url = settings.registry.url
     if not url:
         yield Finding("model registry", "ok", "none is set: the untrained fallback scores everything")
         return
     try:
-        filesystem, path = fsspec.core.url_to_fs(url)
-        there = filesystem.exists(path)
-    except Exception as error:  # every file system of fsspec has errors of its own
-        yield Finding(
-            "model registry", "failed", f"{url}: {error}", "Correct FAULTLINE_REGISTRY__URL, or leave it empty"
-        )
+        empty = Registry(url).is_empty()
+    except RegistryError as error:
+        yield Finding("model registry", "failed", str(error), "Correct FAULTLINE_REGISTRY__URL, or leave it empty")
         return
-    if there:
+    if not empty:
         yield Finding("model registry", "ok", f"{url} can be read")
     else:
         yield Finding("model registry", "warning", f"{url} is empty: the untrained fallback scores", "faultline train")

@@ -60,7 +60,7 @@ def _client_error(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, RedisError):
         return f"Redis: {error}. `faultline config check` tells more", FAILED
     if isinstance(error, (RegistryError, BundleError)):
-        return f"model registry: {error}", FAILED
+        return f"model registry (FAULTLINE_REGISTRY__URL): {error}", FAILED
     if isinstance(error, (TemplatesError, ProfileError)):
         return str(error), FAILED
     if isinstance(error, ArchiveError):

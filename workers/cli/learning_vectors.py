@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.storage import is_of_storage, reason
 from schemas.columns import Vectors
 from workers.addresses import without_secrets
 from workers.cli.failures import WrongUse
@@ -87,10 +88,9 @@ class Lesson:
 
     def _archived(self, url: str, voice: Voice) -> Iterator[Vectors]:
         from workers.archive.reading import of_vectors, vectors
-        from workers.archive.store import Store
+        from workers.cli.archive_access import opened
 
-        store = Store(url)
-        with voice.counter("reading", None, "vectors") as counter:
+        with opened(url) as store, voice.counter("reading", None, "vectors") as counter:
             for block in vectors(store, of_vectors(self.span.since, self.span.until)):
                 yield block
                 counter.add(len(block))
@@ -105,11 +105,13 @@ def _is_archive(place: str) -> bool:
         return False
     from workers.archive.store import Store
 
+    store = Store(place)
     try:
-        return Store(place).is_archive()
-    except OSError as error:
-        why = without_secrets(f"{place} cannot be reached: {type(error).__name__}: {error}")
-        raise WrongUse(why) from error
+        return store.is_archive()
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise WrongUse(f"{store.shown} cannot be reached: {reason(error)}") from error
 
 
 def _last(url: str) -> str:

@@ -32,13 +32,20 @@ def check_archive(settings: Settings) -> Iterator[Finding]:
     """Whether the archive can be reached; nothing where what writes Parquet is not installed."""
     if find_spec("pyarrow") is None:
         return
+    from models.storage import is_of_storage, reason
     from workers.archive.store import ArchiveError, Store
 
+    wayout = "Correct FAULTLINE_ARCHIVE__URL, or bring its storage back"
     try:
         store = Store(settings.archive.url)
         there = store.is_archive()
-    except (ArchiveError, OSError) as error:
-        yield Finding("archive", "failed", str(error), "Correct FAULTLINE_ARCHIVE__URL, or bring its storage back")
+    except ArchiveError as error:
+        yield Finding("archive", "failed", str(error), wayout)
+        return
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        yield Finding("archive", "failed", f"{store.shown}: {reason(error)}", wayout)
         return
     found = f"{store.shown} is one" if there else f"none in {store.shown} yet; `faultline worker archive` begins it"
     yield Finding("archive", "ok", found)

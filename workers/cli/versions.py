@@ -31,7 +31,7 @@ def survey(registry: Registry) -> list[Entry | Damaged]:
     try:
         return list(registry.survey())
     except RegistryError as error:
-        raise Failure(str(error)) from error
+        raise Failure(f"model registry (FAULTLINE_REGISTRY__URL): {error}") from error
 
 
 def find(registry: Registry, version: str) -> Entry:

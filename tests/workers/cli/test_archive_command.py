@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from schemas.vectors import encode_vectors
 from tests.support.archives import Pod, made_up
-from tests.support.cli import Finished
+from tests.support.cli import Finished, faultline_here
 from tests.workers.history.given import lives
-from workers.cli.main import main
 from workers.history.database import open_engine
 from workers.history.migrating import upgrade
 from workers.history.writing import write
@@ -25,20 +23,7 @@ Call = Callable[..., Finished]
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """The command in this process: there are many calls below, and a process takes a second or more to begin."""
-
-    def called(*arguments: str, env: dict[str, str]) -> Finished:
-        for name in [name for name in os.environ if name.startswith("FAULTLINE_")]:
-            monkeypatch.delenv(name)
-        for name, value in env.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["faultline", *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capsys.readouterr()
-        return Finished(int(left.value.code or 0), out, err)
-
-    return called
+    return partial(faultline_here, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+"""Storages behind a URL: what is opened how, and what is said where nothing can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.storage import Unreachable, is_object_store, is_of_storage, reach, read_most, reason, shown
+
+
+def test_an_object_store_is_asked_anew_each_time() -> None:
+    fs, path = reach("s3://bucket/models")
+    assert (path, shown(fs, path)) == ("bucket/models", "s3://bucket/models")
+    assert is_object_store(fs)
+    assert not fs.dircache.use_listings_cache
+
+
+def test_a_folder_is_called_by_its_path(tmp_path: Path) -> None:
+    fs, path = reach(str(tmp_path))
+    assert (path, shown(fs, path)) == (str(tmp_path), str(tmp_path))
+    assert not is_object_store(fs)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3://AKIA0:a-secret@bucket/models", "AWS_SECRET_ACCESS_KEY"),
+        ("s3://AKIA0:a/secret@bucket/models", "AWS_SECRET_ACCESS_KEY"),
+        ("nosuch://bucket/models", "Correct the URL, or install what it needs"),
+        ("ftp://localhost:1/models", "Connection refused"),
+    ],
+)
+def test_what_cannot_be_reached_is_told_without_the_address(url: str, words: str) -> None:
+    with pytest.raises(Unreachable, match=words) as refused:
+        reach(url)
+    assert "secret@" not in str(refused.value)
+
+
+def test_no_more_of_a_file_is_read_than_is_asked_for() -> None:
+    fs, path = reach("memory://read-most/file")
+    fs.pipe_file(path, b"12345")
+    assert (read_most(fs, path, 3), read_most(fs, path, 9)) == (b"123", b"12345")
+
+
+def test_a_bug_is_not_taken_for_trouble_with_the_storage() -> None:
+    assert is_of_storage(PermissionError(13, "Permission denied", "/models"))
+    assert not is_of_storage(KeyError("x"))
+    assert reason(OSError(28, "No space left on device")) == "OSError: [Errno 28] No space left on device"
