@@ -17,6 +17,7 @@ from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
 from workers.cli.promoting import open_registry, private_key, promote
+from workers.cli.usable import passed_over
 from workers.cli.versions import Place, find, find_two, survey
 from workers.cli.voice import Voice
 from workers.settings import load_settings
@@ -33,11 +34,13 @@ def list_models(as_json: AsJson = False) -> None:
     """Every bundle with profile, scope, alias, training range and size.
 
     Where registry.trusted_keys are set, also by which of them each is signed: one that is by none is refused.
-    What nobody can load has the alias `damaged`; why is said on standard error.
+    What nobody can load, by its manifest, has the alias `damaged`; why is said on standard error, and so is which
+    versions in force workers pass over, for having learned from other features.
 
     Example: faultline models list
     """
-    registry = open_registry(load_settings())
+    settings = load_settings()
+    registry = open_registry(settings)
     known = survey(registry)
     lines = [_line(one) if isinstance(one, Entry) else _damaged_line(one) for one in known]
     columns = ["profile", "scope", "version", "alias", "tag", "vectors", "from", "to", "bytes"]
@@ -48,6 +51,9 @@ def list_models(as_json: AsJson = False) -> None:
     for one in known:
         if isinstance(one, Damaged):
             print(f"damaged: {one.reason}", file=sys.stderr)
+    in_force = [one.manifest for one in known if isinstance(one, Entry) and one.alias]
+    for version, why in passed_over(settings, *in_force).items():
+        print(f"passed over: {version}: {why}", file=sys.stderr)
     if as_json:
         print_json([{name.replace(" ", "_"): value for name, value in line.items()} for line in lines])
         return
@@ -85,6 +91,12 @@ def promote_model(
     challenger: Annotated[
         bool, typer.Option("--challenger", help="Score beside the champion without opening incidents.")
     ] = False,
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway", help="Even if it learned from other features than vectors have by the settings of this machine."
+        ),
+    ] = False,
 ) -> None:
     """Put a bundle in force for its profile and scope; running workers switch once it has loaded whole.
 
@@ -93,6 +105,12 @@ def promote_model(
     settings = load_settings()
     registry = open_registry(settings)
     entry = find(registry, version)
+    other = passed_over(settings, entry.manifest)
+    if other and not anyway:
+        raise Failure(
+            f"not promoted: {other[entry.version]}. Or, where workers have other windows settings than this machine, "
+            "say --anyway"
+        )
     name = (entry.profile, entry.scope)
     now = registry.aliases(*name)
     if challenger:

@@ -28,6 +28,7 @@ from workers.cli.learning_vectors import Lesson, Span
 from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.reading import parse_since
+from workers.cli.usable import passed_over
 from workers.cli.voice import Voice
 from workers.cli.zones import zoned
 from workers.incidents.policy import Policy as IncidentPolicy
@@ -108,9 +109,7 @@ def train_command(
     until: Annotated[str, typer.Option(help="Only windows that end before then.")] = "",
     scope: Annotated[
         Scope,
-        typer.Option(
-            help="A model for each entity, for each group (FAULTLINE_SCORING__GROUPS), for all, or entity and all."
-        ),
+        typer.Option(help="A model for each entity, for each group of scoring.groups, for all, or entity and all."),
     ] = Scope.both,
     budget: BudgetOption = "",
     contamination: Annotated[
@@ -145,7 +144,7 @@ def train_command(
     """Take events through the windows worker's own steps and learn from the vectors, or from vectors as they lie in an
     archive or on a topic. Kafka is needed only for the latter.
 
-    Example: faultline source synthetic --days 7 --save-data week.parquet && faultline train week.parquet
+    Example: faultline source synthetic --days 7 --no-send --save-data week.parquet && faultline train week.parquet
     """
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     registry, ensemble = open_registry(settings), ensemble_of(detectors)
@@ -178,6 +177,8 @@ def train_command(
     told = None if no_promote else promote_all(trained, settings, registry)
     document = {"models": [_line(one) for one in trained], "promoted": told is not None}
     voice.report(_summary(trained, settings, told), document)
+    for version, why in passed_over(settings, *(one.manifest for one in trained)).items():
+        voice.say(f"{version}: {why}")
 
 
 def read_tables(

@@ -22,7 +22,7 @@ def test_a_damaged_bundle_is_listed_as_such_and_the_others_are_shown_and_promote
     assert f"{other.version}/{MANIFEST}: " in listed.err
     shown = faultline("models", "show", whole.version[:8], env=env)
     assert shown.code == 0, shown.err
-    promoted = faultline("models", "promote", whole.version[:8], env=env)
+    promoted = faultline("models", "promote", whole.version[:8], "--anyway", env=env)
     assert promoted.code == 0, promoted.err
     refused = faultline("models", "show", other.version[:8], env=env)
     assert (refused.code, f"{other.version} is damaged" in refused.err) == (1, True)
