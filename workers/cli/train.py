@@ -163,17 +163,18 @@ def train_command(
         jobs=jobs,
     )
     policy = zoned(policy, settings.scoring)
-    trained = []
+    trained: list[TrainedBundle] = []
+    reasons: list[str] = []
     for table in read_tables(lesson, settings, voice, split, use_labels, known):
         if save_features_to is not None:
             voice.say(f"saved {len(table):,} vectors in {save_features(table, save_features_to)}")
-        new = learn(table, scope, policy, registry, voice, settings, allowed)
+        new = learn(table, scope, policy, registry, voice, settings, allowed, reasons)
         if key is not None:
             for one in new:
                 registry.sign(one.manifest.profile, one.manifest.scope, one.version, key)
         trained += new
     if not trained:
-        raise Failure("no model was trained; see above")
+        raise Failure(f"no model was trained: {'; '.join(reasons[:3]) or 'there are no vectors to learn from'}")
     told = None if no_promote else promote_all(trained, settings, registry)
     document = {"models": [_line(one) for one in trained], "promoted": told is not None}
     voice.report(_summary(trained, settings, told), document)
@@ -217,9 +218,11 @@ def learn(
     voice: Voice,
     settings: Settings,
     budget: Budget | None = None,
+    reasons: list[str] | None = None,
 ) -> list[TrainedBundle]:
-    """Train and store the bundles of one table; says what could not be learned."""
+    """Train and store the bundles of one table; says what could not be learned, and adds it to `reasons`."""
     stored: list[TrainedBundle] = []
+    failed = reasons if reasons is not None else []
 
     def within_budget(entities: int) -> TrainPolicy:
         """The policy for models of entities of which so many share the budget."""
@@ -240,7 +243,8 @@ def learn(
 
     def keep(result: TrainedBundle | str, counter: Counter) -> None:
         if isinstance(result, str):
-            voice.say(f"{table.profile} {result}")
+            failed.append(f"{table.profile} {result}")
+            voice.say(failed[-1])
         else:
             if result.remark:
                 voice.say(f"{table.profile} {result.manifest.scope}: {result.remark}")
@@ -251,6 +255,11 @@ def learn(
     wanted = {GLOBAL: table} if scope in (Scope.everything, Scope.both) else {}
     if scope is Scope.group:
         wanted = _groups(table, settings.scoring.groups)
+        for group in settings.scoring.groups:
+            if group_scope(group) not in wanted:
+                pattern = settings.scoring.groups[group]
+                failed.append(f"{table.profile} {group_scope(group)}: no entity is called {pattern!r}")
+                voice.say(failed[-1])
     entities = len(table.entities) if scope in (Scope.entity, Scope.both) else 0
     with voice.counter("learning", entities + len(wanted), "models") as counter:
         if entities:
