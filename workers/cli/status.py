@@ -272,13 +272,14 @@ def champions_passed_over(settings: Settings, models: Sequence[Mapping[str, str 
     from models.manifest import BundleError, Manifest
     from models.registry import Registry, RegistryError
 
-    heads: list[Manifest] = []
+    heads: dict[str, Manifest] = {}
     for one in models:
         if one["champion"] is not None:
             with suppress(BundleError, RegistryError):
                 registry = Registry(settings.registry.url)
-                heads.append(registry.open(str(one["profile"]), str(one["scope"]), one["champion"]).manifest)
-    return passed_over(settings, *heads)
+                bundle = registry.open(str(one["profile"]), str(one["scope"]), one["champion"])
+                heads[bundle.version] = bundle.manifest
+    return passed_over(settings, heads)
 
 
 def _member(member: Any) -> Member:

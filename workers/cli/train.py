@@ -178,7 +178,7 @@ def train_command(
     told = None if no_promote else promote_all(trained, settings, registry)
     document = {"models": [_line(one) for one in trained], "promoted": told is not None}
     voice.report(_summary(trained, settings, told), document)
-    for version, why in passed_over(settings, *(one.manifest for one in trained)).items():
+    for version, why in passed_over(settings, {one.version: one.manifest for one in trained}).items():
         voice.say(f"{version}: {why}")
 
 
