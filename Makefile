@@ -56,7 +56,7 @@ services: $(BIN)/.installed-dev  ## a real Kafka and a real Redis on this machin
 
 lock: $(UV)  ## resolve the versions in requirements/ anew
 	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) --upgrade --extra dev -o requirements/dev.txt pyproject.toml
-	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra archive --extra demo --extra history --extra labels --extra notify --extra opensearch --extra signing --extra build -o requirements/run.txt pyproject.toml
+	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra archive --extra demo --extra history --extra labels --extra notify --extra opensearch --extra s3 --extra signing --extra build -o requirements/run.txt pyproject.toml
 	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra archive --extra history --extra host --extra notify --extra s3 --extra signing --extra build -o requirements/worker.txt pyproject.toml
 	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra archive --extra history --extra host --extra notify --extra s3 --extra signing --extra build --extra onnx -o requirements/worker-onnx.txt pyproject.toml
 	@echo uv | $(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) --upgrade -o requirements/bootstrap.txt -

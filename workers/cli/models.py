@@ -17,6 +17,7 @@ from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.output import print_json, print_table
 from workers.cli.promoting import open_registry, private_key, promote
+from workers.cli.usable import passed_over
 from workers.cli.versions import Place, find, find_two, survey
 from workers.cli.voice import Voice
 from workers.settings import load_settings
@@ -33,11 +34,13 @@ def list_models(as_json: AsJson = False) -> None:
     """Every bundle with profile, scope, alias, training range and size.
 
     Where registry.trusted_keys are set, also by which of them each is signed: one that is by none is refused.
-    What nobody can load has the alias `damaged`; why is said on standard error.
+    What nobody can load, by its manifest, has the alias `damaged`; why is said on standard error, and so is which
+    versions in force workers pass over, for having learned from other features.
 
     Example: faultline models list
     """
-    registry = open_registry(load_settings())
+    settings = load_settings()
+    registry = open_registry(settings)
     known = survey(registry)
     lines = [_line(one) if isinstance(one, Entry) else _damaged_line(one) for one in known]
     columns = ["profile", "scope", "version", "alias", "tag", "vectors", "from", "to", "bytes"]
@@ -48,6 +51,9 @@ def list_models(as_json: AsJson = False) -> None:
     for one in known:
         if isinstance(one, Damaged):
             print(f"damaged: {one.reason}", file=sys.stderr)
+    in_force = {one.version: one.manifest for one in known if isinstance(one, Entry) and one.alias}
+    for version, why in passed_over(settings, in_force).items():
+        print(f"passed over: {version}: {why}", file=sys.stderr)
     if as_json:
         print_json([{name.replace(" ", "_"): value for name, value in line.items()} for line in lines])
         return
@@ -59,6 +65,8 @@ def list_models(as_json: AsJson = False) -> None:
 def show(version: Version, as_json: AsJson = False) -> None:
     """One bundle: what went in, its periods and members, and how they did on held-out rows.
 
+    Its files are compared with their hashes: where one is damaged, the exit code is 1.
+
     Example: faultline models show 3f0c
     """
     registry = open_registry(load_settings())
@@ -66,8 +74,10 @@ def show(version: Version, as_json: AsJson = False) -> None:
     if as_json:
         signed = dict(_signatures(registry, entry))
         print_json({"version": entry.version, "alias": entry.alias, **asdict(entry.manifest), **signed})
+        _check_files(registry, entry)
         return
-    print_table(("", ""), [*_line(entry).items(), *entry.manifest.libraries.items(), *_signatures(registry, entry)])
+    facts = [*_line(entry).items(), *_training(entry).items(), *entry.manifest.libraries.items()]
+    print_table(("", ""), [*facts, *_signatures(registry, entry)])
     columns = ("period", "members", "rows", "flagged", "score p99")
     rows = [
         (name, " + ".join(p.members), p.rows, _share(_held(p, "flagged_share")), f"{_held(p, 'score_p99'):.2f}")
@@ -77,6 +87,7 @@ def show(version: Version, as_json: AsJson = False) -> None:
     for name, period in entry.manifest.periods.items():
         if period.validation is not None:
             _print_validation(name, period.validation)
+    _check_files(registry, entry)
 
 
 @app.command("promote")
@@ -84,6 +95,12 @@ def promote_model(
     version: Version,
     challenger: Annotated[
         bool, typer.Option("--challenger", help="Score beside the champion without opening incidents.")
+    ] = False,
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway", help="Even if it learned from other features than vectors have by the settings of this machine."
+        ),
     ] = False,
 ) -> None:
     """Put a bundle in force for its profile and scope; running workers switch once it has loaded whole.
@@ -93,6 +110,12 @@ def promote_model(
     settings = load_settings()
     registry = open_registry(settings)
     entry = find(registry, version)
+    other = passed_over(settings, {entry.version: entry.manifest})
+    if other and not anyway:
+        raise Failure(
+            f"not promoted: {other[entry.version]}. Or, where workers have other windows settings than this machine, "
+            "say --anyway"
+        )
     name = (entry.profile, entry.scope)
     now = registry.aliases(*name)
     if challenger:
@@ -207,6 +230,26 @@ def _line(entry: Entry) -> dict[str, object]:
         "to": format_time(training.end),
         "bytes": sum(file.bytes for file in entry.manifest.files.values()),
     }
+
+
+def _training(entry: Entry) -> dict[str, object]:
+    training, calendar = entry.manifest.training, entry.manifest.calendar
+    return {
+        "left out": f"{training.trimmed:,} vectors that looked anomalous",
+        "entities": training.entities,
+        "contamination": training.contamination,
+        "stated alarms": f"{training.alpha * training.rows_a_day:.2g} a day and entity",
+        "seed": training.seed,
+        "time zone": calendar.zone + (f", {len(calendar.holidays)} holidays" if calendar.holidays else ""),
+    }
+
+
+def _check_files(registry: Registry, entry: Entry) -> None:
+    """Raises `Failure` where a file of the bundle is not what its manifest names."""
+    try:
+        registry.open(entry.profile, entry.scope, entry.version).check_files()
+    except (BundleError, RegistryError) as error:
+        raise Failure(f"{entry.version} is damaged or refused: {error}") from error
 
 
 def _damaged_line(one: Damaged) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from workers.cli.archiving import topics_of as archived_topics
 from workers.cli.clients import TIMEOUT, connect
 from workers.cli.failures import Failure
 from workers.cli.output import console, print_json, print_table
+from workers.cli.usable import passed_over
 from workers.notify.building import topic_of
 from workers.runtime.metadata import CommitMetadata
 from workers.runtime.stage import NO_WATERMARK
@@ -96,6 +98,7 @@ def status(
                 "kafka_error": None,
                 "models": models,
                 "models_error": trouble,
+                "models_passed_over": champions_passed_over(settings, models),
                 "shadow": None if found is None else shadow.document(found),
                 "shadow_error": unread,
                 "drift": None if drift is None else drift.document()["scopes"],
@@ -140,7 +143,9 @@ def _without_kafka(settings: Settings, as_json: bool, why: str) -> None:
     """What can be told while Kafka is away: the models."""
     models, trouble = _models(settings)
     if as_json:
-        print_json({"workers": None, "kafka_error": why, "models": models, "models_error": trouble})
+        over = champions_passed_over(settings, models)
+        told = {"models": models, "models_error": trouble, "models_passed_over": over}
+        print_json({"workers": None, "kafka_error": why, **told})
     else:
         _print_models(settings, models, trouble)
 
@@ -151,6 +156,8 @@ def _print_models(settings: Settings, models: Sequence[dict[str, str | None]], t
         [tuple(model.values()) for model in models] or [(trouble or "none: the untrained fallback scores", "", "", "")],
         title=f"\nmodels in {without_secrets(settings.registry.url) or '(no registry)'}",
     )
+    for version, why in champions_passed_over(settings, models).items():
+        console().print(f"{version}: {why}", markup=False)
 
 
 def _models(settings: Settings) -> tuple[list[dict[str, str | None]], str | None]:
@@ -258,6 +265,21 @@ def registered_models(settings: Settings) -> list[dict[str, str | None]]:
         {"profile": profile, "scope": scope, "champion": aliases.champion, "challenger": aliases.challenger}
         for profile, scope, aliases in served
     ]
+
+
+def champions_passed_over(settings: Settings, models: Sequence[Mapping[str, str | None]]) -> dict[str, str]:
+    """Why workers of these settings would not use a champion, by version. What cannot be read is told of by workers."""
+    from models.manifest import BundleError, Manifest
+    from models.registry import Registry, RegistryError
+
+    heads: dict[str, Manifest] = {}
+    for one in models:
+        if one["champion"] is not None:
+            with suppress(BundleError, RegistryError):
+                registry = Registry(settings.registry.url)
+                bundle = registry.open(str(one["profile"]), str(one["scope"]), one["champion"])
+                heads[bundle.version] = bundle.manifest
+    return passed_over(settings, heads)
 
 
 def _member(member: Any) -> Member:

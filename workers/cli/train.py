@@ -27,6 +27,7 @@ from workers.cli.periods import NO_PERIODS, Periods, PeriodsOption, read_periods
 from workers.cli.promoting import open_registry, private_key, promote, tells_workers
 from workers.cli.reading import parse_since
 from workers.cli.train_report import line, summary
+from workers.cli.usable import passed_over
 from workers.cli.voice import Voice
 from workers.cli.zones import zoned
 from workers.incidents.policy import Policy as IncidentPolicy
@@ -107,9 +108,7 @@ def train_command(
     until: Annotated[str, typer.Option(help="Only windows that end before then.")] = "",
     scope: Annotated[
         Scope,
-        typer.Option(
-            help="A model for each entity, for each group (FAULTLINE_SCORING__GROUPS), for all, or entity and all."
-        ),
+        typer.Option(help="A model for each entity, for each group of scoring.groups, for all, or entity and all."),
     ] = Scope.both,
     budget: BudgetOption = "",
     contamination: Annotated[
@@ -144,7 +143,7 @@ def train_command(
     """Take events through the windows worker's own steps and learn from the vectors, or from vectors as they lie in an
     archive or on a topic. Kafka is needed only for the latter.
 
-    Example: faultline source synthetic --days 7 --save-data week.parquet && faultline train week.parquet
+    Example: faultline source synthetic --days 7 --no-send --save-data week.parquet && faultline train week.parquet
     """
     settings, voice = load_settings(), Voice.of(quiet, as_json)
     registry, ensemble = open_registry(settings), ensemble_of(detectors)
@@ -163,20 +162,23 @@ def train_command(
         jobs=jobs,
     )
     policy = zoned(policy, settings.scoring)
-    trained = []
+    trained: list[TrainedBundle] = []
+    reasons: list[str] = []
     for table in read_tables(lesson, settings, voice, split, use_labels, known):
         if save_features_to is not None:
             voice.say(f"saved {len(table):,} vectors in {save_features(table, save_features_to)}")
-        new = learn(table, scope, policy, registry, voice, settings, allowed)
+        new = learn(table, scope, policy, registry, voice, settings, allowed, reasons)
         if key is not None:
             for one in new:
                 registry.sign(one.manifest.profile, one.manifest.scope, one.version, key)
         trained += new
     if not trained:
-        raise Failure("no model was trained; see above")
+        raise Failure(f"no model was trained: {'; '.join(reasons[:3]) or 'there are no vectors to learn from'}")
     told = None if no_promote else promote_all(trained, settings, registry)
     document = {"models": [line(one) for one in trained], "promoted": told is not None}
     voice.report(summary(trained, settings, told), document)
+    for version, why in passed_over(settings, {one.version: one.manifest for one in trained}).items():
+        voice.say(f"{version}: {why}")
 
 
 def read_tables(
@@ -215,9 +217,11 @@ def learn(
     voice: Voice,
     settings: Settings,
     budget: Budget | None = None,
+    reasons: list[str] | None = None,
 ) -> list[TrainedBundle]:
-    """Train and store the bundles of one table; says what could not be learned."""
+    """Train and store the bundles of one table; says what could not be learned, and adds it to `reasons`."""
     stored: list[TrainedBundle] = []
+    failed = reasons if reasons is not None else []
 
     def within_budget(entities: int) -> TrainPolicy:
         """The policy for models of entities of which so many share the budget."""
@@ -238,7 +242,8 @@ def learn(
 
     def keep(result: TrainedBundle | str, counter: Counter) -> None:
         if isinstance(result, str):
-            voice.say(f"{table.profile} {result}")
+            failed.append(f"{table.profile} {result}")
+            voice.say(failed[-1])
         else:
             if result.remark:
                 voice.say(f"{table.profile} {result.manifest.scope}: {result.remark}")
@@ -249,6 +254,11 @@ def learn(
     wanted = {GLOBAL: table} if scope in (Scope.everything, Scope.both) else {}
     if scope is Scope.group:
         wanted = _groups(table, settings.scoring.groups)
+        for group in settings.scoring.groups:
+            if group_scope(group) not in wanted:
+                pattern = settings.scoring.groups[group]
+                failed.append(f"{table.profile} {group_scope(group)}: no entity is called {pattern!r}")
+                voice.say(failed[-1])
     entities = len(table.entities) if scope in (Scope.entity, Scope.both) else 0
     with voice.counter("learning", entities + len(wanted), "models") as counter:
         if entities:

@@ -64,7 +64,7 @@ class Counter:
     def add(self, count: int, note: str = "") -> None:
         """`count` more are done; `note` says where (an event time, a file)."""
         self.done += count
-        rate = f"{self.done / max(self.seconds, 1e-9):,.0f} {self._unit}/s {note}"
+        rate = f"{self._pace()} {note}"
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, rate=rate)
         elif not self._quiet and self._clock.monotonic() - self._told >= (
@@ -73,3 +73,10 @@ class Counter:
             self._told, self._shown = self._clock.monotonic(), self.done
             share = f" of {self._total:,}" if self._total else ""
             self._console.print(f"{self._label}: {self.done:,}{share} {self._unit}, {rate}", highlight=False)
+
+    def _pace(self) -> str:
+        """How many a second; of what takes longer, how many seconds one takes."""
+        pace = self.done / max(self.seconds, 1e-9)
+        if pace >= 1 or not self.done:
+            return f"{pace:,.0f} {self._unit}/s"
+        return f"{1 / pace:,.0f} s each"

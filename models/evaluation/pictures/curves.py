@@ -15,6 +15,7 @@ from models.evaluation.pictures.style import (
     NORMAL,
     TRUTH,
     canvas,
+    exactly,
     legend_in,
     nothing,
     percent,
@@ -68,7 +69,7 @@ def draw_precision_recall(streams: Sequence[Stream], target: float | None) -> Fi
     axes.step(*_steps(sweep), where="post", color=NORMAL, lw=2.2, label="every threshold")
     axes.axhline(base, color=MUTED, lw=1, ls=":", label="by chance")
     if target is not None:
-        axes.axhline(target, color=TRUTH, lw=1.5, ls="--", label=f"required: {percent(target)}")
+        axes.axhline(target, color=TRUTH, lw=1.5, ls="--", label=f"required: {exactly(target)}")
     at = Confusion.of(rows.flagged, rows.label).figures()
     if rows.flagged.any():
         said = f"as flagged: {percent(at['precision'])} right, {percent(at['recall'])} found"
@@ -82,8 +83,8 @@ def _within_target(sweep: Sweep, target: float | None) -> str:
     bound = 0.5 if target is None else target
     reached = sweep.recall[sweep.precision >= bound]
     if len(reached):
-        return f"Up to {percent(float(reached.max()))} can be found with {percent(bound)} of the flagged rows right"
-    return f"At no threshold are {percent(bound)} of the flagged rows right"
+        return f"Up to {percent(float(reached.max()))} can be found with {exactly(bound)} of the flagged rows right"
+    return f"At no threshold are {exactly(bound)} of the flagged rows right"
 
 
 def _steps(sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:

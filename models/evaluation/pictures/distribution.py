@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from models.evaluation.pictures.style import MUTED, NORMAL, TRUTH, canvas, legen
 from models.evaluation.streams import Rows, Stream
 
 _BINS = 60
+"""About so many."""
 
 
 def draw_distribution(streams: Sequence[Stream], labelled: bool) -> Figure:
@@ -19,7 +21,9 @@ def draw_distribution(streams: Sequence[Stream], labelled: bool) -> Figure:
     rows = Rows.of(streams)
     figure = canvas(_finding(rows, labelled), "rows are counted on a logarithmic scale", (8.0, 4.8))
     axes = figure.subplots()
-    bins = np.linspace(0, max(1.5, float(rows.score.max()) * 1.02), _BINS + 1).tolist()
+    most = max(1.5, float(rows.score.max()) * 1.02)
+    width = 1.0 / round(_BINS / most)  # the boundary is an edge: no bar holds rows of both sides
+    bins = (width * np.arange(math.ceil(most / width) + 1)).tolist()
     name = "normal rows" if labelled else "rows"
     for mask, colour, label in ((~rows.label, NORMAL, name), (rows.label, TRUTH, "anomalous rows")):
         if mask.any():

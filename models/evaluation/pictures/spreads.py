@@ -35,7 +35,8 @@ def draw_spreads(metrics: Metrics) -> Figure:
     down = math.ceil(len(best) / _ACROSS)
     across = min(len(best), _ACROSS)
     titles = labels([metrics.names[j] for j in best.tolist()], 24)
-    note = "distance from the entity's median in interquartile ranges; beyond ±4 is in the outermost bars"
+    note = "interquartile ranges from the entity's median, beyond ±4 in the outermost bars"
+    note += "; AUC: how often an anomalous row lies farther out" if judged else ""
     if len(columns) > len(best):
         note += f"; {len(columns) - len(best)} more not shown, some as they move as one with these"
     size = (max(11.0, 3.2 * across), 1.4 + 2.0 * down)

@@ -60,6 +60,11 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if 0.005 <= share <= 0.995 else f"{share:.2%}"
 
 
+def exactly(share: float) -> str:
+    """A share that people stated, as they stated it."""
+    return f"{100 * share:.6g}%"
+
+
 def plural(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 

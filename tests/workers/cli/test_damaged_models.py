@@ -22,7 +22,12 @@ def test_a_damaged_bundle_is_listed_as_such_and_the_others_are_shown_and_promote
     assert f"{other.version}/{MANIFEST}: " in listed.err
     shown = faultline("models", "show", whole.version[:8], env=env)
     assert shown.code == 0, shown.err
-    promoted = faultline("models", "promote", whole.version[:8], env=env)
+    promoted = faultline("models", "promote", whole.version[:8], "--anyway", env=env)
     assert promoted.code == 0, promoted.err
     refused = faultline("models", "show", other.version[:8], env=env)
     assert (refused.code, f"{other.version} is damaged" in refused.err) == (1, True)
+    place = min((tmp_path / "generic" / "global" / whole.version / "periods").glob("*"))
+    place.write_bytes(place.read_bytes()[:-1] + b"!")
+    for more in ((), ("--json",)):
+        changed = faultline("models", "show", whole.version[:8], *more, env=env)
+        assert (changed.code, f"{place.name} is not the file that the manifest names" in changed.err) == (1, True)

@@ -161,6 +161,10 @@ def test_a_group_gets_a_model_of_its_own_within_its_budget(tmp_path: Path) -> No
     assert "generic group=payments: budget 1/week for 2 entities: " in done.err
     in_force = Registry(groups["FAULTLINE_REGISTRY__URL"]).in_force()
     assert [scope for _, scope, _ in in_force] == ["group=payments"]
+    assert "generic group=empty: no entity is called 'nobody'" in done.err
+    lone = {**groups, "FAULTLINE_SCORING__GROUPS": '{"empty": "nobody"}'}
+    none = faultline("train", str(folder), "--scope", "group", "--quiet", env=lone)
+    assert (none.code, "no model was trained: generic group=empty: no entity" in none.err) == (1, True)
     refused = faultline(*wanted, env=_registry(tmp_path))
     assert (refused.code, "FAULTLINE_SCORING__GROUPS" in refused.err) == (2, True)
     wrong = faultline("train", str(folder), "--budget", "three a week", env=groups)

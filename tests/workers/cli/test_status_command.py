@@ -125,6 +125,9 @@ def test_the_models_in_force_are_told_and_a_registry_that_is_away_hides_nothing(
     (tmp_path / "service" / "global" / "aliases.json").write_text(f'{{"champion": "{version}", "challenger": null}}')
     told = faultline("status", "--json", env={**env, "FAULTLINE_REGISTRY__URL": str(tmp_path)}).json
     assert told["models"] == [{"profile": "service", "scope": "global", "champion": version, "challenger": None}]
+    assert list(told["models_passed_over"]) == [version]
+    table = faultline("status", env={**env, "FAULTLINE_REGISTRY__URL": str(tmp_path)}).out
+    assert f"{version}: it learned from the feature set {'f' * 32}" in table
 
 
 def scored(profile: str, entity: str, role: str, version: str, value: float) -> bytes:
