@@ -79,6 +79,25 @@ def inspected(blob: bytes) -> Inspected:
     return Inspected(width, features)
 
 
+def same_but_weights(blob: bytes, other: bytes) -> bool:
+    """Whether two graphs, both inspected or written here, differ at most in the values of their single-precision
+    constants.
+    """
+    return _outline(blob) == _outline(other)
+
+
+def _outline(blob: bytes) -> bytes:
+    import onnx
+
+    model = onnx.load_model_from_string(blob)
+    model.ClearField("producer_version")
+    for tensor in model.graph.initializer:
+        if tensor.data_type == tensor.FLOAT:
+            tensor.ClearField("raw_data")
+    outline: bytes = model.SerializeToString(deterministic=True)
+    return outline
+
+
 def _width(model: onnx.ModelProto) -> int | None:
     """Columns of the one input, (1 or any, columns) in single precision; the output is one, of floating point."""
     from onnx import TensorProto

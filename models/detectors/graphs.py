@@ -6,6 +6,7 @@ not; nor may it depend on what the rows beside it are. So it is the same bytes i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.detectors.distances import Single
 from models.detectors.graph_limits import MOST_SECONDS, GraphError, limit_memory, watch
-from models.detectors.graph_rules import LARGEST, inspected
+from models.detectors.graph_rules import LARGEST, inspected, same_but_weights
 
 INSTALL = "Install: pip install 'faultline[onnx]'"
 
@@ -32,10 +33,14 @@ class Graph:
     _session: Any = field(compare=False, repr=False)
 
     @classmethod
-    def of(cls, blob: bytes) -> Graph:
-        """Raises ValueError for what is no graph or may not run here, and where ONNX Runtime is not installed."""
+    def of(cls, blob: bytes, like: Callable[[], bytes] | None = None) -> Graph:
+        """Raises ValueError for what is no graph or may not run here, and where ONNX Runtime is not installed; also
+        where the graph differs from the one `like` writes in more than its weights.
+        """
         try:
             told = inspected(blob)
+            if like is not None and not same_but_weights(blob, like()):
+                raise ValueError("the ONNX graph is not the one that this detector writes")
             session = _session(blob)
         except ImportError as error:
             raise ValueError(f"the detector is an ONNX graph, and {error.name} is not there. {INSTALL}") from error

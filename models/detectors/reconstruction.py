@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
@@ -93,11 +94,16 @@ class Reconstruction(ABC):
         spread, usual = (array_of(arrays, name, np.float64) for name in ("spread", "usual"))
         if len(spread) == 0 or usual.shape != spread.shape or not ((spread > 0).all() and (usual > 0).all()):
             raise ValueError("spread and usual errors are no network's")
-        graph = Graph.of(array_of(arrays, GRAPH, np.uint8).tobytes())
+        graph = Graph.of(array_of(arrays, GRAPH, np.uint8).tobytes(), partial(_written, cls.design(len(spread))))
         nothing = np.zeros((1, len(spread)), np.float32)
         if graph.width != len(spread) or not np.isfinite(graph.run(nothing, len(spread))).all():
             raise ValueError(f"the ONNX graph is no network: it does not rebuild rows of {len(spread)} features")
         return cls(spread, usual, graph)
+
+
+def _written(network: Network) -> bytes:
+    """The network's graph, of some weights. ONNX Runtime does not survive every graph; it does the ones made here."""
+    return network.graph(network.start(np.random.default_rng(0)))
 
 
 def check_parity(graph: Graph, network: Network, parameters: Parameters, rows: Single) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from models.detectors import Autoencoder, Lstm
 from models.detectors.base import GRAPH
@@ -127,6 +129,17 @@ def test_arrays_that_are_no_network_are_refused(change: dict[str, NDArray[Any]])
     assert Autoencoder.from_arrays(whole).width == WIDTH
     with pytest.raises(ValueError, match=r"no network|ONNX graph"):
         Autoencoder.from_arrays(whole | change)
+
+
+def test_a_graph_that_differs_from_the_network_in_more_than_weights_never_runs() -> None:
+    model = onnx.load_model_from_string(RECURRENT.graph(drawn(RECURRENT)))
+    filling = next(tensor for tensor in model.graph.initializer if tensor.name == "filling")
+    filling.CopyFrom(numpy_helper.from_array(np.array([-1, 0, 0, 0]), "filling"))  # no rows: ONNX Runtime aborts
+    arrays = {"spread": np.ones(WIDTH), "usual": np.ones(WIDTH)}
+    with pytest.raises(ValueError, match="not the one that this detector writes"):
+        Lstm.from_arrays(arrays | {GRAPH: np.frombuffer(model.SerializeToString(), np.uint8)})
+    whole = np.frombuffer(RECURRENT.graph(drawn(RECURRENT)), np.uint8)
+    assert Lstm.from_arrays(arrays | {GRAPH: whole}).width == WIDTH
 
 
 def test_without_what_trains_it_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
