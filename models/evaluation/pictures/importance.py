@@ -14,7 +14,6 @@ from models.evaluation.pictures.style import (
     TRUTH,
     canvas,
     labels,
-    legend_in,
     nothing,
     percent,
     plain,
@@ -48,9 +47,10 @@ def draw_importance(blame: Blame, labelled: bool) -> Figure:
     axes = figure.subplots()
     place = np.arange(len(order))
     axes.barh(place, blame.right[order], color=NORMAL, label="rightly flagged" if labelled else "flagged")
-    if labelled:
+    if labelled and blame.wrong.any():
         axes.barh(place, blame.wrong[order], left=blame.right[order], color=TRUTH, label="false positive")
-        legend_in(axes, "lower right")
+    if labelled:
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.1)
     axes.set_yticks(place, labels([blame.metrics[i] for i in order.tolist()]))
     axes.set(xlabel="share of the score", ylim=(len(order) - 0.4, -0.6))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if whole.max() > 0.05 else 1))
