@@ -15,6 +15,11 @@ _OBJECT_STORES = frozenset({*_S3, "gs", "gcs", "abfs", "abfss", "az", "adl", "oc
 _REMEMBERING = frozenset({*_S3, "gs", "gcs", "abfs", "abfss", "az"})
 """Clients that answer from listings of before, unless told not to: what other processes write would not be seen."""
 
+_S3_PATIENCE = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
+"""Seconds, of botocore. s3fs tries five times by itself: with botocore's own five and its 60 s a call to a server that
+hangs would take half an hour.
+"""
+
 _S3_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
 _CLIENTS = frozenset({"aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "paramiko", "s3fs"})
 _REFUSALS = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
@@ -33,6 +38,8 @@ def reach(url: str, **options: Any) -> tuple[Any, str]:
         raise Unreachable(f"an address on S3 holds no credentials. Give them as {_S3_KEYS}")
     if protocol in _REMEMBERING:
         options.setdefault("use_listings_cache", False)
+    if protocol in _S3:
+        options["config_kwargs"] = _S3_PATIENCE | _configured("s3") | _configured("s3a")
     try:
         fs, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
@@ -43,6 +50,11 @@ def reach(url: str, **options: Any) -> tuple[Any, str]:
     except OSError as error:  # some dial at once
         raise Unreachable(reason(error)) from error
     return fs, str(path)
+
+
+def _configured(protocol: str) -> dict[str, Any]:
+    """What people have set of a client's `config_kwargs`: options given in code would replace all of it."""
+    return dict(fsspec.config.conf.get(protocol, {}).get("config_kwargs", {}))
 
 
 def is_object_store(fs: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from models.storage import Unreachable, is_object_store, is_of_storage, reach, read_most, reason, shown
@@ -14,6 +15,15 @@ def test_an_object_store_is_asked_anew_each_time() -> None:
     assert (path, shown(fs, path)) == ("bucket/models", "s3://bucket/models")
     assert is_object_store(fs)
     assert not fs.dircache.use_listings_cache
+
+
+def test_a_server_that_hangs_is_waited_for_by_seconds_and_what_people_have_set_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_by_people = {"read_timeout": 3, "s3": {"addressing_style": "path"}}
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": set_by_people})
+    waits = reach("s3://bucket/models")[0].config_kwargs
+    assert waits == {"connect_timeout": 5, "retries": {"total_max_attempts": 1}} | set_by_people
 
 
 def test_a_folder_is_called_by_its_path(tmp_path: Path) -> None:
