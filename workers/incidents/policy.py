@@ -70,6 +70,13 @@ class Policy:
         )
 
     @property
+    def replay_most(self) -> int:
+        """A rebuild replays records of less than this: changes are logged by then, and places to start from lie no
+        further apart than progress is told.
+        """
+        return self.log_every + self.progress_every
+
+    @property
     def forget_after(self) -> int:
         """How long after its last remembered window an entity without incidents is forgotten.
 

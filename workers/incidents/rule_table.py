@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from workers.incidents.feedback import NO_RULES, Feedback, Rules, dump_feedback, load_feedback
+from workers.runtime.stage import NO_WATERMARK
 
 KEPT = 16
 """Take-ups remembered of one rule. A replay reaches back some minutes; rules are changed by people."""
@@ -26,10 +27,14 @@ _UNKNOWN: tuple[Rules, int, int | None] = (NO_RULES, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """From input offset `offset` on this is said (None: nothing any more), by the control record at `control`."""
+    """From input offset `offset` on this is said (None: nothing any more), by the control record at `control`.
+
+    `watermark` is the one just before that offset.
+    """
 
     offset: int
     control: int
+    watermark: int
     feedback: Feedback | None
 
 
@@ -61,11 +66,12 @@ class RuleTable:
         said = [(one[-1].feedback.expires_at, id_) for id_, one in self._history.items() if one[-1].feedback]
         return [id_ for _, id_ in sorted(said)[: max(0, len(said) - most)]]
 
-    def drop(self, replayed_from: int, expired_by: int) -> list[str]:
-        """Forget what no record from `replayed_from` on can meet: what was taken back before it, and what expired at or
-        before `expired_by`. Returns the ids of rules of which nothing is left.
+    def drop(self, settled_by: int, expired_by: int) -> list[str]:
+        """Forget what no replay can meet that begins at a watermark above `settled_by`: what was taken back until then,
+        and what expired at or before `expired_by`. Returns the ids of rules of which nothing is left, sorted: a
+        compacted log does not keep the order in which they came.
         """
-        gone = [id_ for id_, history in self._history.items() if _over(history, replayed_from, expired_by)]
+        gone = sorted(id_ for id_, history in self._history.items() if _over(history, settled_by, expired_by))
         for id_ in gone:
             del self._history[id_]
         if gone:
@@ -123,21 +129,32 @@ class RuleTable:
         self._rules, self._at, self._until = _UNKNOWN
 
 
-def _over(history: tuple[Taken, ...], replayed_from: int, expired_by: int) -> bool:
+def _over(history: tuple[Taken, ...], settled_by: int, expired_by: int) -> bool:
     last = history[-1]
     if last.feedback is not None and last.feedback.expires_at > expired_by:
         return False
-    return last.offset <= replayed_from or (len(history) == 1 and last.feedback is not None)
+    return last.watermark <= settled_by or (len(history) == 1 and last.feedback is not None)
 
 
 def _dump(history: tuple[Taken, ...]) -> list[dict[str, object]]:
     return [
-        {"offset": one.offset, "control": one.control, "feedback": one.feedback and dump_feedback(one.feedback)}
+        {
+            "offset": one.offset,
+            "control": one.control,
+            "watermark": one.watermark,
+            "feedback": one.feedback and dump_feedback(one.feedback),
+        }
         for one in history
     ]
 
 
 def _load(values: list[Mapping[str, Any]]) -> tuple[Taken, ...]:
     return tuple(
-        Taken(one["offset"], one["control"], one["feedback"] and load_feedback(one["feedback"])) for one in values
+        Taken(
+            one["offset"],
+            one["control"],
+            one.get("watermark", NO_WATERMARK),  # logs of older versions do not tell it
+            one["feedback"] and load_feedback(one["feedback"]),
+        )
+        for one in values
     )

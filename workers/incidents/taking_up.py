@@ -19,12 +19,10 @@ def take_up(state: PartitionState, offset: int, controls: Sequence[Control]) -> 
 
     Where more rules would be in force than the policy allows, those that expire first give way.
     """
-    table, policy = state.rules, state.policy
-    point = state.rebuild_point()
-    # What expired so long ago that no window counts which it could hold back: not now, and not in a replay.
-    changed = dict.fromkeys(
-        table.drop(offset if point is None else point.offset, state.watermark - policy.forget_after)
-    )
+    table, policy, now = state.rules, state.policy, state.watermark
+    # What no replay can meet, told by time alone: how far back it would begin just now, a rebuilt state need not know.
+    # And what expired so long ago that no window counts which it could hold back: not now, and not in a replay.
+    changed = dict.fromkeys(table.drop(now - policy.replay_most, now - policy.forget_after))
     for control in controls:
         id_ = _take(state, offset, control)
         if id_ is not None:
@@ -32,7 +30,7 @@ def take_up(state: PartitionState, offset: int, controls: Sequence[Control]) -> 
     for id_ in table.surplus(policy.most_rules):
         latest = table.latest(id_)
         assert latest is not None
-        table.put(id_, Taken(offset, latest.control, None))
+        table.put(id_, Taken(offset, latest.control, now, None))
         changed[id_] = None
         log.warning("too many rules of feedback: the one that expires first gives way", rule=id_)
     return list(changed)
@@ -54,6 +52,6 @@ def _take(state: PartitionState, offset: int, control: Control) -> str | None:
             return None  # no window that counts can meet it
     elif control.offset <= latest.control or latest.feedback == feedback:
         return None
-    state.rules.put(id_, Taken(offset, control.offset, feedback))
+    state.rules.put(id_, Taken(offset, control.offset, state.watermark, feedback))
     log.info("feedback taken back" if feedback is None else "feedback in force", rule=str(feedback or id_), at=offset)
     return id_

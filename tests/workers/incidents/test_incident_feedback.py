@@ -162,9 +162,13 @@ def test_what_was_taken_back_is_forgotten_once_no_replay_can_meet_it() -> None:
     for _ in one.step(state, records([calm(1)])):
         pass
     assert [output.value is None for output in one.take_up(state, 101, [taken_back()])] == [False]
-    for _ in one.step(state, records([calm(2)], first_offset=101)):
+    soon, later = 60, SHORT.replay_most // PANE
+    for _ in one.step(state, records([calm(soon)], first_offset=101)):
         pass
-    (gone,) = one.take_up(state, 102, [])
+    assert one.take_up(state, 102, []) == [], "a rebuild may still begin before it was taken back"
+    for _ in one.step(state, records([calm(1 + later)], first_offset=102)):
+        pass
+    (gone,) = one.take_up(state, 103, [])
     assert (gone.key, gone.value) == (logged[0].key, None)
     assert len(state.rules) == 0
 
@@ -188,7 +192,7 @@ def test_the_table_answers_by_offset_survives_its_log_and_is_bounded() -> None:
     for number in range(2 * KEPT):
         read = read_control(said("expected", at=number, entity="*", until=number + 1))
         assert read is not None
-        table.put("rule", Taken(10 * number, number, read[1]))
+        table.put("rule", Taken(10 * number, number, NOON, read[1]))
     copies = [RuleTable.restore(table.encode()), RuleTable()]
     key, value = table.log("rule")
     assert value is not None

@@ -200,6 +200,16 @@ def test_a_rebuilt_state_goes_on_as_if_nothing_had_been(
     assert_rebuild_is_exact(stage(LIVELY), records(scores_of(history)), at, by_offset(history, sayings))
 
 
+def test_a_rule_that_gives_way_is_dropped_at_the_same_record_after_a_rebuild() -> None:
+    """A rebuilt state knows fewer places to start from, so these must not decide."""
+    calm = Step(0, 0, "a", "service", "score", None)
+    history: History = [calm, calm, calm._replace(severity="low"), None, calm, calm]
+    x = Say(0.0, "x", "false_alarm", "a", "service", (("latency", "up"),), "low", 0, 5)
+    sayings = [x, x._replace(id="y"), x._replace(id="z"), x._replace(place=0.25), x._replace(place=0.5, verdict="real")]
+    for at in range(len(history) + 1):
+        assert_rebuild_is_exact(stage(LIVELY), records(scores_of(history)), at, by_offset(history, sayings))
+
+
 def stepped(history: History, sayings: list[Say], more: Sequence[Score] = (), policy: Policy = LIVELY) -> list[Output]:
     return told([*scores_of(history), *more], takings_of(history, sayings), policy)
 
