@@ -47,7 +47,7 @@ format: $(BIN)/.installed-dev  ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(BIN)/.installed-dev $(BIN)/.kernels  ## the speeds of DESIGN.md, beside a peer, on a real broker
+bench: $(BIN)/.installed-bench $(BIN)/.kernels  ## the speeds of DESIGN.md, beside a peer, on a real broker
 	@$(BIN)/faultline compile
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -59,6 +59,7 @@ lock: $(UV)  ## resolve the versions in requirements/ anew
 	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra archive --extra demo --extra history --extra labels --extra notify --extra opensearch --extra s3 --extra signing --extra build -o requirements/run.txt pyproject.toml
 	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra archive --extra history --extra host --extra notify --extra s3 --extra signing --extra build -o requirements/worker.txt pyproject.toml
 	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra archive --extra history --extra host --extra notify --extra s3 --extra signing --extra build --extra onnx -o requirements/worker-onnx.txt pyproject.toml
+	@$(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) -c requirements/dev.txt --extra bench -o requirements/bench.txt pyproject.toml
 	@echo uv | $(UV) pip compile $(UVFLAGS) $(LOCKFLAGS) --upgrade -o requirements/bootstrap.txt -
 	@! grep -n '://' requirements/*.txt
 
@@ -91,3 +92,7 @@ $(BIN)/.installed-dev: requirements/dev.txt pyproject.toml | $(UV)
 	@$(UV) pip install $(UVFLAGS) --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(UV) pip install $(UVFLAGS) --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(BIN)/.installed $@
+
+$(BIN)/.installed-bench: requirements/bench.txt $(BIN)/.installed-dev | $(UV)
+	@$(UV) pip install $(UVFLAGS) --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@touch $@

@@ -1,4 +1,4 @@
-"""Our compiled isolation forest beside scikit-learn, ONNX Runtime and treelite where they are installed.
+"""Our compiled isolation forest beside scikit-learn, ONNX Runtime and treelite.
 
     python bench/forest.py [--json] [--rows 1 2048] [--features 40] [--trees 100] [--seconds 1]
 
@@ -39,11 +39,9 @@ def contenders(trained: Trained, ours: IsolationForest, width: int) -> Iterator[
 
 
 def _onnx(trained: Trained, width: int) -> Iterator[tuple[str, Score]]:
-    try:
-        import onnxruntime
-        from skl2onnx import to_onnx
-    except ImportError:
-        return
+    import onnxruntime
+    from skl2onnx import to_onnx
+
     model = to_onnx(trained, np.zeros((1, width), np.float32), target_opset={"": 15, "ai.onnx.ml": 3})
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -52,10 +50,8 @@ def _onnx(trained: Trained, width: int) -> Iterator[tuple[str, Score]]:
 
 
 def _treelite(trained: Trained) -> Iterator[tuple[str, Score]]:
-    try:
-        import treelite
-    except ImportError:
-        return
+    import treelite
+
     model = treelite.sklearn.import_model(trained)
     yield "treelite", lambda X: treelite.gtil.predict(model, X.astype(np.float32), nthread=1)
 
