@@ -15,7 +15,8 @@ LARGEST = 3
 """One value alone is often noise, many dilute what only two or three features show."""
 
 
-_LARGEST = 1e140
+_MOST = 1e140
+"""Of a deviation in an explanation: sums of squares of it have a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,6 @@ def squares(X: Matrix, rows: NDArray[np.intp]) -> Matrix:
     out = np.empty((len(rows), X.shape[1]))
     for i in range(len(rows)):
         for j in range(X.shape[1]):
-            x = min(abs(X[rows[i], j]), _LARGEST)
+            x = min(abs(X[rows[i], j]), _MOST)
             out[i, j] = 0.0 if np.isnan(X[rows[i], j]) else x * x
     return out

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import pyarrow.parquet as pq
 import pytest
 import s3fs
@@ -306,3 +307,19 @@ def test_a_missing_bucket_and_wrong_credentials_are_told_with_the_setting_and_th
     s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises(Fatal, match="AWS_ACCESS_KEY_ID"):
         Pod(bucket, SystemClock())
+
+
+@pytest.mark.timeout(100)
+def test_a_server_that_hangs_is_given_up(
+    server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Finished]
+) -> None:
+    """Five tries of a second; the client's own ways, one within the other, would come to minutes."""
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 1}})
+    server.freeze()
+    try:
+        done = call("models", "list", env={"FAULTLINE_REGISTRY__URL": bucket})
+    finally:
+        server.thaw()
+    assert done.code != 0
+    assert "FAULTLINE_REGISTRY__URL" in done.err
+    assert "timeout" in done.err.lower()

@@ -272,13 +272,15 @@ def champions_passed_over(settings: Settings, models: Sequence[Mapping[str, str 
     from models.manifest import BundleError, Manifest
     from models.registry import Registry, RegistryError
 
-    heads: dict[str, Manifest] = {}
-    for one in models:
-        if one["champion"] is not None:
-            with suppress(BundleError, RegistryError):
-                registry = Registry(settings.registry.url)
-                bundle = registry.open(str(one["profile"]), str(one["scope"]), one["champion"])
-                heads[bundle.version] = bundle.manifest
+    served = [one for one in models if one["champion"] is not None]
+    if not served:
+        return {}
+    registry, heads = Registry(settings.registry.url), dict[str, Manifest]()
+    for one in served:
+        with suppress(BundleError, RegistryError):
+            heads[str(one["champion"])] = registry.open(
+                *(str(one[k]) for k in ("profile", "scope", "champion"))
+            ).manifest
     return passed_over(settings, heads)
 
 

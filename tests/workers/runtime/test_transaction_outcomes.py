@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.model.counting import Counting
+from tests.support.clock import ScriptedClock
 from workers.runtime.clock import Deadline
 from workers.runtime.errors import Fatal, Held, Retriable, Unknown
 from workers.runtime.metadata import CommitMetadata
@@ -20,20 +21,6 @@ A, B = TopicPartition("in", 0), TopicPartition("in", 1)
 
 def metadata(position: int = 0, topic: str = "t1") -> str:
     return CommitMetadata(None, 0, RebuildPoint(0, 0), topic, 2, "c", position=position).encode()
-
-
-class ScriptedClock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Wire:

@@ -8,27 +8,12 @@ import numpy as np
 import pytest
 
 from schemas.columns import Events, Strings
+from tests.support.clock import ScriptedClock
 from workers.sources.columns import metric_events
 from workers.sources.pacing import paced, unpaced
 from workers.sources.stopping import Interrupted
 
 SECOND = 1_000_000
-
-
-class FakeClock:
-    """Stands still but for sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def _every_second(count: int) -> Events:
@@ -41,7 +26,7 @@ def _never() -> bool:
 
 
 def test_no_event_comes_before_it_is_due_and_none_much_later() -> None:
-    clock = FakeClock()
+    clock = ScriptedClock(100.0)
     for part in paced([_every_second(10)], 1.0, clock, _never):
         late = (clock.now - 100.0) - part.time / SECOND
         assert np.all(late >= 0)
@@ -49,20 +34,20 @@ def test_no_event_comes_before_it_is_due_and_none_much_later() -> None:
 
 
 def test_a_higher_speed_takes_less_time() -> None:
-    clock = FakeClock()
+    clock = ScriptedClock(100.0)
     assert sum(len(part) for part in paced([_every_second(101)], 50.0, clock, _never)) == 101
     assert 2.0 <= clock.now - 100.0 <= 2.6
 
 
 def test_the_origin_is_due_at_once() -> None:
-    clock = FakeClock()
+    clock = ScriptedClock(100.0)
     parts = list(paced([_every_second(3)], 1.0, clock, _never, origin=-5 * SECOND))
     assert [len(part) for part in parts] == [1, 1, 1]
     assert 7.0 <= clock.now - 100.0 <= 7.5
 
 
 def test_pace_goes_on_over_block_borders() -> None:
-    clock = FakeClock()
+    clock = ScriptedClock(100.0)
     blocks = [_every_second(3), _shifted(_every_second(3), 3 * SECOND)]
     times = [time for part in paced(blocks, 1.0, clock, _never) for time in part.time.tolist()]
     assert times == [second * SECOND for second in range(6)]
@@ -75,7 +60,7 @@ def _shifted(events: Events, by: int) -> Events:
 
 
 def test_a_stop_ends_the_waiting() -> None:
-    clock = FakeClock()
+    clock = ScriptedClock(100.0)
     with pytest.raises(Interrupted):
         list(paced([_every_second(1000)], 1.0, clock, lambda: clock.now > 110.0))
     assert clock.now < 112.0

@@ -7,23 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from tests.support.clock import ScriptedClock
 from workers.sources.progress import Counter
-
-
-class _Hand:
-    """A clock that somebody turns."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.mark.parametrize(
@@ -33,7 +18,7 @@ class _Hand:
 def test_what_takes_seconds_each_is_told_by_seconds_and_not_as_none_a_second(
     done: int, seconds: float, told: str
 ) -> None:
-    text, clock = io.StringIO(), _Hand()
+    text, clock = io.StringIO(), ScriptedClock()
     with Counter(Console(file=text, width=200), "learning", 90_000, "models", clock=clock) as counter:
         clock.sleep(seconds)
         counter.add(done)
