@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import fsspec
@@ -39,7 +40,8 @@ def reach(url: str, **options: Any) -> tuple[Any, str]:
     if protocol in _REMEMBERING:
         options.setdefault("use_listings_cache", False)
     if protocol in _S3:
-        options["config_kwargs"] = _S3_PATIENCE | _configured("s3") | _configured("s3a")
+        waits = _S3_PATIENCE | _configured("s3") | _configured("s3a")
+        options["config_kwargs"] = deepcopy(waits)  # botocore writes into what it gets
     try:
         fs, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:

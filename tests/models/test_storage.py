@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -24,6 +25,16 @@ def test_a_server_that_hangs_is_waited_for_by_seconds_and_what_people_have_set_h
     monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": set_by_people})
     waits = reach("s3://bucket/models")[0].config_kwargs
     assert waits == {"connect_timeout": 5, "retries": {"total_max_attempts": 1}} | set_by_people
+
+
+def test_what_a_client_writes_into_its_options_stays_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_by_people: dict[str, Any] = {"s3": {"addressing_style": "virtual"}}
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": set_by_people})
+    ours = reach("s3://bucket/models")[0].config_kwargs
+    ours["retries"]["mode"] = ours["s3"]["addressing_style"] = "written by botocore"
+    assert set_by_people == {"s3": {"addressing_style": "virtual"}}
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 3}})
+    assert reach("s3://bucket/models")[0].config_kwargs["retries"] == {"total_max_attempts": 1}
 
 
 def test_a_folder_is_called_by_its_path(tmp_path: Path) -> None:
