@@ -16,10 +16,11 @@ from workers.runtime.stage import NO_WATERMARK
 from workers.windows import coarse, fixed
 from workers.windows.compiled import kernel
 from workers.windows.panes_row import write_row
+from workers.windows.panes_silence import coarse_pane, excuse, is_quiet
 from workers.windows.panes_store import CLOSED, COUNT, ERRORS, NONE, SUM, TIMED, Memory, Plan, Table
 from workers.windows.panes_update import RETIRED, apply_event, leave, look_ahead
 from workers.windows.panes_windows import advance
-from workers.windows.silence import GAPS, cadence_of, is_silent, unwatched_excess
+from workers.windows.silence import GAPS
 
 # What a call stopped for.
 FINISHED, ROWS_FULL, LOG = 0, 1, 2
@@ -79,7 +80,7 @@ def run(
                 return LOG
             cursor[CLOSING] = 1
             cursor[PANE] = (before if before != NO_WATERMARK else after) // plan.pane
-            cursor[COARSE_PANE] = _coarse_pane(plan, cursor[PANE])
+            cursor[COARSE_PANE] = coarse_pane(plan, cursor[PANE])
             cursor[PLACE] = 0
             cursor[EXCUSED] = 0
         if after != NO_WATERMARK:
@@ -111,17 +112,17 @@ def _close(
     seen_until = time.before[i] + plan.lateness  # the newest event time before this record
     broke = time.before[i] != NO_WATERMARK and time.watched[i] > seen_until
     while True:
-        if _coarse_pane(plan, cursor[PANE]) != cursor[COARSE_PANE]:
+        if coarse_pane(plan, cursor[PANE]) != cursor[COARSE_PANE]:
             if not _close_coarse(memory, order, i, time.offsets[i], cursor, buffers):
                 return LOG
-            cursor[COARSE_PANE] = _coarse_pane(plan, cursor[PANE])
+            cursor[COARSE_PANE] = coarse_pane(plan, cursor[PANE])
             cursor[PLACE] = 0
             if cursor[RINGS] > 0:
                 return LOG
         pane = cursor[PANE]
         start = pane * plan.pane
         if broke and not cursor[EXCUSED] and (pane >= to or start > seen_until):
-            _excuse(plan, memory, order, seen_until, time.watched[i])
+            excuse(plan, memory, order, seen_until, time.watched[i])
             cursor[EXCUSED] = 1
         if pane >= to:
             memory.ends[CLOSED] = to - 1
@@ -182,7 +183,7 @@ def _visit(
             cursor[PLACE] += 1
             continue
         retired = due and record == NONE
-        silent = watched and record == NONE and _is_quiet(plan, memory, seat, end)
+        silent = watched and record == NONE and is_quiet(plan, memory, seat, end)
         write_row(
             plan,
             memory,
@@ -208,42 +209,9 @@ def _visit(
 
 
 @kernel
-def _coarse_pane(plan: Plan, pane: int) -> int:
-    """The coarse pane that a pane starts in."""
-    return pane * plan.pane // coarse.COARSE
-
-
-@kernel
 def _has_events(plan: Plan, memory: Memory, pane: int) -> bool:
     of_all = memory.panes[pane % plan.ring]
     return bool(of_all.tag == pane and of_all.live > 0)
-
-
-@kernel
-def _cadence(plan: Plan, memory: Memory, seat: int) -> int:
-    of = memory.seats[seat]
-    return cadence_of(of.active_panes, of.active_count, plan.pane, plan.cadence)
-
-
-@kernel
-def _is_quiet(plan: Plan, memory: Memory, seat: int, end: int) -> bool:
-    """Whether the entity is silent in the pane that ends at `end`, in which it has no event."""
-    of = memory.seats[seat]
-    heard = of.sign_time // plan.pane  # whole panes, so that it does not matter when in a pane
-    if (heard + 1) * plan.pane > end and of.active_count > 0 and of.late == 0 and of.skewed == 0:
-        # It has come back behind this pane, which is read already: in this pane it was still away.
-        heard = of.active_panes[of.active_count - 1]
-    return is_silent(end - (heard + 1) * plan.pane - of.unwatched, _cadence(plan, memory, seat))
-
-
-@kernel
-def _excuse(plan: Plan, memory: Memory, order: NDArray[np.int32], first: int, last: int) -> None:
-    """Nobody watched between two event times."""
-    for seat in order:
-        of = memory.seats[seat]
-        if of.active:
-            stretch = max(0, last - max(first, of.sign_time))
-            of.unwatched += unwatched_excess(stretch, _cadence(plan, memory, seat))
 
 
 @kernel
@@ -288,7 +256,7 @@ def _note_gone(cursor: Cursor, buffers: Buffers, seat: int, i: int) -> None:
 def _add_coarse(plan: Plan, memory: Memory, seat: int, pane: int, record: int) -> None:
     """Count a closing pane into the open coarse pane that it starts in."""
     of, sums = memory.seats[seat], memory.records[record].cells
-    number = _coarse_pane(plan, pane)
+    number = coarse_pane(plan, pane)
     if of.coarse_open != number:
         of.coarse_open = number
         of.coarse_cells[:] = 0.0

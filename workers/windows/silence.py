@@ -1,4 +1,8 @@
-"""When an entity counts as silent: three of its own cadences without a sign of life, in time that somebody watched."""
+"""When an entity counts as silent: three of its own cadences without a sign of life, in time that somebody watched.
+
+Where events come at random, as few users make few requests, three cadences pass without one many times a day: there a
+gap has to be longer than chance makes it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,15 @@ GAPS = 9
 
 MISSED = 3
 UNKNOWN = -1
+
+CHANCE = 1e-6
+"""A gap that is likelier than this, where panes have events at random, is no silence: once in hundreds of days."""
+
+LOOSE = 6
+"""With so many panes to a cadence random gaps are hardly ever alike; with fewer the hours before have to agree."""
+
+EVEN = 0.3
+"""Of the dispersion that chance has, of panes with events (`coarse.dispersion`) and, at first, of gaps."""
 
 
 @kernel
@@ -51,3 +64,37 @@ def unwatched_excess(stretch: int, cadence: int) -> int:
 def is_silent(quiet: int, cadence: int) -> bool:
     """Whether that many microseconds without a sign of life (excess taken off) are three missed cadences."""
     return cadence != UNKNOWN and quiet >= MISSED * cadence
+
+
+@kernel
+def may_be_chance(active: int, seen: int, quiet: int) -> bool:
+    """Whether `quiet` panes without events may follow by chance on `seen` panes, of which `active` had events.
+
+    Each pane has events independently of the others, with a probability that only those panes tell of (its prior is
+    Haldane's, so that one gap-less stretch is trusted): the predictive chance of the gap is
+    prod((seen - active + i) / (seen + i), i < quiet).
+    """
+    chance = 1.0
+    for i in range(quiet):
+        chance *= (seen - active + i) / (seen + i)
+        if chance < CHANCE:
+            return False
+    return True
+
+
+@kernel
+def gaps_are_alike(panes: NDArray[np.int64], n: int, cadence: int) -> bool:
+    """Whether all but one of the gaps between n active panes are a cadence (in panes), give or take a pane or 1/8."""
+    other = 0
+    for i in range(n - 1):
+        other += abs(panes[i + 1] - panes[i] - cadence) > max(1, cadence // 8)
+    return other <= 1
+
+
+@kernel
+def gaps_are_even(panes: NDArray[np.int64], n: int) -> bool:
+    """Whether the gaps between n active panes vary far less than they do by chance (geometrically)."""
+    mean, squares = (panes[n - 1] - panes[0]) / (n - 1), 0.0
+    for i in range(n - 1):
+        squares += (panes[i + 1] - panes[i] - mean) ** 2
+    return bool(squares <= EVEN * mean * (mean - 1.0) * max(1, n - 2))

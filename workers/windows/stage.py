@@ -32,7 +32,7 @@ from workers.windows.state_log import split_key
 from workers.windows.ticks import Tick, read_tick, tick_places
 from workers.windows.watermark import EARLIEST, Passage, TimePolicy, TimeState, pass_time
 
-_LAYOUT = 3
+_LAYOUT = 4
 """Changes with what the code makes of the same records, so that no checkpoint of an older build is gone on from."""
 
 _MINUTE = 60_000_000

@@ -6,10 +6,11 @@ Written from the contract (docs/windows.md), it shares no code with the engine b
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import median_high
+from statistics import fmean, median_high, variance
 
 import numpy as np
 
@@ -151,6 +152,31 @@ class Oracle:
         gaps = [b - a for a, b in pairwise(life.active[-10:])]
         return median_high(sorted(gaps)) * self.pane if gaps else None
 
+    def _may_be_chance(self, life: Life, number: int, missed: int) -> bool:
+        """Docs: "Silence". Panes of the last day by the ten minutes that they begin in; only whole ones tell."""
+        per, last = 600_000_000 // self.pane, life.active[-1]
+        tens, here = Counter(pane // per for pane in life.active), last // per
+        closed = [ten for ten in sorted(tens) if ten < number // per]
+        held = [ten for ten in closed if ten > max(closed, default=0) - 144]
+        gaps = [b - a for a, b in pairwise(life.active[-10:])]
+        cadence = median_high(sorted(gaps))
+        if sum(abs(gap - cadence) > max(1, cadence // 8) for gap in gaps) <= 1:
+            counts = [tens[ten] for ten in held if ten < here][1:]
+            alike = len(counts) < 2 or variance(counts) <= 0.3 * fmean(counts) * (1 - fmean(counts) / per) + 1e-9
+            spread = variance(gaps) if len(gaps) > 1 else 0
+            even = len(counts) >= 18 or spread <= 0.3 * fmean(gaps) * (fmean(gaps) - 1) + 1e-9
+            if cadence >= 6 or (alike and even):
+                return False
+        hour = [ten for ten in held if here - 7 <= ten < here][1:]
+        active, seen = len(life.active[-10:]), last + 1 - life.active[-10:][0]
+        if hour:
+            active = sum(tens[ten] for ten in hour) + tens[here]
+            seen = len(hour) * per + last + 1 - here * per
+        if _chance(active, seen, missed) >= 1e-6:
+            return True
+        half_hour = [ten for ten in held if here - 143 <= ten <= here - 140][1:]
+        return len(half_hour) == 3 and _chance(sum(tens[ten] for ten in half_hour), 3 * per, missed) >= 1e-6
+
     def _close(self, number: int, watched: bool) -> None:
         end = (number + 1) * self.pane
         for name in sorted(self.lives, key=lambda n: n.encode()):
@@ -168,6 +194,7 @@ class Oracle:
                 heard = life.active[-1]
             quiet = (number - heard) * self.pane - life.unwatched
             silent = watched and not events and cadence is not None and quiet >= 3 * cadence
+            silent = silent and not self._may_be_chance(life, number, quiet // self.pane)
             self.rows.append(self._row(name, life, number, silent, due and not events))
             life.late = life.skewed = 0
             if due and not events:
@@ -191,6 +218,11 @@ class Oracle:
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def _chance(active: int, seen: int, missed: int) -> float:
+    """Of missing so many panes in a row, after `active` of `seen` had events."""
+    return math.prod((seen - active + i) / (seen + i) for i in range(missed))
 
 
 def _facts(events: list[Event]) -> dict[str, float]:

@@ -118,7 +118,7 @@ def test_an_entity_is_regular_when_nine_tenths_of_the_day_saw_it() -> None:
 def test_a_logged_ring_reads_back(rows: set[int], offset: int) -> None:
     measures = np.full((coarse.SLOTS, coarse.MEASURES), np.nan, np.float32)
     for row in rows:
-        measures[row] = row, 0.5, np.nan
+        measures[row] = row, 0.5, np.nan, 7.0
     ring = coarse.decode_ring(coarse.encode_ring(coarse.Ring(offset, 123, measures)))
     assert (ring.offset, ring.newest) == (offset, 123)
     assert np.array_equal(ring.measures, measures, equal_nan=True)

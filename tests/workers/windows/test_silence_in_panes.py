@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
+import numpy as np
 import pytest
 
 from tests.contract.stage_contract import assert_cuts_do_not_matter, assert_rebuild_is_exact, assert_restore_is_exact
@@ -47,6 +48,42 @@ def test_an_entity_that_stops_is_silent_from_its_third_missed_cadence_on_until_i
     assert seconds(silent(rows)) == list(range(130, 210, 10)), "panes 100–110 and 110–120 may only be late"
     empty = [row for row in rows if row["event_count"] == 0]
     assert seconds(empty) == list(range(110, 210, 10))
+
+
+def at_random(share: float, start: int, stop: int, entity: str, seed: int = 0) -> list[Event]:
+    """An event in some panes of [start, stop) after START: in any with the same probability, whatever came before."""
+    panes = np.arange(start // PANE, stop // PANE)
+    hit = panes[np.random.default_rng(seed).random(len(panes)) < share]
+    return [Event(START + int(pane) * PANE, entity, latency=20.0) for pane in hit]
+
+
+@pytest.mark.parametrize(("share", "minutes"), [(0.95, 1), (0.8, 2), (0.6, 3), (0.4, 6), (0.15, 19)])
+def test_whose_events_come_at_random_is_silent_once_a_gap_is_longer_than_chance_makes_it(
+    share: float, minutes: int
+) -> None:
+    day = 24 * HOUR
+    events = together(every(PANE, 0, 3 * day + HOUR), at_random(share, 0, 3 * day, "cart"))
+    found = seconds(silent(rows_of(ran(replayed(events)), "cart")))
+    known = [at for at in found if at > 4200]
+    assert len(found) - len(known) < 30, "within the first hour less tells whether gaps are alike"
+    assert 0 < known[0] - 3 * day // SECOND < 60 * minutes, "three cadences are missed up to a thousand times a day"
+    assert len(known) > (3600 - 60 * minutes) // 10 - 20, "and it is so until it retires"
+
+
+@pytest.mark.parametrize("step", [15 * SECOND, 20 * SECOND, 30 * SECOND, MINUTE, 5 * MINUTE])
+def test_who_keeps_time_is_silent_at_once_though_most_panes_are_empty(step: int) -> None:
+    wobble = np.random.default_rng(1).integers(-SECOND, SECOND, 4 * HOUR // step)
+    events = [Event(START + i * step + 5 * SECOND + int(off), "cart") for i, off in enumerate(wobble)]
+    rows = silent(rows_of(ran(replayed(together(every(PANE, 0, 5 * HOUR), events))), "cart"))
+    assert 0 < seconds(rows)[0] - 4 * 3600 <= 3 * max(step, 20 * SECOND) // SECOND + 20
+
+
+def test_the_end_of_working_hours_is_no_silence_on_the_second_day() -> None:
+    days = [(start * HOUR, stop * HOUR, share) for start, stop, share in ((0, 8, 0.7), (8, 24, 0.15), (24, 32, 0.7))]
+    busy = [event for i, (start, stop, share) in enumerate(days) for event in at_random(share, start, stop, "cart", i)]
+    busy += at_random(0.15, 32 * HOUR, 48 * HOUR, "cart", 9)
+    rows = rows_of(ran(replayed(together(every(PANE, 0, 48 * HOUR), busy))), "cart")
+    assert [s for s in seconds(silent(rows)) if s > 24 * 3600] == []
 
 
 def test_a_quiet_partition_shows_silence_by_its_ticks() -> None:

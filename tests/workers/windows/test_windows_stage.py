@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +115,23 @@ def test_every_vector_is_what_a_slow_look_at_all_events_gives(story: list[Step],
         _assert_close(have, want)
     for name, count in oracle.counts.items():
         assert result.counts[f"service.{name}"] == count, name
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=5), st.integers(0, 1 << 30))
+def test_silence_of_senders_at_random_and_by_the_clock_is_what_the_slow_look_gives(
+    shares: list[float], seed: int
+) -> None:
+    """Hours of a sender whose pace changes, of one that keeps time, and of one that comes back after a while."""
+    rng, pane = np.random.default_rng(seed), 10 * SECOND
+    at = [START + pane * (i + 90 * part) for part, p in enumerate(shares) for i in np.flatnonzero(rng.random(90) < p)]
+    end = START + 90 * pane * len(shares) + 20 * MINUTE
+    step, stopped = int(rng.integers(1, 9)) * pane, int(rng.integers(0, end - START))
+    clock = [t for t in range(START, end, step) if not stopped < t - START < stopped + 15 * MINUTE]
+    told = [("a", int(t)) for t in at] + [("b", t) for t in clock] + [("c", t) for t in range(START, end, pane)]
+    story = [Step(START + 10_000 * HOUR, Event(t, name)) for name, t in sorted(told, key=lambda one: (one[1], one[0]))]
+    got = [(row["window_end"], row["entity"], row["silent"]) for row in rows_of(ran(story))]
+    assert got == [(row["window_end"], row["entity"], row["silent"]) for row in Oracle().take(story)]
 
 
 @given(stories())
