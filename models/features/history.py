@@ -29,6 +29,9 @@ GAPS = 9
 """A cadence is the median of this many last gaps."""
 
 MIN_GAPS = 3
+CHANCE = 1e-6
+"""A gap that is likelier than this, where samples come at random, is no silence."""
+
 PATIENCE = 6
 """A slow entity is retired after this many cadences, if that is later than the setting …"""
 
@@ -220,6 +223,22 @@ def learned_cadence(h: History, e: int) -> int:
     for i in range(n):
         gaps[i] = h.time[e, newest - i] - h.time[e, newest - i - 1]
     return int(np.sort(gaps)[n // 2])
+
+
+@njit(cache=True)
+def chance_gap(h: History, e: int, cadence: int) -> int:
+    """How long a gap chance makes once in a million times where the samples held came at random; 0 where they did not.
+
+    Not at random came those of which at least half of the gaps are within a quarter of the cadence. Others are taken
+    for a Poisson process of whose rate n gaps tell, with the prior 1/rate: P(gap > t) = (S / (S + t))^n, S their sum.
+    """
+    n, alike = h.held[e] - 1, 0
+    for i in range(n):
+        alike += 4 * abs(h.time[e, i + 1] - h.time[e, i] - cadence) <= cadence
+    if 2 * alike >= n:
+        return 0
+    whole = h.time[e, n] - h.time[e, 0]
+    return int(whole * (CHANCE ** (-1.0 / n) - 1.0))
 
 
 @njit(cache=True)

@@ -25,6 +25,7 @@ from models.features.history import (
     add_to_pane,
     append_sample,
     cadence_gaps,
+    chance_gap,
     close_pane,
     forget_samples,
     insert_sample,
@@ -57,6 +58,7 @@ from workers.windows.samples_schedule import (
     QUIET_ORIGIN,
     RETIRED,
     SHOWN,
+    SILENCE,
     SKEWED_COUNT,
     STATE,
     Schedule,
@@ -210,7 +212,10 @@ def _apply_breaks(q: Schedule, line: Stretch, e: int, until: int) -> bool:
 
 @njit(cache=True)
 def _learn_cadence(h: History, q: Schedule, rules: Rules, e: int, interval: int, origin: int) -> None:
-    """Declared by the sample, by the profile, or the median of the last gaps once there are three."""
+    """Declared by the sample, by the profile, or the median of the last gaps once there are three.
+
+    Three of it are silence, or more where samples come at random.
+    """
     q[e, CADENCE], q[e, CADENCE_ORIGIN] = 0, NO_ORIGIN
     if interval > 0:
         q[e, CADENCE], q[e, CADENCE_ORIGIN] = interval, origin
@@ -220,6 +225,9 @@ def _learn_cadence(h: History, q: Schedule, rules: Rules, e: int, interval: int,
         q[e, CADENCE] = learned_cadence(h, e)
         for i in range(h.held[e] - 1 - cadence_gaps(h, e), h.held[e]):
             q[e, CADENCE_ORIGIN] = min(q[e, CADENCE_ORIGIN], h.origin[e, i])
+    q[e, SILENCE] = MISSED * q[e, CADENCE]
+    if interval <= 0 and rules.declared <= 0 and q[e, CADENCE] > 0:
+        q[e, SILENCE] = max(q[e, SILENCE], chance_gap(h, e, q[e, CADENCE]))
 
 
 @njit(cache=True)
@@ -341,7 +349,7 @@ def _release(
     # By lateness, breaks before the sample's own record are over: what they were cannot matter after a rebuild.
     over = np.searchsorted(line.break_stop, t + rules.lateness, side="right")
     q[e, APPLIED] = line.break_start[over - 1] if over > 0 else NEVER
-    silence = MISSED * cadence
+    silence = q[e, SILENCE]
     q[e, DUE] = t + silence if 0 < silence <= patience(rules.retire_after, cadence) else FAR
     refresh_baseline(h, e, pane)
     if rules.host:
@@ -363,7 +371,7 @@ def _release(
 def _miss(h: History, q: Schedule, e: int, record: int, out: Result) -> None:
     t, cadence = q[e, DUE], q[e, CADENCE]
     q[e, DUE] = t + cadence
-    flags = SILENT if t - q[e, QUIET_FROM] >= MISSED * cadence else 0
+    flags = SILENT if t - q[e, QUIET_FROM] >= q[e, SILENCE] else 0
     _write_row(h, q, e, record, t, max(q[e, LAST_END], t - cadence), 0, flags, -1, out)
 
 
@@ -376,7 +384,7 @@ def _retire(h: History, q: Schedule, rules: Rules, e: int, record: int, out: Res
     q[e, FORGET_AT] = max(t + keep, _closing(q, e) if q[e, OPEN_PANE] != NEVER else NEVER)
     if q[e, LAST_END] == NEVER:
         return
-    silent = SILENT if cadence > 0 and t - q[e, QUIET_FROM] >= MISSED * cadence else 0
+    silent = SILENT if cadence > 0 and t - q[e, QUIET_FROM] >= q[e, SILENCE] else 0
     start = max(q[e, LAST_END], t - cadence) if cadence > 0 else q[e, LAST_END]
     _write_row(h, q, e, record, t, start, 0, silent | IS_RETIRED, -1, out)
 
@@ -389,6 +397,7 @@ def _forget(h: History, q: Schedule, e: int, record: int, out: Result) -> None:
     q[e, STATE], q[e, NEWEST], q[e, HEARD] = BLANK, NEVER, NEVER
     q[e, QUIET_FROM], q[e, QUIET_ORIGIN] = NEVER, NO_ORIGIN
     q[e, CADENCE], q[e, CADENCE_ORIGIN], q[e, DUE], q[e, FORGET_AT] = 0, NO_ORIGIN, FAR, FAR
+    q[e, SILENCE] = 0
     q[e, APPLIED], q[e, LAST_END] = NEVER, NEVER
     q[e, LATE_COUNT], q[e, SKEWED_COUNT], q[e, COUNT_ORIGIN] = 0, 0, NO_ORIGIN
 

@@ -37,14 +37,15 @@ ACTIVE = 17  # its newest record that entered a window
 EXPIRES = 18  # when even its past day is forgotten
 FROZEN = 19  # 1: it has as many metrics as it may
 HEARD = 20  # last sign of life
+SILENCE = 21  # how long nothing may come before it is silent; 0 without a cadence
 
 MEMORY = 25 * 3_600_000_000
 """An entity without an event for so long (microseconds) begins anew: its past day is over, its last hour long gone."""
 
 Schedule = NDArray[np.int64]
-"""(entities, 21)"""
+"""(entities, 22)"""
 
-BLANK_ROW = np.zeros(21, np.int64)
+BLANK_ROW = np.zeros(22, np.int64)
 BLANK_ROW[[NEWEST, QUIET_FROM, APPLIED, LAST_END, OPEN_PANE, LAST_OFFSET, ACTIVE, EXPIRES, HEARD]] = NEVER
 BLANK_ROW[[QUIET_ORIGIN, CADENCE_ORIGIN, COUNT_ORIGIN]] = NO_ORIGIN
 BLANK_ROW[[DUE, FORGET_AT, NEXT_TIME]] = FAR

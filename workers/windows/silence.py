@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features.history import CHANCE
 from workers.windows.compiled import kernel
 
 GAPS = 9
@@ -16,9 +17,6 @@ GAPS = 9
 
 MISSED = 3
 UNKNOWN = -1
-
-CHANCE = 1e-6
-"""A gap that is likelier than this, where panes have events at random, is no silence: once in hundreds of days."""
 
 LOOSE = 6
 """With so many panes to a cadence random gaps are hardly ever alike; with fewer the hours before have to agree."""

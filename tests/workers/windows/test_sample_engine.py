@@ -170,6 +170,24 @@ def test_a_slow_entity_that_stops_is_silent_after_three_of_its_cadences_and_reti
     assert [row.retired for row in rows] == [False, False, False, True]
 
 
+def test_samples_at_random_are_missed_when_a_gap_is_longer_than_chance_makes_it() -> None:
+    gaps = np.random.default_rng(4).exponential(30, 2000)
+    times = (START + np.cumsum(gaps) * S).astype(np.int64)
+    sent = together([Sent(int(t), "jobs", {"x": 1.0}) for t in times], watching(int(times[-1]) + 2 * HOUR, step=5 * S))
+    rows = missed(play(generic(), sent), "jobs")
+    assert 10 * 30 < (rows[0].end - times[-1]) / S < 30 * 30, "before, a sample in eight is three cadences away"
+    assert all(row.silent for row in rows)
+    assert rows[-1].retired
+
+
+@pytest.mark.parametrize("lost", [0.1, 0.25])
+def test_samples_of_which_some_are_lost_still_come_by_the_clock(lost: float) -> None:
+    kept = np.flatnonzero(np.random.default_rng(5).random(400) >= lost)
+    sent = together([Sent(START + int(i) * 10 * S, "a", {"x": 1.0}) for i in kept], watching(START + HOUR + 4000 * S))
+    last = START + int(kept[-1]) * 10 * S
+    assert next(row.end for row in missed(play(generic(), sent), "a") if row.end > last) == last + 30 * S
+
+
 def test_an_entity_of_unknown_cadence_is_retired_but_never_called_silent() -> None:
     seen = play(generic(), together(regular("once", 2, 10 * S), watching(START + 2 * HOUR)))
     (row,) = missed(seen, "once")
