@@ -40,7 +40,9 @@ class Rule:
     least_ratio: float | None = None
     """The same as a share of what is expected."""
     least_events: int | None = None
-    """Vectors of fewer events say nothing about the metric."""
+    """Fewer events say nothing about the metric: those of a value's own window (a service), or of the vector."""
+    least_count: float | None = None
+    """Smallest deviation of a share of a service's events that matters, in events of the window."""
     valid: tuple[float, float] | None = None
     """Lowest and highest value there can be; one outside is no measurement."""
     profile: Literal["host"] | None = None
@@ -48,8 +50,8 @@ class Rule:
 
 
 BY_NAME: tuple[Rule, ...] = (
-    Rule("errors", direction="up"),
-    Rule("warnings", direction="up"),
+    Rule("errors", direction="up", least_count=1.2),
+    Rule("warnings", direction="up", least_count=1.2),
     Rule("latency", direction="up"),
     *(
         Rule(pattern, direction="up")
@@ -70,8 +72,8 @@ BY_NAME: tuple[Rule, ...] = (
         )
     ),
 )
-"""What the names of metrics say by themselves: nobody is called because errors became fewer, nor because a machine
-writes twice as much to its disks for some minutes as it does at that hour.
+"""What the names of metrics say by themselves: nobody is called because errors became fewer, nor for one failure among
+two requests, nor because a machine writes twice as much to its disks for some minutes as it does at that hour.
 """
 
 
@@ -83,6 +85,7 @@ class _Known:
     least: float | None = None
     least_ratio: float | None = None
     least_events: int | None = None
+    least_count: float | None = None
     valid: tuple[float, float] | None = None
 
     def with_rule(self, rule: Rule) -> _Known:
@@ -91,23 +94,27 @@ class _Known:
 
     @property
     def judges(self) -> bool:
-        return self.direction in ("up", "down") or bool(self.least) or bool(self.least_ratio) or bool(self.least_events)
+        sizes = (self.least, self.least_ratio, self.least_events, self.least_count)
+        return self.direction in ("up", "down") or any(sizes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """The values to judge, ordered by metric: l places among the features, and what is known of each (l,).
 
-    `first` (m,) is where each of the m metrics begins among them; `feature` (f,) are all features of these metrics and
-    `owner` (f,) numbers whose they are.
+    `behind` (l,) is the feature that counts the events of a value's window, −1 where there is none. `first` (m,) is
+    where each of the m metrics begins among them; `feature` (f,) are all features of these metrics and `owner` (f,)
+    numbers whose they are.
     """
 
     level: NDArray[np.intp]
+    behind: NDArray[np.intp]
     up: Mask
     down: Mask
     least: Values
     least_ratio: Values
     least_events: Values
+    least_count: Values
     first: NDArray[np.intp]
     feature: NDArray[np.intp]
     owner: NDArray[np.intp]
@@ -201,11 +208,13 @@ def _columns(rules: tuple[Rule, ...], naming: Naming) -> _Columns | None:
     said = [known[int(naming.group[i])] for i in level]
     return _Columns(
         level=np.array(level, np.intp),
+        behind=naming.behind[level],
         up=np.array([one.direction == "up" for one in said]),
         down=np.array([one.direction == "down" for one in said]),
         least=np.array([one.least or 0.0 for one in said]),
         least_ratio=np.array([one.least_ratio or 0.0 for one in said]),
         least_events=np.array([float(one.least_events or 0) for one in said]),
+        least_count=np.where(naming.shares[level], [one.least_count or 0.0 for one in said], 0.0),
         first=np.array(first, np.intp),
         feature=np.array(feature, np.intp),
         owner=np.array(owner, np.intp),
@@ -227,8 +236,8 @@ def _judge(
     size = np.abs(apart)
     harmless = (columns.up & (apart <= 0.0)) | (columns.down & (apart >= 0.0))
     harmless |= (size < columns.least) | (size < columns.least_ratio * np.abs(usual))
-    few = event_count[rows][:, None] < columns.least_events
-    harmless |= few
+    events = np.where(columns.behind < 0, event_count[rows][:, None], values[np.ix_(rows, columns.behind)])
+    harmless |= (events < columns.least_events) | (size * events < columns.least_count)
     share = np.where(np.isnan(size), 0.0, size / np.maximum(np.abs(usual), 1e-12))
     quiet = np.logical_or.reduceat(harmless, columns.first, axis=1)
     quiet &= _largest(np.where(harmless, share, 0.0), columns) >= _largest(np.where(harmless, 0.0, share), columns)

@@ -20,6 +20,8 @@ _MACHINE = frozenset(feature.name for feature in BASE)
 
 _KIND = "__count"
 
+_EVENTS, _SHARES = "events_count", ("errors_ratio", "warnings_ratio")
+
 _DERIVED = ("_change_ratio", "_z_24h", "_std_ms")
 
 
@@ -44,13 +46,29 @@ class Naming:
     @property
     def counts(self) -> NDArray[np.bool_]:
         """(d,) which features are numbers of a service's events."""
-        numbers = np.array([self.service and name.startswith("events_count") for name in self.names], np.bool_)
+        numbers = np.array([self.service and name.startswith(_EVENTS) for name in self.names], np.bool_)
         return numbers | self.of_kinds
 
     @property
     def of_kinds(self) -> NDArray[np.bool_]:
         """(d,) which features are numbers of log messages of some kind."""
         return np.array([self.service and _KIND in name for name in self.names], np.bool_)
+
+    @property
+    def behind(self) -> NDArray[np.intp]:
+        """(d,) for each feature of a service the one that counts the events of its window; −1 where there is none."""
+        found = np.full(len(self.names), -1, np.intp)
+        windows = {name.removeprefix(_EVENTS): i for i, name in enumerate(self.names) if name.startswith(_EVENTS)}
+        if self.service:
+            for window in sorted(windows, key=len):
+                ends = [name.endswith(window) and "__" not in name for name in self.names]
+                found[ends] = windows[window]
+        return found
+
+    @property
+    def shares(self) -> NDArray[np.bool_]:
+        """(d,) which features are shares of the events of a service's window."""
+        return np.array([name.startswith(_SHARES) for name in self.names], np.bool_) & (self.behind >= 0)
 
     def take(self, columns: NDArray[np.int64]) -> Naming:
         """Some of the features, of the same metrics: what a few of them are called does not tell whose they are."""

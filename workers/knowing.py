@@ -16,5 +16,6 @@ def knowledge_of(settings: Settings) -> Knowledge:
         rules += read_queries(settings.victoriametrics.queries).rules
     for one in settings.metrics:
         entity = settings.scoring.groups[one.group] if one.group else one.entity or "*"
-        rules.append(Rule(one.metric, entity, one.direction, one.least, one.least_ratio, one.least_events, one.valid))
+        sizes = (one.least, one.least_ratio, one.least_events, one.least_count)
+        rules.append(Rule(one.metric, entity, one.direction, *sizes, one.valid))
     return Knowledge(rules)

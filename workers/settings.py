@@ -302,7 +302,10 @@ class MetricSettings(Section):
     direction: Literal["both", "up", "down"] | None = Field(None, description="where trouble lies")
     least: float | None = Field(None, ge=0, description="smallest deviation from the expected value that matters")
     least_ratio: float | None = Field(None, ge=0, description="the same as a share of the expected value")
-    least_events: int | None = Field(None, ge=0, description="vectors of fewer events say nothing about it")
+    least_events: int | None = Field(None, ge=0, description="fewer events in a value's window say nothing about it")
+    least_count: float | None = Field(
+        None, ge=0, description="of shares of a service's events: smallest deviation that matters, in events"
+    )
     valid: tuple[float, float] | None = Field(None, description="lowest and highest value there can be (host, generic)")
 
     @model_validator(mode="after")
@@ -311,9 +314,9 @@ class MetricSettings(Section):
             raise ValueError("give entity or group, not both")
         if self.valid is not None and not self.valid[0] <= self.valid[1]:
             raise ValueError(f"valid must be the lowest and the highest value, not {list(self.valid)}")
-        said = (self.direction, self.least, self.least_ratio, self.least_events, self.valid)
+        said = (self.direction, self.least, self.least_ratio, self.least_events, self.least_count, self.valid)
         if all(one is None for one in said):
-            raise ValueError("says nothing: give direction, least, least_ratio, least_events or valid")
+            raise ValueError("says nothing: give direction, least, least_ratio, least_events, least_count or valid")
         return self
 
 

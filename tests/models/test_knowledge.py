@@ -115,6 +115,31 @@ def test_of_a_service_each_latency_is_judged_by_itself_and_what_is_derived_goes_
     assert np.flatnonzero(mask[1]).tolist() == [2, 3, 4]
 
 
+def test_of_a_service_a_share_matters_by_more_than_one_event_of_its_own_window() -> None:
+    names = ("events_count", "events_z_24h", "errors_ratio", "events_count_1m", "errors_ratio_1m", "latency_p50_ms_1m")
+    usual = np.array([[2.0, 0.0, 0.01, 10.0, 0.01, 20.0]])
+    rows = np.array(
+        [
+            [1.0, 0.0, 1.0, 12.0, 1 / 12, 90.0],  # one failure
+            [2.0, 0.0, 1.0, 12.0, 2 / 12, 90.0],  # two, in one pane
+            [0.0, 0.0, np.nan, 3.0, 2 / 3, 90.0],  # two, in another pane
+        ]
+    )
+    mask = Knowledge().harmless(naming(names), ["api"] * 3, rows, np.repeat(usual, 3, axis=0), np.array([1, 2, 0]))
+    assert mask is not None
+    assert [np.flatnonzero(row).tolist() for row in mask] == [[2, 4], [], []]
+    known = Knowledge([Rule("latency", least_events=10), Rule("errors", least_events=5)])
+    mask = known.harmless(naming(names), ["api"] * 3, rows, np.repeat(usual, 3, axis=0), np.array([1, 2, 0]))
+    assert mask is not None
+    assert [np.flatnonzero(row).tolist() for row in mask] == [[2], [2], [2, 4, 5]], "a minute has more than its pane"
+
+
+def test_a_number_of_errors_that_is_no_share_of_requests_is_not_counted_in_events() -> None:
+    names = naming(generic_names(("errors", "queue")))
+    expected = np.full((1, len(names.names)), 0.1)
+    assert Knowledge().harmless(names, ["job"], 10 * expected, expected, np.ones(1, np.int64)) is None
+
+
 @given(st.lists(st.sampled_from(["host-1", "host-2", "db-1"]), min_size=1, max_size=8), st.data())
 def test_a_row_is_judged_alike_alone_and_in_company(entities: list[str], data: st.DataObject) -> None:
     numbers = st.floats(-100, 100) | st.just(np.nan)

@@ -32,7 +32,7 @@ class Known(_Part):
     valid: tuple[float, float] | None = None
 
     def rule(self, metric: str, entity: str = "*") -> Rule:
-        return Rule(metric, entity, self.direction, self.least, self.least_ratio, None, self.valid)
+        return Rule(metric, entity, self.direction, self.least, self.least_ratio, valid=self.valid)
 
 
 class Query(Known):

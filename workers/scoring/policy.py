@@ -13,7 +13,7 @@ from models.severity import SeverityCuts
 from workers.knowing import knowledge_of
 from workers.settings import Settings
 
-_VERSION = 7
+_VERSION = 8
 """Raised when the meaning of outputs or of the logged state changes."""
 
 
