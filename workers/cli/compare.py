@@ -12,9 +12,9 @@ from schemas.times import format_time
 from workers.cli.backtesting import rows_of
 from workers.cli.compared import Comparison, Episode, Side, save, table_of
 from workers.cli.comparing import SIDES, compare, labelled
-from workers.cli.failures import WrongUse
 from workers.cli.judged_data import read_data
 from workers.cli.learning_data import counted, open_tape
+from workers.cli.out_files import prepare, writing
 from workers.cli.output import print_json, print_table
 from workers.cli.voice import Voice
 from workers.runtime.logs import configure
@@ -28,14 +28,15 @@ def run(
     first: Entry, second: Entry, data: list[Path], settings: Settings, voice: Voice, most: int, out: Path | None
 ) -> None:
     """Compare two versions on data, save what they say and tell what differs. Raises `Failure` and `BundleError`."""
-    if out is not None and not out.absolute().parent.is_dir():
-        raise WrongUse(f"--save {out}: there is no folder {out.absolute().parent}")
+    if out is not None:
+        prepare(out)
     configure("warning", settings.log.format)
     tape = open_tape(data, voice)
     with counted(tape, voice, "scoring") as blocks:
         lines = labelled(compare(blocks, rows_of(data), first, second, settings), read_data(data))
     if out is not None:
-        save(lines, out)
+        with writing(out):
+            save(lines, out)
     comparison, versions = Comparison.of(lines), dict(zip(SIDES, (first, second), strict=True))
     if voice.json:
         print_json(_document(comparison, versions))

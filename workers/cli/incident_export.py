@@ -13,6 +13,7 @@ import orjson
 from workers.cli.extras import needing
 from workers.cli.failures import WrongUse
 from workers.cli.incident_documents import TIMES, document
+from workers.cli.out_files import prepare
 
 _CONTRIBUTION = ("metric", "feature", "share", "direction")
 _NUMBERS = ("sequence", "reopenings", "occurrence_count", "window_count")
@@ -31,8 +32,7 @@ class Writer(Protocol):
 @contextmanager
 def writing(out: Path, events: bool) -> Iterator[Writer]:
     """A writer into `out`, which is replaced when all is written. Raises `WrongUse` for an ending that says nothing."""
-    if not out.absolute().parent.is_dir():
-        raise WrongUse(f"{out}: there is no folder {out.absolute().parent}")
+    prepare(out)
     part = out.with_name(f"{out.name}.part")
     writer = _writer(out, part, _columns(events))
     try:

@@ -12,9 +12,9 @@ from schemas.times import MAX_TIME, format_time, parse_time
 from workers.cli.clients import connect
 from workers.cli.controlling import read_controls
 from workers.cli.extras import needing
-from workers.cli.failures import Failure, WrongUse
 from workers.cli.incident_lookup import Known, all_incidents
 from workers.cli.judging import UNDONE, Desk, Said
+from workers.cli.out_files import check_ending, prepare, writing
 from workers.incidents.feedback import Verdict
 from workers.settings import Settings
 
@@ -27,8 +27,8 @@ Row = dict[str, object]
 
 def export_periods(settings: Settings, author: str, out: Path) -> dict[str, int]:
     """Write the periods; how many there are by verdict. Raises `Failure`."""
-    if out.suffix not in (".csv", ".parquet"):
-        raise WrongUse(f"--out {out}: give a name that ends in .csv or .parquet")
+    check_ending(out, (".csv", ".parquet"))
+    prepare(out)
     with needing("faultline feedback export", "train"):
         import pandas as pd
     known = all_incidents(settings, connect(settings))
@@ -38,13 +38,11 @@ def export_periods(settings: Settings, author: str, out: Path) -> dict[str, int]
     rows.sort(key=lambda row: (str(row["start"]), str(row["entity"]), str(row["id"])))
     columns = ["entity", "profile", "start", "end", "verdict", "label", "id"]
     frame = pd.DataFrame(rows, columns=columns).astype({"label": "Int8"})
-    try:
+    with writing(out):
         if out.suffix == ".csv":
             frame.to_csv(out, index=False)
         else:
             frame.to_parquet(out, index=False)
-    except OSError as error:
-        raise Failure(f"{out}: {error.strerror}") from error
     return dict(Counter(str(row["verdict"]) for row in rows))
 
 

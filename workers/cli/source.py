@@ -13,6 +13,7 @@ import typer
 from workers.cli.extras import needing
 from workers.cli.failures import Failure, WrongUse
 from workers.cli.metrics_source import victoriametrics
+from workers.cli.out_files import prepare
 from workers.cli.sending import Target, closing_margin, deliver, drain, saved, with_pace
 from workers.cli.source_opensearch import opensearch
 from workers.cli.voice import Voice
@@ -130,6 +131,8 @@ def synthetic(
         raise WrongUse(str(error).strip("'\"")) from error
     if not send and save_data is None:
         raise WrongUse("nothing to do: with --no-send, give --save-data FILE")
+    if save_data is not None:
+        prepare(save_data)
 
     truth = schedule(plan)
     with stop_on_signals() as stop:

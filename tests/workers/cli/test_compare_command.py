@@ -110,8 +110,8 @@ def test_people_read_it_as_tables_and_sides_can_be_exchanged(
     assert "alarms an entity-day" in told
     assert "event_recall" in told
     assert "alarms of one alone: " in told
-    with pytest.raises(WrongUse, match="there is no folder"):
-        run(*versions, [given.data], settings, voice, 50, tmp_path / "no" / "both.parquet")
+    with pytest.raises(WrongUse, match="is a folder: give the name of a file"):
+        run(*versions, [given.data], settings, voice, 50, tmp_path)
 
 
 def test_who_is_not_there_is_said(given: Given) -> None:

@@ -112,6 +112,15 @@ def test_impossible_wishes_are_wrong_use(place: Place, options: tuple[str, ...],
     assert place.kafka.read(place.events) == []
 
 
+def test_the_folder_of_what_is_saved_is_made(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "out" / "new" / "day.ndjson"
+    wish = ("synthetic", "--days", "0.01", "--no-send", "--save-data")
+    assert place.run(*wish, str(file)).code == 0
+    assert file.read_bytes().count(b"\n") > 100
+    refused = place.run(*wish, str(file / "day.ndjson"))
+    assert (refused.code, "cannot be written" in refused.err) == (1, True), refused.err
+
+
 def test_tables_are_replayed_as_metrics_and_other_files_skipped_with_a_word(place: Place, tmp_path: Path) -> None:
     times = pd.date_range("2024-01-01", periods=50, freq="5min", tz="UTC")
     for name in ("a", "b"):
