@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from statistics import median_high
 from typing import Any
@@ -122,6 +123,16 @@ def test_a_logged_ring_reads_back(rows: set[int], offset: int) -> None:
     ring = coarse.decode_ring(coarse.encode_ring(coarse.Ring(offset, 123, measures)))
     assert (ring.offset, ring.newest) == (offset, 123)
     assert np.array_equal(ring.measures, measures, equal_nan=True)
+
+
+def test_a_ring_logged_before_panes_were_counted_says_nothing_of_them() -> None:
+    three = np.array([[5.0, 0.1, 20.0], [6.0, 0.0, np.nan]], "<f4")
+    head = struct.pack("<BqqH", 1, 77, 1008, 2)
+    ring = coarse.decode_ring(head + bytes([3, 143]) + three.tobytes())
+    assert (ring.offset, ring.newest) == (77, 1008)
+    assert np.array_equal(ring.measures[[3, 143], :3], three, equal_nan=True)
+    assert np.isnan(ring.measures[:, coarse.PANES]).all()
+    assert coarse.occupied(ring.measures, ring.newest, 900, 1009, 10_000_000) == (0, 0, 0)
 
 
 def test_bytes_that_are_no_ring_are_refused() -> None:
