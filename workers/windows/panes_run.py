@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features.history import GAPS
 from workers.runtime.stage import NO_WATERMARK
 from workers.windows import coarse, fixed
 from workers.windows.compiled import kernel
@@ -20,7 +21,6 @@ from workers.windows.panes_silence import coarse_pane, excuse, is_quiet
 from workers.windows.panes_store import CLOSED, COUNT, ERRORS, NONE, SUM, TIMED, Memory, Plan, Table
 from workers.windows.panes_update import RETIRED, apply_event, leave, look_ahead
 from workers.windows.panes_windows import advance
-from workers.windows.silence import GAPS
 
 # What a call stopped for.
 FINISHED, ROWS_FULL, LOG = 0, 1, 2

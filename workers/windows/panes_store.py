@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features.history import GAPS
 from workers.windows import coarse, sketch
-from workers.windows.silence import GAPS
 
 Table = NDArray[np.void]
 """A structured array; kernels read `table[i].field`."""

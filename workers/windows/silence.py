@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from models.features.history import CHANCE
 from workers.windows.compiled import kernel
 
-GAPS = 9
-"""A cadence is the median of this many last gaps."""
-
 MISSED = 3
 UNKNOWN = -1
 

@@ -86,6 +86,20 @@ def test_the_end_of_working_hours_is_no_silence_on_the_second_day() -> None:
     assert [s for s in seconds(silent(rows)) if s > 24 * 3600] == []
 
 
+def test_what_chance_makes_of_gaps_comes_back_from_what_was_logged() -> None:
+    """How often panes had events reaches a day back: behind every rebuild."""
+    shares = {"half": 0.5, "few": 0.2, "most": 0.9}
+    senders = [at_random(share, 0, 26 * HOUR, name, seed) for seed, (name, share) in enumerate(shares.items())]
+    clock = [every(PANE, 0, 28 * HOUR), every(3 * PANE, 0, 26 * HOUR, "steady")]
+    records = records_of(replayed(together(*senders, *clock)))
+    stage = stage_of()
+    result = assert_cuts_do_not_matter(stage, records, [997])
+    assert {row["entity"] for row in silent(rows_of(result))} == {*shares, "steady"}
+    for at in (len(records) // 2, len(records) - 700, len(records) - 600, len(records) - 5):
+        assert_restore_is_exact(stage, records, at)
+        assert_rebuild_is_exact(stage, records, at)
+
+
 def test_a_quiet_partition_shows_silence_by_its_ticks() -> None:
     events = every(PANE, 0, 100 * SECOND)
     ticks = [Step(START + at * SECOND, Tick(START + at * SECOND, -1)) for at in range(120, 400, 30)]
